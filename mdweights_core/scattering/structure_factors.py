@@ -1,0 +1,180 @@
+"""Structure factors of one frame of atoms, by a non-uniform fast Fourier transform.
+
+F(h) = sum_j f_j(s) exp(-B s^2 / 4) exp(+2 pi i h.x_j), x_j fractional, s = 1/d.
+
+Atoms are points: no densities are spread over a grid, so the error is set by one number. The transform is a type-1 NUFFT
+(Barnett, Magland, af Klinteberg, SIAM J. Sci. Comput. 41, C479, 2019) per form-factor shape. Two real sets of
+strengths a and b ride in one complex transform G of a + ib: A(h) = (G(h) + conj G(-h)) / 2, B(h) = (G(h) - conj G(-h)) / 2i.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import finufft
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
+from mdweights_core.errors import BadInput
+from mdweights_core.scattering.form_factors import form_factor_basis, form_factors
+
+MAX_MODES = 400_000_000  # about 20 GB of working memory
+_SINGLE_PRECISION_ERROR = 1e-4  # single precision is trusted when no more than this is asked for
+
+
+def structure_factors(
+    positions: np.ndarray,
+    elements: Sequence[str] | np.ndarray,
+    lattice: MillerLattice,
+    cell: gemmi.UnitCell,
+    *,
+    b_iso: float = 0.0,
+    relative_error: float = 1e-5,
+) -> np.ndarray:
+    """Structure factors of one frame on the reflections of `lattice`.
+
+    Parameters
+    ----------
+    positions : float [n_atoms, 3]
+        Cartesian positions in angstrom, in the frame of PDB files.
+    elements : str [n_atoms]
+        Element symbols.
+    lattice : MillerLattice
+        Reflections to compute, ``n_hkl`` of them. Nothing is symmetrised.
+    cell : gemmi.UnitCell
+        Cell that makes positions fractional, and that gives d.
+    b_iso : float
+        One B factor for all atoms, angstrom squared; 0 when the frames carry the motion.
+    relative_error : float
+        Target for ||F - F_direct|| / ||F_direct||.
+
+    Returns
+    -------
+    complex64 [n_hkl]
+        In electrons.
+
+    Raises
+    ------
+    BadInput
+        An element without form factor, shapes that do not fit, or an index range too large for memory.
+    """
+    engine = ScatteringEngine(elements, lattice, cell, b_iso=b_iso, relative_error=relative_error)
+    return engine(fractional(positions, cell))
+
+
+def fractional(positions: np.ndarray, cell: gemmi.UnitCell) -> np.ndarray:
+    """Cartesian positions [..., 3] in angstrom as fractional coordinates of `cell`, float64."""
+    return np.asarray(positions, dtype=np.float64) @ reciprocal_axes(cell).T
+
+
+class ScatteringEngine:
+    """Structure factors of many frames of the same atoms: everything that does not depend on positions is made once.
+
+    Parameters
+    ----------
+    elements, lattice, cell, b_iso, relative_error
+        As in `structure_factors`.
+    n_threads : int, optional
+        Threads of the transform; by default what this process may use.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[str] | np.ndarray,
+        lattice: MillerLattice,
+        cell: gemmi.UnitCell,
+        *,
+        b_iso: float = 0.0,
+        relative_error: float = 1e-5,
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_atoms, self.n_hkl = len(elements), len(lattice)
+        self.ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
+        self.n_modes, self._rows, self._opposite = _mode_box(lattice.hkl)
+        inverse_d = replace(lattice, cell=cell).inverse_d
+        self._strengths, self._shapes = _strengths_and_shapes(elements, inverse_d, b_iso, relative_error)
+        self._complex = np.complex64 if relative_error >= _SINGLE_PRECISION_ERROR else np.complex128
+        self._real = np.zeros(0, self._complex).real.dtype
+        self._strengths = self._strengths.astype(self._complex)
+        self._plan = finufft.Plan(
+            1,
+            self.n_modes,
+            eps=max(relative_error / 2, 1e-14),
+            isign=1,
+            dtype=np.dtype(self._complex).name,
+            nthreads=n_threads or available_threads(),
+        )
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
+        if np.shape(positions) != (self.n_atoms, 3):
+            raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
+        if not self.n_atoms or not self.n_hkl:
+            return np.zeros(self.n_hkl, dtype=np.complex64)
+        self._plan.setpts(*self._angles(positions))
+        total = np.zeros(self.n_hkl, dtype=np.complex128)
+        for pair, strengths in enumerate(self._strengths):
+            modes = self._plan.execute(strengths).reshape(-1)
+            here, there = modes[self._rows], modes[self._opposite].conj()
+            total += self._shapes[2 * pair] * (here + there) / 2
+            if 2 * pair + 1 < len(self._shapes):
+                total += self._shapes[2 * pair + 1] * (here - there) / 2j
+        return total.astype(np.complex64)
+
+    def _angles(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Positions as angles in [-pi, pi], wrapped in double precision before any rounding."""
+        turns = np.asarray(positions, dtype=np.float64) / self.ndiv
+        turns -= np.round(turns)
+        return [np.ascontiguousarray(2 * np.pi * axis, dtype=self._real) for axis in turns.T]
+
+
+def _strengths_and_shapes(
+    elements: Sequence[str] | np.ndarray, inverse_d: np.ndarray, b_iso: float, relative_error: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Complex strengths [n_pair, n_atoms], two shapes in each, and the shapes [n_shape, n_hkl]."""
+    symbols, kind, counts = np.unique(np.asarray(elements, dtype=str), return_inverse=True, return_counts=True)
+    table = form_factors([str(s) for s in symbols], inverse_d, b_iso)
+    if not len(kind) or not len(inverse_d):
+        return np.zeros((0, len(kind)), dtype=np.complex128), np.zeros((0, len(inverse_d)))
+    mixing, shapes = form_factor_basis(table, counts, relative_error / 2)
+    if mixing.shape[1] % 2:
+        mixing = np.pad(mixing, ((0, 0), (0, 1)))
+    paired = mixing[:, 0::2] + 1j * mixing[:, 1::2]
+    return np.ascontiguousarray(paired[kind].T), shapes
+
+
+def _mode_box(hkl: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
+    """Size of the box of modes -n..n that holds all reflections, and the flat places of hkl and of -hkl in it."""
+    limit = np.abs(hkl).max(axis=0, initial=0).astype(np.int64)
+    size = 2 * limit + 1
+    if np.prod(size.astype(float)) > MAX_MODES:
+        raise BadInput(
+            f"The reflections span {size[0]} x {size[1]} x {size[2]} indices, more than fit in memory",
+            advice="Use a larger d_min",
+        )
+    rows = np.ravel_multi_index(tuple((hkl + limit).T), tuple(size))
+    return (int(size[0]), int(size[1]), int(size[2])), rows, np.prod(size) - 1 - rows
+
+
+def available_threads() -> int:
+    """CPUs this process may really use: its affinity, cut to the container's quota."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    return max(1, allowed if quota is None else min(allowed, int(np.ceil(quota))))
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    """CPUs granted by cgroup v2 or v1, None when unlimited or unknown."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (OSError, ValueError):
+        return None
