@@ -1,0 +1,301 @@
+"""The weight fit: drive a solver, watch it, and say what came out and whether to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mdweights_core.crystal.laue import LaueGroups
+from mdweights_core.errors import BadInput
+from mdweights_core.jobs import Clock, Job, Progress, Stopped
+from mdweights_core.weights.indexing import indexing_warning
+from mdweights_core.weights.model import ModelArrays, gain_and_gradient, intensity, model_arrays
+from mdweights_core.weights.problem import WeightProblem
+from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
+from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
+from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
+
+ACTIVE = 1e-6
+"""A frame counts as active above this part of the uniform weight."""
+
+HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFit:
+    """Frame weights and why to believe them.
+
+    Attributes
+    ----------
+    weights : float64 [n_frames]
+        Sum one.
+    scores, uniform : Scores
+        With these weights, and with equal ones.
+    n_eff, n_eff_entropy : float
+        Kish and entropy effective numbers of frames.
+    n_active : int
+        Frames with a weight that is not zero.
+    kkt_residual : float
+        Largest violation of the optimality conditions, in units of the objective per unit of weight: how much a frame
+        outside still asks for weight, or how unequal the frames inside are.
+    iterations : int
+    seconds : float
+        Wall time of the solver, compilation included.
+    converged, stopped : bool
+    outcome : str
+        How the solver ended.
+    influence : float64 [n_frames]
+        First-order change of the objective's CC when one frame of the uniform ensemble is doubled.
+    history : dict of float64 [n_steps]
+        Keys step, seconds, cc, cc_aniso, cc_free, cc_aniso_free, n_eff.
+    warnings : tuple of str
+    settings : FitSettings
+    groups : LaueGroups
+    observed, calculated : float32 [n_group]
+        On the observed scale; `calculated` had `scale` and `offset` applied.
+    observed_sigma : float32 [n_group] or None
+    uniform_calculated : float32 [n_group]
+        With equal weights, on its own least-squares scale.
+    free : bool [n_group]
+    scale, offset : float
+        calculated = scale * x(w) + offset.
+    raw_sum : float
+        Sum of the solver's weights before normalisation; 1 except for the prototype.
+    """
+
+    weights: np.ndarray
+    scores: Scores
+    uniform: Scores
+    n_eff: float
+    n_eff_entropy: float
+    n_active: int
+    kkt_residual: float
+    iterations: int
+    seconds: float
+    converged: bool
+    stopped: bool
+    outcome: str
+    influence: np.ndarray
+    history: dict[str, np.ndarray]
+    warnings: tuple[str, ...]
+    settings: FitSettings
+    groups: LaueGroups
+    observed: np.ndarray
+    observed_sigma: np.ndarray | None
+    calculated: np.ndarray
+    uniform_calculated: np.ndarray
+    free: np.ndarray
+    scale: float
+    offset: float
+    raw_sum: float = 1.0
+
+
+def fit_weights(
+    problem: WeightProblem, settings: FitSettings | None = None, start_weights: np.ndarray | None = None
+) -> Job[WeightFit]:
+    """Fit one weight per frame.
+
+    Parameters
+    ----------
+    problem : WeightProblem
+    settings : FitSettings, optional
+    start_weights : float64 [n_frames], optional
+        Where to begin (a stopped fit is resumed this way); equal weights by default.
+
+    Yields
+    ------
+    Progress
+        Stage "weights"; values cc, cc_aniso, cc_free, cc_aniso_free, n_eff; array weights [n_frames].
+
+    Returns
+    -------
+    WeightFit
+        Also when stopped: with the weights reached, marked as such.
+    """
+    settings = settings or FitSettings()
+    watch = _Watch(problem)
+    limit = settings.max_steps or DEFAULT_STEPS[settings.solver]
+    yield Progress("weights", 0, limit, "Compiling")
+    arrays = model_arrays(problem, anisotropic=settings.objective == "anisotropic-cc")
+    weights = _start(problem, start_weights)
+    prior = np.full(problem.n_frames, 1.0 / problem.n_frames)
+    solver = make_solver(settings.solver, SolverSettings(settings.theta, prior, limit))
+    state = solver.start(arrays, weights)
+    stopped = False
+    try:
+        yield watch.look(state, arrays, limit)
+        while not state.done:
+            state = solver.step(arrays, state)
+            yield watch.look(state, arrays, limit)
+    except Stopped:
+        stopped = not state.done
+    return _conclude(problem, arrays, state, settings, prior, watch, stopped)
+
+
+def _start(problem: WeightProblem, start_weights: np.ndarray | None) -> np.ndarray:
+    if start_weights is None:
+        return np.full(problem.n_frames, 1.0 / problem.n_frames)
+    if len(start_weights) != problem.n_frames:
+        raise BadInput(f"{len(start_weights)} starting weights were given for {problem.n_frames} frames")
+    return np.asarray(start_weights, dtype=np.float64) / np.sum(start_weights)
+
+
+class _Watch:
+    """Scores of every step, kept as history and handed out as progress."""
+
+    def __init__(self, problem: WeightProblem) -> None:
+        self.problem = problem
+        self.clock = Clock()
+        self.rows: list[dict[str, float]] = []
+
+    def look(self, state: SolverState, arrays: ModelArrays, limit: int) -> Progress:
+        calculated = np.asarray(intensity(jnp.asarray(state.weights), arrays))
+        values = {**coefficients(self.problem, calculated), "n_eff": kish(state.weights)}
+        self.rows.append({"step": state.iteration, "seconds": self.clock.elapsed, **values})
+        message = f"Iteration {state.iteration}: anisotropic CC {values['cc_aniso']:.4f}, total {values['cc']:.4f}"
+        return Progress("weights", state.iteration, limit, message, values, {"weights": state.weights.copy()})
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        return {key: np.array([row[key] for row in self.rows], dtype=np.float64) for key in HISTORY_KEYS}
+
+
+def _conclude(
+    problem: WeightProblem,
+    arrays: ModelArrays,
+    state: SolverState,
+    settings: FitSettings,
+    prior: np.ndarray,
+    watch: _Watch,
+    stopped: bool,
+) -> WeightFit:
+    seconds = watch.clock.elapsed
+    equal = np.full(problem.n_frames, 1.0 / problem.n_frames)
+    calculated = np.asarray(intensity(jnp.asarray(state.weights), arrays))
+    plain = np.asarray(intensity(jnp.asarray(equal), arrays))
+    scores, uniform = score(problem, calculated), score(problem, plain)
+    _, gradient = gain_and_gradient(jnp.asarray(state.weights), arrays, settings.theta, prior)
+    _, at_equal = gain_and_gradient(jnp.asarray(equal), arrays, 0.0, prior)
+    scale, offset = _scale(problem, calculated)
+    equal_scale, equal_offset = _scale(problem, plain)
+    warnings = (
+        *problem.notes,
+        *fit_warnings(problem, state.weights, scores, uniform, settings, state.raw_sum),
+        *filter(None, [indexing_warning(problem, plain, uniform.cc_aniso)]),
+    )
+    return WeightFit(
+        weights=state.weights,
+        scores=scores,
+        uniform=uniform,
+        n_eff=kish(state.weights),
+        n_eff_entropy=entropy_size(state.weights),
+        n_active=int((state.weights > ACTIVE / problem.n_frames).sum()),
+        kkt_residual=kkt_residual(state.weights, np.asarray(gradient)),
+        iterations=state.iteration,
+        seconds=seconds,
+        converged=state.converged,
+        stopped=stopped,
+        outcome=f"Stopped by the user after {state.iteration} iterations." if stopped else state.outcome,
+        influence=_doubling(np.asarray(at_equal)),
+        history=watch.history,
+        warnings=warnings,
+        settings=settings,
+        groups=problem.groups,
+        observed=problem.observed.astype(np.float32),
+        observed_sigma=None if problem.sigma is None else problem.sigma.astype(np.float32),
+        calculated=(scale * calculated + offset).astype(np.float32),
+        uniform_calculated=(equal_scale * plain + equal_offset).astype(np.float32),
+        free=problem.free,
+        scale=scale,
+        offset=offset,
+        raw_sum=state.raw_sum,
+    )
+
+
+def _scale(problem: WeightProblem, calculated: np.ndarray) -> tuple[float, float]:
+    work = ~problem.free
+    return fit_scale(calculated[work], problem.observed[work])
+
+
+def _doubling(gradient: np.ndarray) -> np.ndarray:
+    """Change of CC when one frame's weight 1/T is doubled (then all divided by the sum), to first order."""
+    return (gradient - gradient.mean()) / len(gradient)
+
+
+def kkt_residual(weights: np.ndarray, gradient: np.ndarray) -> float:
+    """Largest violation of the optimality conditions on the simplex.
+
+    At a maximum the gradient equals its weighted mean on frames with weight and lies below it elsewhere.
+    """
+    reduced = gradient - weights @ gradient
+    active = weights > ACTIVE / len(weights)
+    inside = float(np.abs(reduced[active]).max(initial=0.0))
+    return max(inside, float(reduced[~active].max(initial=0.0)))
+
+
+def fit_warnings(
+    problem: WeightProblem,
+    weights: np.ndarray,
+    scores: Scores,
+    uniform: Scores,
+    settings: FitSettings,
+    raw_sum: float = 1.0,
+) -> Iterator[str]:
+    """What a user must know before believing the weights, one sentence each."""
+    n_frames, n_work, n_eff = problem.n_frames, problem.n_work, kish(weights)
+    if n_frames == 2:
+        yield "With two frames the diffuse map has the same shape whatever their weights: this fit means nothing."
+    key = "cc_aniso_free" if settings.objective == "anisotropic-cc" else "cc_free"
+    held_out, plain = getattr(scores, key), getattr(uniform, key)
+    if np.isfinite(held_out) and held_out < plain:
+        yield (
+            f"Overfit: on held-out reflections the weights do worse ({held_out:.3f}) than equal weights ({plain:.3f}). "
+            "Raise theta, or do not use these weights."
+        )
+    if n_frames > 0.25 * n_work:
+        yield (
+            f"{n_frames} weights are fitted to {n_work} reflections: too few data per frame to trust single weights. "
+            "Raise theta, or take fewer frames or higher resolution."
+        )
+    if n_eff < max(3.0, 0.02 * n_frames) and n_frames > 3:
+        yield f"The weights collapsed onto about {n_eff:.1f} of {n_frames} frames. Raise theta to spread them."
+    if problem.is_anisotropic:
+        yield "The observed map came without its isotropic part: only the anisotropic CC means anything."
+    if abs(raw_sum - 1) > 0.005:
+        yield (
+            f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into what it fitted; "
+            "all scores here are for the weights divided by their sum."
+        )
+
+
+def fit_summary(fit: WeightFit) -> dict[str, Any]:
+    """The result as plain numbers for `--json` and the project file."""
+    numbers = {name: getattr(fit.scores, name) for name in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
+    numbers |= {f"{name}_uniform": getattr(fit.uniform, name) for name in list(numbers)}
+    return {
+        **{key: _finite(value) for key, value in numbers.items()},
+        "n_frames": len(fit.weights),
+        "n_reflections": int((~fit.free).sum()),
+        "n_free": int(fit.free.sum()),
+        "n_eff": fit.n_eff,
+        "n_eff_entropy": fit.n_eff_entropy,
+        "n_active": fit.n_active,
+        "kkt_residual": fit.kkt_residual,
+        "iterations": fit.iterations,
+        "seconds": fit.seconds,
+        "converged": fit.converged,
+        "stopped": fit.stopped,
+        "outcome": fit.outcome,
+        "scale": fit.scale,
+        "offset": fit.offset,
+        "raw_sum": fit.raw_sum,
+        "warnings": list(fit.warnings),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,166 @@
+"""First-order solvers from optax: L-BFGS and Adam on softmax weights, and the prototype's Adam on raw sigmoid weights."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mdweights_core.weights.model import ModelArrays, correlation, gain, raw_intensity
+from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState
+
+Array = jax.Array
+_CHUNK_SECONDS = 0.15
+_PATIENCE = 20
+
+
+class _Carry(NamedTuple):
+    parameters: Array
+    optimiser: Any
+
+
+@dataclass(frozen=True)
+class _Memory:
+    carry: _Carry
+    chunk: int = 1
+    best_gain: float = -np.inf
+    since_best: int = 0
+
+
+def _softmax_loss(logits: Array, arrays: ModelArrays, theta: Array, prior: Array) -> Array:
+    return -gain(jax.nn.softmax(logits), arrays, theta, prior)
+
+
+def _prototype_loss(logits: Array, arrays: ModelArrays, theta: Array, prior: Array) -> Array:
+    # Weights are not divided by their sum: the published prototype's formula, kept for comparison.
+    del theta, prior
+    return -correlation(raw_intensity(jax.nn.sigmoid(logits), arrays), arrays)
+
+
+_LOSSES = {"softmax": _softmax_loss, "prototype": _prototype_loss}
+
+
+def _optimiser(name: str, learning_rate: float) -> optax.GradientTransformationExtraArgs:
+    if name == "lbfgs":
+        return optax.lbfgs(memory_size=20)
+    return optax.with_extra_args_support(optax.adam(learning_rate))
+
+
+@partial(jax.jit, static_argnames=("loss", "optimiser", "learning_rate"))
+def _advance(
+    carry: _Carry, n: Array, arrays: ModelArrays, theta: Array, prior: Array, *, loss: str, optimiser: str, learning_rate: float
+) -> tuple[_Carry, Array]:
+    """`n` iterations in one compiled loop, and the loss at the new parameters."""
+    method, function = _optimiser(optimiser, learning_rate), _LOSSES[loss]
+
+    def value(parameters: Array) -> Array:
+        return function(parameters, arrays, theta, prior)
+
+    def body(_: Array, carry: _Carry) -> _Carry:
+        now, gradient = jax.value_and_grad(value)(carry.parameters)
+        updates, state = method.update(
+            gradient, carry.optimiser, carry.parameters, value=now, grad=gradient, value_fn=value
+        )
+        return _Carry(optax.apply_updates(carry.parameters, updates), state)
+
+    carry = jax.lax.fori_loop(0, n, body, carry)
+    return carry, value(carry.parameters)
+
+
+class _FirstOrder(Solver):
+    """Common loop: chunks sized by time, done when the gain has not risen for a while."""
+
+    loss = "softmax"
+    optimiser = "adam"
+    learning_rate = 0.05
+    patience = _PATIENCE
+
+    def start(self, arrays: ModelArrays, weights: np.ndarray) -> SolverState:
+        parameters = jnp.asarray(self._to_parameters(weights))
+        carry = _Carry(parameters, _optimiser(self.optimiser, self.learning_rate).init(parameters))
+        value = _LOSSES[self.loss](parameters, arrays, jnp.asarray(self.settings.theta), jnp.asarray(self.settings.prior))
+        return SolverState(np.asarray(weights), -float(value), memory=_Memory(carry))
+
+    def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
+        memory: _Memory = state.memory
+        n = min(memory.chunk, self.settings.max_steps - state.iteration)
+        started = time.monotonic()
+        carry, value = _advance(
+            memory.carry,
+            jnp.asarray(n),
+            arrays,
+            jnp.asarray(self.settings.theta),
+            jnp.asarray(self.settings.prior),
+            loss=self.loss,
+            optimiser=self.optimiser,
+            learning_rate=self.learning_rate,
+        )
+        found = -float(value)
+        chunk = _next_chunk(n, time.monotonic() - started)
+        improved = found > memory.best_gain + self.settings.tolerance
+        memory = _Memory(carry, chunk, max(found, memory.best_gain), 0 if improved else memory.since_best + n)
+        weights, total = self._to_weights(np.asarray(carry.parameters, dtype=np.float64))
+        moved = replace(
+            state, weights=weights, gain=found, iteration=state.iteration + n, raw_sum=total, memory=memory
+        )
+        return self._conclude(moved, memory)
+
+    def _conclude(self, state: SolverState, memory: _Memory) -> SolverState:
+        if not np.isfinite(state.gain):
+            return replace(state, done=True, outcome="The objective is no longer a number; the last weights are not usable.")
+        if memory.since_best >= self.patience:
+            text = f"No further gain in {memory.since_best} of {state.iteration} iterations."
+            return replace(state, done=True, converged=True, outcome=text)
+        if state.iteration >= self.settings.max_steps:
+            return replace(state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations, still rising.")
+        return state
+
+    def _to_parameters(self, weights: np.ndarray) -> np.ndarray:
+        return np.log(np.maximum(weights, 1e-8))
+
+    def _to_weights(self, parameters: np.ndarray) -> tuple[np.ndarray, float]:
+        exponential = np.exp(parameters - parameters.max())
+        return exponential / exponential.sum(), 1.0
+
+
+def _next_chunk(n: int, seconds: float) -> int:
+    """Aim the next chunk at `_CHUNK_SECONDS`, growing at most fourfold (the first chunk includes compilation)."""
+    return int(np.clip(n * _CHUNK_SECONDS / max(seconds, 1e-6), 1, 4 * n))
+
+
+class LBFGS(_FirstOrder):
+    """optax.lbfgs with its zoom line search."""
+
+    optimiser = "lbfgs"
+    patience = 3
+
+
+class Adam(_FirstOrder):
+    """Adam, learning rate 0.05, on the logits of normalised weights."""
+
+
+class AdamPrototype(_FirstOrder):
+    """The published prototype: sigmoid weights that are never normalised, Adam 0.05, no entropy.
+
+    Its sum differs from one, so Bragg intensity leaks into what it fits. Kept for comparison only: the weights
+    returned are divided by their sum, which is reported as `SolverState.raw_sum`.
+    """
+
+    loss = "prototype"
+
+    def __init__(self, settings: SolverSettings) -> None:
+        super().__init__(replace(settings, theta=0.0))
+
+    def _to_parameters(self, weights: np.ndarray) -> np.ndarray:
+        w = np.clip(weights, 1e-8, 1 - 1e-8)
+        return np.log(w / (1 - w))
+
+    def _to_weights(self, parameters: np.ndarray) -> tuple[np.ndarray, float]:
+        raw = 1.0 / (1.0 + np.exp(-parameters))
+        return raw / raw.sum(), float(raw.sum())
