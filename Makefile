@@ -1,0 +1,45 @@
+# Every target makes .venv ready first; when nothing changed that takes no time and no network.
+#   make PYTHON=python3.12 test        use that interpreter
+
+SHELL := /bin/bash
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run lint test bench constraints clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## the environment in .venv with all that mdweights needs
+	@packaging/setup.sh
+
+demo: setup ## the built-in example: in the window, or without one where there is no display
+	$(BIN)/mdweights demo --out demo-output
+
+run: setup ## the window
+	$(BIN)/mdweights gui
+
+lint: setup ## style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## lint, then all tests
+	$(BIN)/python -m pytest
+
+bench: setup ## times and memory of the parts that take long
+	$(BIN)/python -m pytest tests/benchmarks
+
+constraints: ## new versions of all dependencies, for every supported Python, in packaging/constraints.txt
+	rm -rf build/uv
+	$(or $(PYTHON),python3) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet uv
+	build/uv/bin/uv pip compile --universal --python-version 3.11 --fork-strategy requires-python --upgrade \
+		--extra dev --extra simulate pyproject.toml -o packaging/constraints.txt
+	rm -rf build/uv
+
+clean: ## remove all that these targets made
+	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find mdweights_core app resources tests -name __pycache__ -type d -exec rm -rf {} +
