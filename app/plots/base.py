@@ -1,0 +1,176 @@
+"""What every plot shares: an empty state, the theme, axes with units and figure export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPalette
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
+
+from app.theme import LIGHT, Theme
+from mdweights_core.errors import BadInput, DiskProblem
+
+
+class PlotPanel(QWidget):
+    """A widget with one pyqtgraph canvas that shows a sentence instead while it has nothing to show.
+
+    Attributes
+    ----------
+    canvas : pyqtgraph.GraphicsLayoutWidget
+        Where the plots live.
+    body : QVBoxLayout
+        Controls go above, read-outs below the canvas.
+    """
+
+    title = ""
+    empty_text = ""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme = LIGHT
+        self.setAccessibleName(self.title)
+        self.canvas = pg.GraphicsLayoutWidget()
+        self.canvas.setAccessibleName(f"{self.title} plot")
+        self.canvas.ci.setContentsMargins(4, 4, 8, 4)
+        self.empty_label = _empty_label(self.empty_text)
+        content = QWidget()
+        self.body = QVBoxLayout(content)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(2)
+        self.body.addWidget(self.canvas, stretch=1)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(self.empty_label)
+        self._pages.addWidget(content)
+
+    @property
+    def is_empty(self) -> bool:
+        """True while the sentence stands in place of the plot."""
+        return self._pages.currentIndex() == 0
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for a docked window of 1280 x 800."""
+        return QSize(220, 120)
+
+    def show_content(self) -> None:
+        """Show the plot."""
+        self._pages.setCurrentIndex(1)
+
+    def show_empty(self, sentence: str | None = None) -> None:
+        """Show `sentence` (or the plot's own) in place of the plot."""
+        self.empty_label.setText(sentence or self.empty_text)
+        self._pages.setCurrentIndex(0)
+
+    def clear(self) -> None:
+        """Forget all data and show the empty state."""
+        self.show_empty()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Repaint with the colours of `theme`."""
+        self.theme = theme
+        self.canvas.setBackground(theme.plot_background)
+
+    def export_image(self, path: str | Path, *, theme: Theme | None = None, scale: float = 2.0) -> None:
+        """Write the plot as it is seen to a PNG or SVG file.
+
+        Parameters
+        ----------
+        path : path
+            Its ending, ``.png`` or ``.svg``, says the format.
+        theme : Theme, optional
+            Colours of the figure when they are to differ from the screen's (LIGHT for print).
+        scale : float
+            PNG pixels per screen pixel.
+
+        Raises
+        ------
+        BadInput
+            When the ending is neither.
+        DiskProblem
+            When the file cannot be written.
+        """
+        seen = self.theme
+        try:
+            if theme is not None:
+                self.apply_theme(theme)
+            export_view(self.canvas, Path(path), self.theme, scale)
+        finally:
+            if theme is not None:
+                self.apply_theme(seen)
+
+
+def export_view(view: pg.GraphicsView, path: Path, theme: Theme, scale: float) -> None:
+    """Paint `view` into a PNG or SVG file; `BadInput` for other endings, `DiskProblem` when it cannot be written."""
+    size = view.viewport().size()
+    target = QRectF(0, 0, size.width(), size.height())
+    if path.suffix.lower() == ".svg":
+        generator = QSvgGenerator()
+        generator.setFileName(str(path))
+        generator.setSize(size)
+        generator.setViewBox(target)
+        generator.setTitle(view.accessibleName())
+        painter = QPainter()
+        if not painter.begin(generator):
+            raise DiskProblem("the figure could not be written", where=path, advice="Choose another folder")
+        painter.fillRect(target, QColor(theme.plot_background))
+        view.render(painter, target)
+        painter.end()
+        return
+    if path.suffix.lower() != ".png":
+        raise BadInput(
+            f"figures are written as .png or .svg, not as '{path.suffix}'",
+            where=path,
+            advice="Change the file's ending",
+        )
+    image = QImage(size * scale, QImage.Format.Format_ARGB32)
+    image.fill(QColor(theme.plot_background))
+    painter = QPainter(image)
+    view.render(painter, QRectF(image.rect()))
+    painter.end()
+    if not image.save(str(path)):
+        raise DiskProblem("the figure could not be written", where=path, advice="Choose another folder")
+
+
+def style_axis(axis: pg.AxisItem, theme: Theme) -> None:
+    """Lines, numbers and label of `axis` in the theme's colours."""
+    axis.setPen(pg.mkPen(theme.plot_foreground, width=1))
+    axis.setTextPen(pg.mkPen(theme.plot_foreground))
+    if axis.labelText:
+        axis.setLabel(axis.labelText, units=axis.labelUnits or None, color=theme.plot_foreground)
+
+
+def style_plot(plot: pg.PlotItem, theme: Theme) -> None:
+    """Axes of `plot` in the theme's colours."""
+    for name in ("left", "bottom", "right", "top"):
+        style_axis(plot.getAxis(name), theme)
+
+
+def plain_axis(axis: pg.AxisItem, label: str) -> None:
+    """Name an axis, unit included; numbers are never rescaled behind the label's back."""
+    axis.enableAutoSIPrefix(False)
+    axis.setLabel(label)
+
+
+def subtle_label(text: str = "") -> QLabel:
+    """A caption in the theme's subtle text colour."""
+    label = QLabel(text)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    return label
+
+
+def figures_font(widget: QWidget) -> QFont:
+    """The widget's font with digits of equal width, so that a read-out does not dance."""
+    font = QFont(widget.font())
+    font.setStyleHint(QFont.StyleHint.Monospace)
+    font.setFamilies(["DejaVu Sans Mono", "Menlo", "Consolas", "monospace"])
+    return font
+
+
+def _empty_label(text: str) -> QLabel:
+    label = subtle_label(text)
+    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    label.setWordWrap(True)
+    label.setMargin(16)
+    return label

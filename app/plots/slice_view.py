@@ -1,0 +1,404 @@
+"""Observed, calculated and difference intensities in one plane of reciprocal space, side by side and linked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt, Signal, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QToolButton, QWidget
+
+from app.plots.base import PlotPanel, figures_font, style_axis, subtle_label
+from app.plots.intensity_scale import CONTRASTS, SCALES, IntensityScale, format_number, limits
+from app.plots.plane_view import ColourBar, IndexAxis, PlaneView, in_plane
+from app.theme import Theme, difference_colours, intensity_colours
+from mdweights_core.crystal.volume import ZONES, Slice
+
+_COMPONENTS = ("total", "anisotropic")
+_READOUT = ("h k l", "d", "I obs", "I calc", "difference", "\N{GREEK SMALL LETTER SIGMA}(I obs)")
+_WIDTHS = (11, 8, 7, 7, 7, 7)
+
+
+class SliceTriptych(PlotPanel):
+    """Three linked views of one plane, with the numbers under the cursor.
+
+    Signals
+    -------
+    slice_requested(str, int)
+        The user wants another plane: zone (``hk``, ``hl``, ``kl``) and level.
+    component_changed(str)
+        The user wants ``total`` or ``anisotropic`` intensities; whoever owns them answers with `set_slices`.
+    cursor_moved(int, int, int)
+        The cursor stands on another reflection.
+    """
+
+    slice_requested = Signal(str, int)
+    component_changed = Signal(str)
+    cursor_moved = Signal(int, int, int)
+
+    title = "Slices"
+    empty_text = "Open a diffuse map to see slices."
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._slices: tuple[Slice | None, Slice | None, Slice | None] = (None, None, None)
+        self._sigma: Slice | None = None
+        self._hkl: tuple[int, int, int] | None = None
+        self._pinned = False
+        self._limits = (0, 0, 0)
+        self._shape: tuple[str, tuple[int, ...]] | None = None
+        self.views = [PlaneView(name) for name in ("observed", "calculated", "difference")]
+        self._make_controls()
+        self._make_canvas()
+        self._make_readout()
+        self._connect()
+        self.apply_theme(self.theme)
+
+    # ---- data in
+
+    def set_slices(
+        self,
+        observed: Slice,
+        calculated: Slice | None = None,
+        difference: Slice | None = None,
+        sigma: Slice | None = None,
+    ) -> None:
+        """Show one plane: observed, and where there are any calculated, difference and sigma of the same plane."""
+        self._slices, self._sigma = (observed, calculated, difference), sigma
+        self._show_where(observed.zone, observed.level)
+        self._draw()
+        shape = (observed.zone, observed.values.shape)
+        if shape != self._shape:
+            self._shape = shape
+            self.reset_view()
+        self.show_content()
+        self._follow_level()
+
+    def set_limits(self, limits: tuple[int, int, int]) -> None:
+        """Take (h_max, k_max, l_max) of the map: they bound the level."""
+        self._limits = tuple(int(v) for v in limits)  # type: ignore[assignment]
+        self._bound_level()
+
+    def set_component(self, component: str) -> None:
+        """Say which intensities are shown, ``total`` or ``anisotropic``, without emitting."""
+        self.component.blockSignals(True)
+        self.component.setCurrentIndex(_COMPONENTS.index(component))
+        self.component.blockSignals(False)
+        self._draw()
+
+    def clear(self) -> None:
+        """Forget the slices."""
+        self._slices, self._sigma, self._hkl, self._shape = (None, None, None), None, None, None
+        self._set_pinned(False)
+        super().clear()
+
+    # ---- state out
+
+    @property
+    def plane(self) -> tuple[str, int]:
+        """Zone and level the controls stand on."""
+        return ZONES[self.zone.currentIndex()], self.level.value()
+
+    @property
+    def is_pinned(self) -> bool:
+        """True while the read-out stays on a clicked reflection."""
+        return self._pinned
+
+    def readout(self) -> dict[str, str]:
+        """The read-out as it is shown: caption to text."""
+        return {name: label.text().strip() for name, label in self._fields.items()}
+
+    def show_cursor(self, h: int, k: int, l: int) -> None:
+        """Put crosshair and read-out on a reflection of this plane; one outside the plane takes them away."""
+        first = self._slices[0]
+        if first is None:
+            return
+        u, v = in_plane(first, (h, k, l))
+        inside = abs(u) <= first.u_max and abs(v) <= first.v_max
+        self._hkl = (
+            (h, k, l) if inside and first.hkl_at(*(u * first.axes[0] + v * first.axes[1])) == (h, k, l) else None
+        )
+        for view in self.views:
+            if self._hkl is None:
+                view.hide_cursor()
+            else:
+                view.show_cursor(h, k, l)
+        self._write_readout()
+
+    @Slot()
+    def reset_view(self) -> None:
+        """Show the whole plane."""
+        width, height = self.views[0].whole_range()
+        self.views[0].setRange(xRange=(-width, width), yRange=(-height, height), padding=0.02)
+
+    # ---- looks
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Repaint with the colours of `theme`."""
+        super().apply_theme(theme)
+        for view in self.views:
+            view.apply_theme(theme)
+        for axis in (*self._index_axes, self._bar.axis, self._difference_bar.axis):
+            style_axis(axis, theme)
+        for label, view in zip(self._titles, self.views, strict=True):
+            label.setText(view.title, color=theme.plot_foreground, size="10pt")
+
+    # ---- building
+
+    def _make_controls(self) -> None:
+        self.zone = _combo(tuple(_plane_name(zone, 0) for zone in ZONES), "Plane", "Which two indices run in the plane")
+        self.level = QSpinBox()
+        self.level.setAccessibleName("Level of the plane")
+        self.level.setToolTip("The third index (Page Up, Page Down)")
+        self.level.setKeyboardTracking(False)
+        self.component = _combo(_COMPONENTS, "Show", "Total intensities, or the anisotropic part: shell means removed")
+        self.scale = _combo(
+            SCALES, "Colour scale", "How intensities become colours; log and arcsinh are odd about zero"
+        )
+        self.contrast = _combo(tuple(CONTRASTS), "Contrast", "Which central part of the values the colours span")
+        self.contrast.setCurrentText("99 %")
+        self._lower, self._higher = (
+            _arrow(Qt.ArrowType.LeftArrow, "Lower level"),
+            _arrow(Qt.ArrowType.RightArrow, "Higher level"),
+        )
+        self.whole = QPushButton("Whole plane")
+        self.whole.setToolTip("Show the whole plane again")
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 4, 6, 0)
+        row.setSpacing(4)
+        for widget in (self.zone, self._lower, self.level, self._higher, self.component):
+            row.addWidget(widget)
+        for caption, widget in (("scale", self.scale), ("contrast", self.contrast)):
+            row.addSpacing(4)
+            row.addWidget(subtle_label(caption))
+            row.addWidget(widget)
+        row.addStretch(1)
+        row.addWidget(self.whole)
+        self.body.insertLayout(0, row)
+
+    def _make_canvas(self) -> None:
+        grid = self.canvas.ci
+        self.canvas.setToolTip(
+            "Drag to move, wheel to zoom, click to pin the read-out (the same place again to let go)"
+        )
+        left = IndexAxis("left")
+        left.setWidth(48)
+        left.linkToView(self.views[0])
+        grid.addItem(left, row=1, col=0)
+        self._index_axes = [left]
+        self._titles = []
+        for column, view in enumerate(self.views, start=1):
+            title = pg.LabelItem(view.title)
+            bottom = IndexAxis("bottom")
+            bottom.linkToView(view)
+            grid.addItem(title, row=0, col=column)
+            grid.addItem(view, row=1, col=column)
+            grid.addItem(bottom, row=2, col=column)
+            grid.layout.setColumnStretchFactor(column, 1)
+            grid.layout.setColumnPreferredWidth(column, 100)
+            self._titles.append(title)
+            self._index_axes.append(bottom)
+        for view in self.views[1:]:
+            view.setXLink(self.views[0])
+            view.setYLink(self.views[0])
+        self._bar, self._difference_bar = (
+            ColourBar("intensity (arbitrary units)"),
+            ColourBar("difference (arbitrary units)"),
+        )
+        grid.addItem(self._bar.view, row=3, col=1, colspan=2)
+        grid.addItem(self._bar.axis, row=4, col=1, colspan=2)
+        grid.addItem(self._difference_bar.view, row=3, col=3)
+        grid.addItem(self._difference_bar.axis, row=4, col=3)
+        grid.layout.setRowStretchFactor(1, 1)
+        grid.layout.setHorizontalSpacing(10)
+        grid.layout.setVerticalSpacing(2)
+
+    def _make_readout(self) -> None:
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 0, 6, 4)
+        row.setSpacing(0)
+        self._fields: dict[str, QLabel] = {}
+        for caption, width in zip(_READOUT, _WIDTHS, strict=True):
+            field = QLabel("-")
+            field.setFont(figures_font(field))
+            field.setMinimumWidth(field.fontMetrics().horizontalAdvance("0" * width))
+            field.setAccessibleName(f"{caption} under the cursor")
+            row.addWidget(subtle_label(caption))
+            row.addSpacing(6)
+            row.addWidget(field)
+            row.addSpacing(8)
+            self._fields[caption] = field
+        self.pin_label = subtle_label()
+        row.addStretch(1)
+        row.addWidget(self.pin_label)
+        self.body.addLayout(row)
+
+    def _connect(self) -> None:
+        self.zone.currentIndexChanged.connect(self._request_slice)
+        self.level.valueChanged.connect(self._request_slice)
+        self.component.currentIndexChanged.connect(self._change_component)
+        self.scale.currentIndexChanged.connect(self._draw)
+        self.contrast.currentIndexChanged.connect(self._draw)
+        self.whole.clicked.connect(self.reset_view)
+        self._lower.clicked.connect(self.level.stepDown)
+        self._higher.clicked.connect(self.level.stepUp)
+        for key, step in ((Qt.Key.Key_PageUp, self.level.stepUp), (Qt.Key.Key_PageDown, self.level.stepDown)):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(step)
+        self.views[0].sigRangeChanged.connect(self._follow_range)
+        self.canvas.scene().sigMouseMoved.connect(self._move)
+        self.canvas.scene().sigMouseClicked.connect(self._click)
+
+    # ---- the plane
+
+    @Slot()
+    def _request_slice(self) -> None:
+        zone, level = self.plane
+        self._bound_level()
+        self._name_zones()
+        self.slice_requested.emit(zone, self.level.value() if abs(level) > self.level.maximum() else level)
+
+    def _show_where(self, zone: str, level: int) -> None:
+        for widget in (self.zone, self.level):
+            widget.blockSignals(True)
+        self.zone.setCurrentIndex(ZONES.index(zone))
+        self._bound_level(at_least=abs(level))
+        self.level.setValue(level)
+        self._name_zones()
+        for widget in (self.zone, self.level):
+            widget.blockSignals(False)
+
+    def _bound_level(self, at_least: int = 0) -> None:
+        zone = ZONES[self.zone.currentIndex()]
+        third = next(letter for letter in "hkl" if letter not in zone)
+        highest = max(self._limits["hkl".index(third)], at_least)
+        blocked = self.level.blockSignals(True)
+        self.level.setRange(-highest, highest)
+        self.level.setPrefix(f"{third} = ")
+        self.level.blockSignals(blocked)
+
+    def _name_zones(self) -> None:
+        for row, zone in enumerate(ZONES):
+            self.zone.setItemText(row, _plane_name(zone, self.level.value()))
+
+    @Slot()
+    def _change_component(self) -> None:
+        self.component_changed.emit(_COMPONENTS[self.component.currentIndex()])
+
+    # ---- drawing
+
+    @Slot()
+    def _draw(self) -> None:
+        observed, calculated, difference = self._slices
+        if observed is None:
+            return
+        signed = self.component.currentIndex() == 1
+        kind, contrast = self.scale.currentText(), self.contrast.currentText()
+        shown = [plane.values for plane in (observed, calculated) if plane is not None]
+        scale = IntensityScale(kind, *limits(shown, contrast, signed))
+        colours = difference_colours() if signed else intensity_colours()
+        residual = IntensityScale(kind, *limits([difference.values] if difference else [], contrast, True))
+        missing = ("", "No calculated map yet.\nRun a fit to compare.", "No difference yet.")
+        for view, plane, sentence in zip(self.views, self._slices, missing, strict=True):
+            if plane is None:
+                view.say(sentence)
+            elif plane is difference:
+                view.set_plane(plane, residual, difference_colours())
+            else:
+                view.set_plane(plane, scale, colours)
+        self._bar.set_scale(scale, colours)
+        self._difference_bar.set_scale(residual, difference_colours())
+        self._difference_bar.set_visible(difference is not None)
+        for axis in self._index_axes:
+            axis.set_axes(observed.axes, observed.zone[0 if axis.orientation == "bottom" else 1])
+
+    @Slot()
+    def _follow_range(self) -> None:
+        low = self.views[0].viewRange()[1][0]
+        for axis in self._index_axes:
+            axis.set_lower_edge(low)
+
+    # ---- cursor
+
+    @Slot(object)
+    def _move(self, where: QPointF) -> None:
+        if not self._pinned:
+            self._go_to(where)
+
+    @Slot(object)
+    def _click(self, event: object) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:  # type: ignore[attr-defined]
+            return
+        before = self._hkl if self._pinned else None
+        self._go_to(event.scenePos())  # type: ignore[attr-defined]
+        self._set_pinned(self._hkl is not None and self._hkl != before)
+
+    def _go_to(self, where: QPointF) -> None:
+        observed = self._slices[0]
+        view = next((view for view in self.views if view.sceneBoundingRect().contains(where)), None)
+        if observed is None or view is None:
+            return
+        point = view.mapSceneToView(where)
+        before, hkl = self._hkl, observed.hkl_at(point.x(), point.y())
+        self.show_cursor(*hkl)
+        if self._hkl is not None and self._hkl != before:
+            self.cursor_moved.emit(*self._hkl)
+
+    def _set_pinned(self, pinned: bool) -> None:
+        self._pinned = pinned
+        self.pin_label.setText("pinned" if pinned else "")
+
+    def _follow_level(self) -> None:
+        """Keep the cursor on the same place of the new plane."""
+        observed = self._slices[0]
+        if observed is None or self._hkl is None:
+            return
+        index = dict(zip("hkl", self._hkl, strict=True))
+        third = next(letter for letter in "hkl" if letter not in observed.zone)
+        index[third] = observed.level
+        self.show_cursor(index["h"], index["k"], index["l"])
+
+    def _write_readout(self) -> None:
+        observed, calculated, difference = self._slices
+        if self._hkl is None or observed is None:
+            for field in self._fields.values():
+                field.setText("-")
+            return
+        d = observed.d_at(*self._hkl)
+        texts = [
+            "{:d} {:d} {:d}".format(*self._hkl),
+            f"{d:.2f} \N{ANGSTROM SIGN}" if np.isfinite(d) else "-",
+            *(format_number(_value(plane, self._hkl)) for plane in (observed, calculated, difference, self._sigma)),
+        ]
+        for field, text in zip(self._fields.values(), texts, strict=True):
+            field.setText(text)
+
+
+def _value(plane: Slice | None, hkl: tuple[int, int, int]) -> float:
+    return float("nan") if plane is None else plane.value_at(*hkl)
+
+
+def _plane_name(zone: str, level: int) -> str:
+    """The plane as it is written: ``h k 0``, ``h 3 l``."""
+    return " ".join(letter if letter in zone else str(level) for letter in "hkl")
+
+
+def _combo(items: Sequence[str], name: str, tip: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems(items)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    box.setAccessibleName(name)
+    box.setToolTip(tip)
+    return box
+
+
+def _arrow(direction: Qt.ArrowType, name: str) -> QToolButton:
+    button = QToolButton()
+    button.setArrowType(direction)
+    button.setAutoRepeat(True)
+    button.setAccessibleName(name)
+    button.setToolTip(name)
+    return button
