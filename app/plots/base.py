@@ -168,6 +168,13 @@ def figures_font(widget: QWidget) -> QFont:
     return font
 
 
+def glass(colour: str, alpha: int) -> QColor:
+    """`colour` made see-through: alpha from 0 (not there) to 255 (opaque)."""
+    made = QColor(colour)
+    made.setAlpha(alpha)
+    return made
+
+
 def _empty_label(text: str) -> QLabel:
     label = subtle_label(text)
     label.setAlignment(Qt.AlignmentFlag.AlignCenter)

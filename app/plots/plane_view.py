@@ -6,6 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor, QTransform
 
+from app.plots.base import glass
 from app.plots.intensity_scale import IntensityScale, nice_step
 from app.plots.resolution_rings import circle, ring_radius, ring_spacings
 from app.theme import LIGHT, Theme
@@ -102,7 +103,7 @@ class PlaneView(pg.ViewBox):
         for line in self._crosshair:
             line.setPen(pg.mkPen(theme.accent, width=1))
         for line in self._index_axes:
-            line.setPen(pg.mkPen(_faint(theme.plot_foreground, 70), width=1))
+            line.setPen(pg.mkPen(glass(theme.plot_foreground, 70), width=1))
         self._cell.setPen(pg.mkPen(theme.accent, width=2))
         self._sentence.setColor(theme.subtle)
         if self.plane is not None:
@@ -138,7 +139,7 @@ class PlaneView(pg.ViewBox):
     def _add_ring(self, d: float, radius: float, centre: tuple[float, float]) -> None:
         # a dark line with a light one beside it is seen on any colour of the map
         for colour, spread in (("#000000", 1.0), ("#ffffff", 0.997)):
-            ring = pg.PlotCurveItem(*circle(radius * spread, centre), pen=pg.mkPen(_faint(colour, 110), width=1))
+            ring = pg.PlotCurveItem(*circle(radius * spread, centre), pen=pg.mkPen(glass(colour, 110), width=1))
             ring.setZValue(2)
             self._rings.append(ring)
             self.addItem(ring, ignoreBounds=True)
@@ -272,9 +273,3 @@ def largest_inverse_d(plane: Slice) -> float:
 
 def _bar_number(value: float) -> str:
     return f"{value:.4g}".replace("e+0", "e").replace("-", "\N{MINUS SIGN}")
-
-
-def _faint(colour: str, alpha: int) -> QColor:
-    made = QColor(colour)
-    made.setAlpha(alpha)
-    return made
