@@ -3,96 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from mdweights_core.crystal.laue import LaueGroups
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.model import ModelArrays, gain_and_gradient, intensity, model_arrays
 from mdweights_core.weights.problem import WeightProblem
+from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, WeightFit
 from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
 from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
-
-ACTIVE = 1e-6
-"""A frame counts as active above this part of the uniform weight."""
-
-HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
-
-
-@dataclass(frozen=True, eq=False)
-class WeightFit:
-    """Frame weights and why to believe them.
-
-    Attributes
-    ----------
-    weights : float64 [n_frames]
-        Sum one.
-    scores, uniform : Scores
-        With these weights, and with equal ones.
-    n_eff, n_eff_entropy : float
-        Kish and entropy effective numbers of frames.
-    n_active : int
-        Frames with a weight that is not zero.
-    kkt_residual : float
-        Largest violation of the optimality conditions, in units of the objective per unit of weight: how much a frame
-        outside still asks for weight, or how unequal the frames inside are.
-    iterations : int
-    seconds : float
-        Wall time of the solver, compilation included.
-    converged, stopped : bool
-    outcome : str
-        How the solver ended.
-    influence : float64 [n_frames]
-        First-order change of the objective's CC when one frame of the uniform ensemble is doubled.
-    history : dict of float64 [n_steps]
-        Keys step, seconds, cc, cc_aniso, cc_free, cc_aniso_free, n_eff.
-    warnings : tuple of str
-    settings : FitSettings
-    groups : LaueGroups
-    observed, calculated : float32 [n_group]
-        On the observed scale; `calculated` had `scale` and `offset` applied.
-    observed_sigma : float32 [n_group] or None
-    uniform_calculated : float32 [n_group]
-        With equal weights, on its own least-squares scale.
-    free : bool [n_group]
-    scale, offset : float
-        calculated = scale * x(w) + offset.
-    raw_sum : float
-        Sum of the solver's weights before normalisation; 1 except for the prototype.
-    """
-
-    weights: np.ndarray
-    scores: Scores
-    uniform: Scores
-    n_eff: float
-    n_eff_entropy: float
-    n_active: int
-    kkt_residual: float
-    iterations: int
-    seconds: float
-    converged: bool
-    stopped: bool
-    outcome: str
-    influence: np.ndarray
-    history: dict[str, np.ndarray]
-    warnings: tuple[str, ...]
-    settings: FitSettings
-    groups: LaueGroups
-    observed: np.ndarray
-    observed_sigma: np.ndarray | None
-    calculated: np.ndarray
-    uniform_calculated: np.ndarray
-    free: np.ndarray
-    scale: float
-    offset: float
-    raw_sum: float = 1.0
-
 
 def fit_weights(
     problem: WeightProblem, settings: FitSettings | None = None, start_weights: np.ndarray | None = None
@@ -182,6 +105,7 @@ def _conclude(
     _, at_equal = gain_and_gradient(jnp.asarray(equal), arrays, 0.0, prior)
     scale, offset = _scale(problem, calculated)
     equal_scale, equal_offset = _scale(problem, plain)
+    mean_f, mean_intensity = _averages(problem, state.weights, calculated)
     warnings = (
         *problem.notes,
         *fit_warnings(problem, state.weights, scores, uniform, settings, state.raw_sum),
@@ -212,8 +136,20 @@ def _conclude(
         free=problem.free,
         scale=scale,
         offset=offset,
+        mean_f=mean_f,
+        mean_intensity=mean_intensity,
         raw_sum=state.raw_sum,
     )
+
+
+def _averages(problem: WeightProblem, weights: np.ndarray, diffuse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean F on the P1 lattice and the Laue-averaged mean of |F|^2 (diffuse plus |mean F|^2)."""
+    mean = np.tensordot(weights.astype(np.float32), problem.deviation, 1) + problem.centre  # [n_copies, n_group]
+    there = problem.groups.copies >= 0
+    on_p1 = np.zeros(len(problem.groups.p1), dtype=np.complex64)
+    on_p1[problem.groups.copies[there]] = mean[there]
+    bragg = (problem.share * np.abs(mean) ** 2).sum(axis=0)
+    return on_p1, (diffuse + bragg).astype(np.float32)
 
 
 def _scale(problem: WeightProblem, calculated: np.ndarray) -> tuple[float, float]:
@@ -270,32 +206,3 @@ def fit_warnings(
             f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into what it fitted; "
             "all scores here are for the weights divided by their sum."
         )
-
-
-def fit_summary(fit: WeightFit) -> dict[str, Any]:
-    """The result as plain numbers for `--json` and the project file."""
-    numbers = {name: getattr(fit.scores, name) for name in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
-    numbers |= {f"{name}_uniform": getattr(fit.uniform, name) for name in list(numbers)}
-    return {
-        **{key: _finite(value) for key, value in numbers.items()},
-        "n_frames": len(fit.weights),
-        "n_reflections": int((~fit.free).sum()),
-        "n_free": int(fit.free.sum()),
-        "n_eff": fit.n_eff,
-        "n_eff_entropy": fit.n_eff_entropy,
-        "n_active": fit.n_active,
-        "kkt_residual": fit.kkt_residual,
-        "iterations": fit.iterations,
-        "seconds": fit.seconds,
-        "converged": fit.converged,
-        "stopped": fit.stopped,
-        "outcome": fit.outcome,
-        "scale": fit.scale,
-        "offset": fit.offset,
-        "raw_sum": fit.raw_sum,
-        "warnings": list(fit.warnings),
-    }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -108,8 +108,8 @@ def build_problem(
     seen = _average_observed(diffuse_map)
     rows, covered = _store_rows(seen.groups, store)
     notes = _coverage_notes(covered)
-    groups = _take_groups(seen.groups, covered)
-    rows = rows[:, covered]
+    groups = laue_groups(seen.groups.lattice.select(covered))  # the same order: groups are sorted by index
+    rows = rows[: groups.copies.shape[0], covered]
     observed = seen.intensity[covered]
     sigma = None if seen.sigma is None else seen.sigma[covered]
     free = _free_set(None if seen.free is None else seen.free[covered], len(observed), free_fraction, seed)
@@ -185,10 +185,6 @@ def _coverage_notes(covered: np.ndarray) -> tuple[str, ...]:
     if not missing:
         return ()
     return (f"{missing} of {len(covered)} observed reflections have no calculated value and were left out.",)
-
-
-def _take_groups(groups: LaueGroups, rows: np.ndarray) -> LaueGroups:
-    return LaueGroups(groups.lattice.select(rows), groups.p1, groups.copies[:, rows])
 
 
 def _free_set(flagged: np.ndarray | None, n: int, fraction: float, seed: int) -> np.ndarray:

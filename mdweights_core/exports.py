@@ -1,0 +1,212 @@
+"""What a user takes away: weighted MTZ, weights as CSV, a GROMACS index of the frames kept, the best frames as PDB."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, in_asu
+from mdweights_core.crystal.shells import anisotropic_operator
+from mdweights_core.errors import BadInput
+from mdweights_core.io.files import atomic_write
+from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.io.trajectories import Atoms
+from mdweights_core.project import Project
+from mdweights_core.weights.result import WeightFit
+
+KEPT = 0.01
+"""Frames are kept when they weigh at least this part of the uniform weight."""
+
+
+def kept_frames(weights: np.ndarray) -> np.ndarray:
+    """Frames (from 0) whose weight is at least 1 % of the uniform one: int64 [n_kept]."""
+    return np.flatnonzero(weights >= KEPT / len(weights))
+
+
+def export_mtz(project: Project, path: str | Path) -> None:
+    """Write the weighted MTZ.
+
+    Columns, on the absolute scale (electrons, electrons squared) of the unit cell simulated:
+
+    ==================  ====  ===============================================================================
+    FWT, PHIFWT         F, P  weighted mean structure factor, averaged over the space group (Coot opens it)
+    IMEAN               J     weighted mean of \\|F\\|^2, averaged over the Laue class
+    IDIFF               J     calculated diffuse intensity, averaged over the Laue class
+    IDOBS, SIGIDOBS     J, Q  observed diffuse intensity and sigma on the fitted scale
+    IDANISO, IDOBSANISO R     both with the shell means removed
+    FreeR_flag          I     0: held out of the fit, 1: fitted
+    ==================  ====  ===============================================================================
+
+    Raises
+    ------
+    DiskProblem
+        When the file cannot be written.
+    """
+    fit = project.fit
+    lattice = fit.groups.lattice
+    hkl = in_asu(lattice.hkl, lattice.space_group)
+    mean_f = symmetrised_mean_f(fit, hkl)
+    scale, offset = (fit.scale, fit.offset) if fit.scale > 0 else (1.0, 0.0)
+    observed = (fit.observed - offset) / scale
+    remove = anisotropic_operator(lattice.inverse_d, reference=~fit.free)
+    columns = [
+        MtzColumn("FWT", "F", np.abs(mean_f)),
+        MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f))),
+        MtzColumn("IMEAN", "J", fit.mean_intensity),
+        MtzColumn("IDIFF", "J", fit.diffuse),
+        MtzColumn("IDOBS", "J", observed),
+    ]
+    if fit.observed_sigma is not None:
+        columns.append(MtzColumn("SIGIDOBS", "Q", fit.observed_sigma / scale))
+    columns += [
+        MtzColumn("IDANISO", "R", remove(fit.diffuse)),
+        MtzColumn("IDOBSANISO", "R", remove(observed)),
+        MtzColumn("FreeR_flag", "I", np.where(fit.free, 0, 1)),
+    ]
+    order = np.argsort(hkl_key(hkl))
+    rows = [MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[order]) for c in columns]
+    target = MillerLattice(hkl[order], lattice.cell, lattice.space_group, lattice.ndiv)
+    write_mtz(path, target, rows, title="mdweights: weighted ensemble", history=history_lines(project))
+
+
+def symmetrised_mean_f(fit: WeightFit, hkl: np.ndarray) -> np.ndarray:
+    """Mean F at `hkl` averaged over the space group, complex128 [n_hkl].
+
+    F(h R) exp(2 pi i h.t) is equal for all operations (R, t) of a crystal; the simulated cell's differ by its noise.
+    """
+    table = fit.groups.p1.hkl
+    total = np.zeros(len(hkl), dtype=np.complex128)
+    operations = list(fit.groups.lattice.space_group.operations())
+    for operation in operations:
+        rotation = np.array(operation.rot) // operation.DEN
+        image = (hkl.astype(np.int64) @ rotation).astype(np.int32)
+        half = friedel_half(image)
+        value = fit.mean_f[find_rows(half, table)].astype(np.complex128)
+        value = np.where((half == image).all(axis=1), value, value.conj())
+        total += value * np.exp(2j * np.pi * (hkl @ (np.array(operation.tran) / operation.DEN)))
+    return total / len(operations)
+
+
+def history_lines(project: Project) -> list[str]:
+    """What was done, for the HISTORY records of a file: short lines."""
+    fit, inputs, settings = project.fit, project.inputs, project.fit_settings
+    s, u = fit.scores, fit.uniform
+    return [
+        f"{project.provenance.get('program', 'mdweights')} {project.provenance.get('date', '')}".strip(),
+        f"map {Path(inputs.map).name}; frames {', '.join(Path(p).name for p in inputs.frames[:3])} ({len(fit.weights)})",
+        f"objective {settings.objective}, solver {settings.solver}, theta {settings.theta:g}, seed {settings.seed}",
+        f"CC {s.cc:.4f} (equal weights {u.cc:.4f}), free {s.cc_free:.4f} ({u.cc_free:.4f})",
+        f"CCaniso {s.cc_aniso:.4f} (equal {u.cc_aniso:.4f}), free {s.cc_aniso_free:.4f} ({u.cc_aniso_free:.4f})",
+        f"effective frames {fit.n_eff:.1f}, active {fit.n_active}; {fit.outcome}",
+        f"observed scaled by (I - {fit.offset:.5g}) / {fit.scale:.5g}" if fit.scale > 0 else "observed not scaled",
+        *(f"warning: {text}" for text in fit.warnings),
+    ]
+
+
+def export_csv(project: Project, path: str | Path) -> None:
+    """Write frame (from 0), source, index in the source, time (ps), weight, weight x n_frames, influence, drift (A)."""
+    _write_text(path, lambda stream: _write_csv(project, stream))
+
+
+def _write_csv(project: Project, stream: TextIO) -> None:
+    fit, frames = project.fit, project.frames
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["frame", "source", "index", "time_ps", "weight", "relative_weight", "influence", "drift_A"])
+    drift = np.linalg.norm(frames.drift, axis=1)
+    for t, weight in enumerate(fit.weights):
+        writer.writerow(
+            [
+                t,
+                frames.source[t],
+                int(frames.index[t]),
+                _number(frames.time[t], ".6g"),
+                f"{weight:.9g}",
+                f"{weight * len(fit.weights):.6g}",
+                f"{fit.influence[t]:.6g}",
+                _number(drift[t], ".4f"),
+            ]
+        )
+
+
+def _number(value: float, form: str) -> str:
+    return format(float(value), form) if np.isfinite(value) else ""
+
+
+def export_ndx(project: Project, path: str | Path) -> None:
+    """Write a GROMACS index file of the frames kept, numbered from 1 (for `gmx trjconv -fr`)."""
+    numbers = kept_frames(project.fit.weights) + 1
+    lines = ["[ kept_frames ]"]
+    lines += [" ".join(map(str, numbers[i : i + 15])) for i in range(0, len(numbers), 15)]
+    text = "\n".join(lines) + "\n"
+    _write_text(path, lambda stream: stream.write(text))
+
+
+def export_pdb(project: Project, path: str | Path, top: int = 10) -> None:
+    """Write the `top` frames of largest weight as models of one PDB file, the heaviest first.
+
+    Raises
+    ------
+    BadInput
+        When the frames were structure factors only and there are no atoms to write.
+    """
+    source = project.frame_source()
+    if source is None:
+        raise BadInput(
+            "the frames are structure factors without atoms, so there is nothing to write as PDB",
+            where=project.path,
+            advice="Fit from the trajectory to export molecules",
+        )
+    weights = project.fit.weights
+    best = np.argsort(-weights, kind="stable")[: max(1, top)]
+    structure = _structure(source.atoms, [source.positions(int(t)) for t in best])
+    structure.cell = project.fit.groups.lattice.cell
+    structure.spacegroup_hm = "P 1"  # the atoms are those of the whole simulated cell
+    structure.raw_remarks = [
+        f"REMARK   1 MODEL {i:4d}: FRAME {t} (FROM 0), WEIGHT {weights[t]:.6f}" for i, t in enumerate(best, start=1)
+    ]
+    text = structure.make_pdb_string()
+    _write_text(path, lambda stream: stream.write(text))
+
+
+def _structure(atoms: Atoms, frames: Sequence[np.ndarray]) -> gemmi.Structure:
+    structure = gemmi.Structure()
+    template = _model(atoms)
+    for number, positions in enumerate(frames, start=1):
+        structure.add_model(template)
+        model = structure[-1]
+        model.num = number
+        for place, position in zip(model.all(), positions, strict=True):
+            place.atom.pos = gemmi.Position(*map(float, position))
+    return structure
+
+
+def _model(atoms: Atoms) -> gemmi.Model:
+    """Chains and residues in file order; a residue ends where its chain, number or name changes."""
+    model, last = gemmi.Model(1), None
+    for i in range(len(atoms)):
+        chain_name, key = str(atoms.chain[i]), (atoms.chain[i], atoms.residue_number[i], atoms.residue_name[i])
+        if last is None or last[0] != key[0]:
+            model.add_chain(gemmi.Chain(chain_name))
+        if key != last:
+            residue = gemmi.Residue()
+            residue.name, residue.seqid = str(atoms.residue_name[i]), gemmi.SeqId(int(atoms.residue_number[i]), " ")
+            model[-1].add_residue(residue)
+            last = key
+        atom = gemmi.Atom()
+        atom.name, atom.element = str(atoms.name[i]), gemmi.Element(str(atoms.element[i]))
+        model[-1][-1].add_atom(atom)
+    return model
+
+
+def _write_text(path: str | Path, write: Callable[[TextIO], object]) -> None:
+    def to_file(target: Path) -> None:
+        with target.open("w", encoding="utf-8", newline="") as stream:
+            write(stream)
+
+    atomic_write(Path(path), to_file)

@@ -1,0 +1,320 @@
+"""The project: a folder NAME.mdw with everything a fit was made from, what came out, and how to make it again.
+
+`project.json` (schema version, inputs, settings, result figures, provenance) points at one array file. Both are written
+under new names, flushed to disk and renamed, the pointer last: killing the program leaves the old project or the new one.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gemmi
+import numpy as np
+
+from mdweights_core import __version__
+from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
+from mdweights_core.crystal.laue import laue_groups
+from mdweights_core.errors import BadInput
+from mdweights_core.io.files import atomic_write, file_fingerprint
+from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.weights.settings import FitSettings
+
+if TYPE_CHECKING:  # WeightFit lives beside the solvers, which load JAX; a project is opened without it
+    from mdweights_core.io.trajectories import FrameSource
+    from mdweights_core.scattering.store import FrameTable
+    from mdweights_core.weights.result import WeightFit
+
+SCHEMA_VERSION = 1
+STORE_NAME = "frames.zarr"
+_JSON_NAME = "project.json"
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """What a fit is made from: files and how to read them.
+
+    Attributes
+    ----------
+    map : Path
+        MTZ file with the observed diffuse map.
+    frames : tuple of Path
+        One structure-factor store, per-frame MTZ files or a folder of them, or trajectory files.
+    topology : Path, optional
+        Topology of the trajectory.
+    column, sigma_column, free_column : str, optional
+        Columns of the map; guessed when not given.
+    cell : 6 floats, optional
+        Cell of the frames (angstrom, degrees) when it is not the map's.
+    space_group : str, optional
+        In place of the map's.
+    reindex : str, optional
+        Operator applied to the map's indices, such as ``k,h,-l``.
+    d_min, d_max : float, optional
+        Resolution limits, angstrom.
+    """
+
+    map: Path
+    frames: tuple[Path, ...]
+    topology: Path | None = None
+    column: str | None = None
+    sigma_column: str | None = None
+    free_column: str | None = None
+    cell: tuple[float, float, float, float, float, float] | None = None
+    space_group: str | None = None
+    reindex: str | None = None
+    d_min: float | None = None
+    d_max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.d_min is not None and self.d_max is not None and self.d_min >= self.d_max:
+            raise BadInput(f"d_min ({self.d_min:g} A) must be smaller than d_max ({self.d_max:g} A)")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, paths as absolute text."""
+        plain = asdict(self)
+        plain["map"] = str(Path(self.map).absolute())
+        plain["frames"] = [str(Path(p).absolute()) for p in self.frames]
+        plain["topology"] = None if self.topology is None else str(Path(self.topology).absolute())
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> FitInputs:
+        """The inverse of `to_json`."""
+        known = {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
+        known["map"] = Path(known["map"])
+        known["frames"] = tuple(Path(p) for p in known["frames"])
+        known["topology"] = Path(known["topology"]) if known.get("topology") else None
+        known["cell"] = tuple(known["cell"]) if known.get("cell") else None
+        return cls(**known)
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """A finished (or stopped) fit with all it came from.
+
+    Attributes
+    ----------
+    path : Path
+        The folder NAME.mdw.
+    inputs : FitInputs
+    predict_settings : PredictSettings
+    fit_settings : FitSettings
+    fit : WeightFit
+    frames : FrameTable
+    provenance : mapping
+        Versions, date, fingerprints of the input files.
+    """
+
+    path: Path
+    inputs: FitInputs
+    predict_settings: PredictSettings
+    fit_settings: FitSettings
+    fit: WeightFit
+    frames: FrameTable
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Project:
+        """Read a project folder.
+
+        Raises
+        ------
+        BadInput
+            Not a project, written by a newer program, or damaged.
+        """
+        path = Path(path)
+        record = _read_record(path)
+        try:
+            with np.load(path / record["arrays"], allow_pickle=False) as arrays:
+                fit, frames = _load_fit(record, dict(arrays)), _load_frames(dict(arrays))
+            return cls(
+                path,
+                FitInputs.from_json(record["inputs"]),
+                PredictSettings(**record["predict_settings"]),
+                FitSettings(**record["fit_settings"]),
+                fit,
+                frames,
+                record["provenance"],
+            )
+        except (OSError, KeyError, ValueError, TypeError, EOFError, RuntimeError) as error:
+            raise BadInput(
+                f"The project is damaged ({type(error).__name__}: {error})",
+                where=path,
+                advice="Run the fit again; the inputs are listed in its project.json",
+            ) from error
+
+    def save(self) -> None:
+        """Write the folder; what was there before stays until the new files are complete."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        old = {p.name for p in self.path.glob("fit-*.npz")}
+        number = 1 + max((int(name[4:-4]) for name in old if name[4:-4].isdigit()), default=0)
+        name = f"fit-{number:04d}.npz"
+        arrays = _fit_arrays(self.fit) | _frame_arrays(self.frames)
+        atomic_write(self.path / name, lambda target: _write_npz(target, arrays))
+        text = json.dumps(self._record(name), indent=2, allow_nan=False) + "\n"
+        atomic_write(self.path / _JSON_NAME, lambda target: _write_text(target, text))
+        for name in old:
+            (self.path / name).unlink(missing_ok=True)
+
+    def _record(self, arrays: str) -> dict[str, Any]:
+        from mdweights_core.weights.result import fit_summary
+
+        lattice = self.fit.groups.lattice
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "arrays": arrays,
+            "inputs": self.inputs.to_json(),
+            "predict_settings": asdict(self.predict_settings),
+            "fit_settings": asdict(self.fit_settings),
+            "cell": list(cell_parameters(lattice.cell)),
+            "space_group": lattice.space_group.xhm(),
+            "ndiv": list(lattice.ndiv),
+            "result": fit_summary(self.fit),
+            "provenance": dict(self.provenance),
+        }
+
+    def frame_source(self) -> FrameSource | None:
+        """The trajectory the frames came from, for molecules; None when they were structure factors only."""
+        from mdweights_core.io.trajectories import open_frames
+
+        paths, topology = trajectory_of(self.inputs)
+        return open_frames(paths, topology) if paths else None
+
+
+def trajectory_of(inputs: FitInputs) -> tuple[tuple[Path, ...], Path | None]:
+    """Trajectory files and topology behind the inputs; a store remembers what it was made from. Empty when none."""
+    kind = frame_kind(inputs.frames)
+    if kind == "trajectory":
+        return inputs.frames, inputs.topology
+    if kind == "store":
+        from mdweights_core.scattering.store import StructureFactorStore
+
+        origin = StructureFactorStore.open(inputs.frames[0]).origin
+        paths = tuple(Path(p) for p in origin.get("trajectory", ()))
+        topology = origin.get("topology")
+        return paths, inputs.topology or (Path(topology) if topology else None)
+    return (), None
+
+
+def frame_kind(frames: tuple[Path, ...]) -> str:
+    """What the frames are: ``"store"``, ``"mtz"`` or ``"trajectory"``."""
+    if not frames:
+        raise BadInput("no frames were given", advice="Give a trajectory, a folder of MTZ files or a .zarr store")
+    first = Path(frames[0])
+    if first.suffix == ".zarr" or (first / "zarr.json").exists():
+        return "store"
+    if first.is_dir() or first.name.lower().endswith((".mtz", ".mtz.gz")):
+        return "mtz"
+    return "trajectory"
+
+
+def provenance(inputs: FitInputs) -> dict[str, Any]:
+    """Date, versions and fingerprints of the files that were read."""
+    files = [inputs.map, *inputs.frames, *([inputs.topology] if inputs.topology else [])]
+    return {
+        "program": f"mdweights {__version__}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy", "gemmi", "mdtraj")},
+        "files": {str(p): file_fingerprint(p) for p in files if Path(p).is_file()},
+    }
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    file = path / _JSON_NAME
+    if not file.is_file():
+        raise BadInput("This is not an mdweights project", where=path, advice="Choose a folder NAME.mdw")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        version = int(record["schema_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput("The project file cannot be read", where=file, advice="Run the fit again") from error
+    if version > SCHEMA_VERSION:
+        raise BadInput(
+            f"The project was written by a newer version of mdweights (schema {version}, this one knows "
+            f"{SCHEMA_VERSION})",
+            where=path,
+            advice="Update mdweights",
+        )
+    return record
+
+
+_FIT_ARRAYS = (
+    "weights",
+    "influence",
+    "observed",
+    "calculated",
+    "uniform_calculated",
+    "free",
+    "mean_f",
+    "mean_intensity",
+)
+
+
+def _fit_arrays(fit: WeightFit) -> dict[str, np.ndarray]:
+    arrays = {name: getattr(fit, name) for name in _FIT_ARRAYS} | {"hkl": fit.groups.lattice.hkl}
+    if fit.observed_sigma is not None:
+        arrays["observed_sigma"] = fit.observed_sigma
+    arrays |= {f"history/{key}": value for key, value in fit.history.items()}
+    for name, scores in (("fitted", fit.scores), ("uniform", fit.uniform)):
+        arrays |= {f"shells/{name}/{f.name}": getattr(scores.shells, f.name) for f in fields(scores.shells)}
+    return arrays
+
+
+def _frame_arrays(frames: FrameTable) -> dict[str, np.ndarray]:
+    return {f"frames/{f.name}": np.asarray(getattr(frames, f.name)) for f in fields(frames)}
+
+
+def _load_frames(arrays: Mapping[str, np.ndarray]) -> FrameTable:
+    from mdweights_core.scattering.store import FrameTable
+
+    found = {f.name: arrays[f"frames/{f.name}"] for f in fields(FrameTable)}
+    return FrameTable(**(found | {"source": tuple(str(s) for s in found["source"])}))
+
+
+def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WeightFit:
+    from mdweights_core.weights.result import WeightFit
+
+    result = record["result"]
+    lattice = MillerLattice(
+        arrays["hkl"],
+        gemmi.UnitCell(*record["cell"]),
+        gemmi.SpaceGroup(record["space_group"]),
+        tuple(record["ndiv"]),
+    )
+    numbers = ("n_eff", "n_eff_entropy", "n_active", "kkt_residual", "iterations", "seconds", "converged", "stopped")
+    return WeightFit(
+        **{name: arrays[name] for name in _FIT_ARRAYS},
+        **{name: result[name] for name in (*numbers, "outcome", "scale", "offset", "raw_sum")},
+        scores=_load_scores(result, arrays, "fitted", ""),
+        uniform=_load_scores(result, arrays, "uniform", "_uniform"),
+        history={key[8:]: value for key, value in arrays.items() if key.startswith("history/")},
+        warnings=tuple(result["warnings"]),
+        settings=FitSettings(**record["fit_settings"]),
+        groups=laue_groups(lattice),
+        observed_sigma=arrays.get("observed_sigma"),
+    )
+
+
+def _load_scores(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: str, suffix: str) -> Any:
+    from mdweights_core.weights.scores import Scores, ShellTable
+
+    shells = ShellTable(**{f.name: arrays[f"shells/{name}/{f.name}"] for f in fields(ShellTable)})
+    values = {key: result[key + suffix] for key in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
+    return Scores(**{key: float("nan") if value is None else value for key, value in values.items()}, shells=shells)
+
+
+def _write_npz(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with target.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def _write_text(target: Path, text: str) -> None:
+    target.write_text(text, encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Fill the report's template and write it as one self-contained file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from mdweights_core.crystal.lattice import format_cell
+from mdweights_core.crystal.laue import laue_class
+from mdweights_core.exports import kept_frames
+from mdweights_core.io.files import atomic_write
+from mdweights_core.project import Project
+from mdweights_core.report import figures
+from mdweights_core.weights.result import WeightFit, verdict
+
+_LISTED = 10
+
+
+def write_report(project: Project, path: str | Path) -> None:
+    """Write the report of `project` as one HTML file with its figures inside.
+
+    Raises
+    ------
+    DiskProblem
+        When the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mdweights_core.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    text = environment.get_template("page.html.j2").render(_context(project))
+    atomic_write(Path(path), lambda target: _write(target, text))
+
+
+def _write(target: Path, text: str) -> None:
+    target.write_text(text, encoding="utf-8")
+
+
+def _context(project: Project) -> dict[str, Any]:
+    fit = project.fit
+    d = fit.groups.lattice.d_spacing
+    space_group = fit.groups.lattice.space_group
+    return {
+        "name": project.path.stem,
+        "verdict": verdict(fit),
+        "fit": fit,
+        "scores": _score_rows(fit),
+        "project": project,
+        "facts": {
+            "Cell": format_cell(fit.groups.lattice.cell),
+            "Space group": f"{space_group.xhm()} (Laue class {laue_class(space_group)})",
+            "Resolution": f"{d.max():.2f} to {d.min():.2f} \N{ANGSTROM SIGN}",
+            "Reflections": f"{int((~fit.free).sum())} fitted, {int(fit.free.sum())} held out",
+            "Frames": f"{len(fit.weights)}, {len(kept_frames(fit.weights))} kept",
+        },
+        "best": _frame_rows(project, np.argsort(-fit.weights, kind="stable")[:_LISTED]),
+        "worst": _frame_rows(project, np.argsort(fit.influence, kind="stable")[:_LISTED]),
+        "svg": {
+            "weights": figures.to_svg(figures.weights_figure(project)),
+            "convergence": figures.to_svg(figures.convergence_figure(fit)),
+            "shells": figures.to_svg(figures.shells_figure(fit)),
+            "slice": figures.to_svg(figures.slices_figure(fit, "hk", 0, anisotropic=False)),
+            "slice_aniso": figures.to_svg(figures.slices_figure(fit, "hk", 0, anisotropic=True)),
+        },
+    }
+
+
+def _score_rows(fit: WeightFit) -> list[tuple[str, str, str, str, str]]:
+    def row(title: str, name: str) -> tuple[str, str, str, str, str]:
+        values = [getattr(s, name + part) for part in ("", "_free") for s in (fit.scores, fit.uniform)]
+        return (title, *(f"{v:.4f}" if np.isfinite(v) else "\N{EN DASH}" for v in values))  # type: ignore[return-value]
+
+    return [row("Anisotropic CC", "cc_aniso"), row("Total CC", "cc")]
+
+
+def _frame_rows(project: Project, frames: np.ndarray) -> list[dict[str, Any]]:
+    fit, table = project.fit, project.frames
+    return [
+        {
+            "frame": int(t),
+            "source": f"{Path(table.source[t]).name} [{int(table.index[t])}]",
+            "time": f"{table.time[t]:g}" if np.isfinite(table.time[t]) else "\N{EN DASH}",
+            "weight": f"{fit.weights[t]:.5f}",
+            "relative": f"{fit.weights[t] * len(fit.weights):.2f}",
+            "influence": f"{fit.influence[t]:+.2e}",
+        }
+        for t in frames
+    ]

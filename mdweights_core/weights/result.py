@@ -1,0 +1,144 @@
+"""What a fit returns: weights, scores beside those of equal weights, and what there is to warn of. No JAX here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mdweights_core.crystal.laue import LaueGroups
+from mdweights_core.weights.scores import Scores
+from mdweights_core.weights.settings import FitSettings
+
+ACTIVE = 1e-6
+"""A frame counts as active above this part of the uniform weight."""
+
+HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFit:
+    """Frame weights and why to believe them.
+
+    Attributes
+    ----------
+    weights : float64 [n_frames]
+        Sum one.
+    scores, uniform : Scores
+        With these weights, and with equal ones.
+    n_eff, n_eff_entropy : float
+        Kish and entropy effective numbers of frames.
+    n_active : int
+        Frames with a weight that is not zero.
+    kkt_residual : float
+        Largest violation of the optimality conditions, in units of the objective per unit of weight: how much a frame
+        outside still asks for weight, or how unequal the frames inside are.
+    iterations : int
+    seconds : float
+        Wall time of the solver, compilation included.
+    converged, stopped : bool
+    outcome : str
+        How the solver ended.
+    influence : float64 [n_frames]
+        First-order change of the objective's CC when one frame of the uniform ensemble is doubled.
+    history : dict of float64 [n_steps]
+        Keys step, seconds, cc, cc_aniso, cc_free, cc_aniso_free, n_eff.
+    warnings : tuple of str
+    settings : FitSettings
+    groups : LaueGroups
+    observed, calculated : float32 [n_group]
+        On the observed scale; `calculated` had `scale` and `offset` applied.
+    observed_sigma : float32 [n_group] or None
+    uniform_calculated : float32 [n_group]
+        With equal weights, on its own least-squares scale.
+    free : bool [n_group]
+    scale, offset : float
+        calculated = scale * x(w) + offset.
+    mean_f : complex64 [n_p1]
+        Weighted mean structure factor on `groups.p1`.
+    mean_intensity : float32 [n_group]
+        Laue average of the weighted mean of |F|^2.
+    raw_sum : float
+        Sum of the solver's weights before normalisation; 1 except for the prototype.
+    """
+
+    weights: np.ndarray
+    scores: Scores
+    uniform: Scores
+    n_eff: float
+    n_eff_entropy: float
+    n_active: int
+    kkt_residual: float
+    iterations: int
+    seconds: float
+    converged: bool
+    stopped: bool
+    outcome: str
+    influence: np.ndarray
+    history: dict[str, np.ndarray]
+    warnings: tuple[str, ...]
+    settings: FitSettings
+    groups: LaueGroups
+    observed: np.ndarray
+    observed_sigma: np.ndarray | None
+    calculated: np.ndarray
+    uniform_calculated: np.ndarray
+    free: np.ndarray
+    scale: float
+    offset: float
+    mean_f: np.ndarray
+    mean_intensity: np.ndarray
+    raw_sum: float = 1.0
+
+    @property
+    def diffuse(self) -> np.ndarray:
+        """Calculated diffuse intensity x(w) on the absolute scale (electrons squared), float64 [n_group]."""
+        return (self.calculated.astype(np.float64) - self.offset) / self.scale
+
+
+def verdict(fit: WeightFit) -> str:
+    """What came out, in a sentence or two for people."""
+    name, held_out, plain = _headline(fit)
+    if np.isfinite(held_out):
+        gain = held_out - plain
+        word = "better than" if gain > 0.002 else "no better than" if gain > -0.002 else "worse than"
+        first = f"On held-out reflections the weighted ensemble reaches {name} {held_out:.3f}, {word} equal weights ({plain:.3f})"
+    else:
+        first = f"There are no held-out reflections; fitted {name} {fit.scores.cc_aniso:.3f}, equal weights {fit.uniform.cc_aniso:.3f}"
+    return f"{first}; the weight is spread over about {fit.n_eff:.0f} effective frames of {len(fit.weights)}."
+
+
+def _headline(fit: WeightFit) -> tuple[str, float, float]:
+    if fit.settings.objective == "cc":
+        return "total CC", fit.scores.cc_free, fit.uniform.cc_free
+    return "anisotropic CC", fit.scores.cc_aniso_free, fit.uniform.cc_aniso_free
+
+
+def fit_summary(fit: WeightFit) -> dict[str, Any]:
+    """The result as plain numbers for `--json` and the project file."""
+    numbers = {name: getattr(fit.scores, name) for name in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
+    numbers |= {f"{name}_uniform": getattr(fit.uniform, name) for name in list(numbers)}
+    return {
+        **{key: _finite(value) for key, value in numbers.items()},
+        "n_frames": len(fit.weights),
+        "n_reflections": int((~fit.free).sum()),
+        "n_free": int(fit.free.sum()),
+        "n_eff": fit.n_eff,
+        "n_eff_entropy": fit.n_eff_entropy,
+        "n_active": fit.n_active,
+        "kkt_residual": fit.kkt_residual,
+        "iterations": fit.iterations,
+        "seconds": fit.seconds,
+        "converged": fit.converged,
+        "stopped": fit.stopped,
+        "outcome": fit.outcome,
+        "scale": fit.scale,
+        "offset": fit.offset,
+        "raw_sum": fit.raw_sum,
+        "warnings": list(fit.warnings),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
