@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap, format_cell, same_cell
-from mdweights_core.crystal.laue import LaueGroups, find_rows, friedel_half, group_of, laue_class, laue_groups
+from mdweights_core.crystal.laue import LaueGroups, find_rows, friedel_half, group_of, laue_groups
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress
@@ -226,12 +226,3 @@ def _read_deviation(store: StructureFactorStore, rows: np.ndarray) -> Job[tuple[
     if not np.isfinite(values.view(np.float32)).all():
         raise BadInput("the frames' structure factors hold values that are not numbers", where=store.path)
     return values, centre.astype(np.complex64).astype(np.complex128)
-
-
-def describe_problem(problem: WeightProblem) -> str:
-    """One line: frames, reflections, Laue class, resolution."""
-    d = problem.groups.lattice.d_spacing
-    return (
-        f"{problem.n_frames} frames, {problem.n_work} work and {int(problem.free.sum())} free reflections, "
-        f"Laue class {laue_class(problem.groups.lattice.space_group)}, {d.max():.2f}-{d.min():.2f} \N{ANGSTROM SIGN}"
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mdweights_core.crystal.laue import LaueGroups
+from mdweights_core.crystal.laue import LaueGroups, laue_class
 from mdweights_core.weights.scores import Scores
 from mdweights_core.weights.settings import FitSettings
 
@@ -113,6 +113,15 @@ def _headline(fit: WeightFit) -> tuple[str, float, float]:
     if fit.settings.objective == "cc":
         return "total CC", fit.scores.cc_free, fit.uniform.cc_free
     return "anisotropic CC", fit.scores.cc_aniso_free, fit.uniform.cc_aniso_free
+
+
+def describe_fit(fit: WeightFit) -> str:
+    """What was fitted, in one line: frames, reflections, Laue class, resolution."""
+    d = fit.groups.lattice.d_spacing
+    return (
+        f"{len(fit.weights)} frames, {int((~fit.free).sum())} work and {int(fit.free.sum())} free reflections, "
+        f"Laue class {laue_class(fit.groups.lattice.space_group)}, {d.max():.2f} to {d.min():.2f} \N{ANGSTROM SIGN}"
+    )
 
 
 def fit_summary(fit: WeightFit) -> dict[str, Any]:

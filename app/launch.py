@@ -1,0 +1,56 @@
+"""The `mdweights` command: the command line of the core, with this window handed to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from mdweights_core.cli import main as command_line
+from mdweights_core.cli.main import Window
+from mdweights_core.errors import MdweightsError
+
+_PICTURE_SECONDS = 180
+
+
+def main() -> int:
+    """Entry point of the program."""
+    return command_line(sys.argv[1:], Window(open=open_window, picture=draw_window))
+
+
+def open_window(project: Path | None) -> int:
+    """Show the window, on a project when one is given."""
+    from app.main import main as window_main
+
+    return window_main([] if project is None else [str(project)])
+
+
+def draw_window(project: Path, picture: Path) -> None:
+    """Draw the real window on `project` into a PNG file, under a virtual display when there is no other.
+
+    Raises
+    ------
+    MdweightsError
+        When the window could not be drawn.
+    """
+    command = [sys.executable, "-m", "app.main", "--picture", str(project), str(picture)]
+    environment = dict(os.environ)
+    if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
+        if shutil.which("xvfb-run"):
+            command = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command]
+            environment["QT_QPA_PLATFORM"] = "xcb"
+        else:
+            environment["QT_QPA_PLATFORM"] = "offscreen"
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_PICTURE_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MdweightsError(f"the window could not be drawn ({error})") from error
+    if done.returncode != 0 or not picture.exists():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise MdweightsError(f"the window could not be drawn ({last})", advice="Install xvfb for pictures without a display")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Progress, tables and JSON: all that the command line prints goes through here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mdweights_core import jobs
+
+Result = TypeVar("Result")
+
+
+class Terminal:
+    """Where a subcommand writes: words to stdout, or one JSON object there when `--json` was given.
+
+    Progress and warnings go to stderr in both cases, so that stdout can be piped.
+    """
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._out = Console(quiet=as_json, highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str = "") -> None:
+        """A line for people."""
+        self._out.print(text, markup=False)
+
+    def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+        """A small table for people: first column left, the others right."""
+        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for i, name in enumerate(columns):
+            table.add_column(name, justify="left" if i == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        self._out.print(table)
+
+    def warn(self, text: str) -> None:
+        """A warning, on stderr."""
+        self._err.print(f"warning: {text}", markup=False, style="yellow")
+
+    def error(self, text: str) -> None:
+        """An error, on stderr."""
+        self._err.print(f"error: {text}", markup=False, style="red")
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """The one JSON object on stdout, when asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(values, default=_plain, allow_nan=False) + "\n")
+
+    def run(self, job: jobs.Job[Result]) -> Result:
+        """Drive `job` with a progress bar on stderr when that is a terminal."""
+        if not self._err.is_terminal:
+            return jobs.run(job)
+        columns = (TextColumn("{task.description:<18}"), BarColumn(), TextColumn("{task.fields[message]}"))
+        with Progress(*columns, TimeRemainingColumn(), console=self._err, transient=True) as bar:
+            return jobs.run(job, _Bars(bar).show)
+
+
+class _Bars:
+    """One bar per stage of a job."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, progress: jobs.Progress) -> None:
+        if progress.stage not in self._tasks:
+            self._tasks[progress.stage] = self._bar.add_task(progress.stage, total=progress.total, message="")
+        self._bar.update(
+            self._tasks[progress.stage], completed=progress.step, total=progress.total, message=progress.message
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value)

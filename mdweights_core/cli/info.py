@@ -1,0 +1,142 @@
+"""`mdweights info`: what files hold, before anything is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mdweights_core.cli.arguments import add_json
+from mdweights_core.cli.console import Terminal
+from mdweights_core.crystal.lattice import cell_parameters, format_cell
+from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.project import Project, frame_kind
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    parser = commands.add_parser("info", help="say what MTZ files, trajectories, stores and projects hold")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--topology", type=Path, metavar="T", help="topology of the trajectories")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
+    """Describe every file; the ones that cannot be read are named, and the exit code is theirs."""
+    described, failed = [], None
+    for path in args.files:
+        try:
+            described.append(_describe(path, args.topology, terminal))
+        except MdweightsError as error:
+            failed = error
+            terminal.error(error.sentence)
+            described.append({"file": str(path), "error": error.sentence})
+        terminal.say()
+    terminal.result({"files": described})
+    if failed is not None:
+        unusable = sum("error" in entry for entry in described)
+        raise BadInput(f"{unusable} of {len(described)} files cannot be used (see above)")
+
+
+def _describe(path: Path, topology: Path | None, terminal: Terminal) -> dict[str, Any]:
+    if not path.exists():
+        raise BadInput("The file does not exist", where=path, advice="Check the name and the folder")
+    if path.suffix == ".mdw":
+        return _project(path, terminal)
+    kind = frame_kind((path,))
+    if kind == "store":
+        return _store(path, terminal)
+    if kind == "mtz":
+        return _folder(path, terminal) if path.is_dir() else _mtz(path, terminal)
+    return _trajectory(path, topology, terminal)
+
+
+def _mtz(path: Path, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.io.mtz import describe_mtz
+
+    found = describe_mtz(path)
+    cell = format_cell(found.cell) if found.cell else "no cell"
+    group = found.space_group.xhm() if found.space_group else "no space group"
+    terminal.say(f"{path}: MTZ, {found.n_reflections} reflections, {group}, {cell}")
+    terminal.say(f"  resolution {found.d_max:.2f} to {found.d_min:.2f} A" + (", unmerged" if found.is_unmerged else ""))
+    rows = [
+        (c.label, c.type, c.dataset, str(c.n_present), f"{c.minimum:.4g}", f"{c.maximum:.4g}") for c in found.columns
+    ]
+    terminal.table("", ("column", "type", "data set", "present", "min", "max"), rows)
+    pair = ",".join(found.frame_pair) if found.frame_pair else None
+    guesses = {"intensity": found.intensity, "sigma": found.sigma, "free": found.free, "frame": pair}
+    terminal.say("  " + "; ".join(f"{use}: {name}" for use, name in guesses.items() if name) or "  nothing to fit")
+    return {
+        "file": str(path),
+        "kind": "mtz",
+        "cell": list(cell_parameters(found.cell)) if found.cell else None,
+        "space_group": found.space_group.xhm() if found.space_group else None,
+        "n_reflections": found.n_reflections,
+        "d_min": _number(found.d_min),
+        "d_max": _number(found.d_max),
+        "is_unmerged": found.is_unmerged,
+        "columns": [
+            {"label": c.label, "type": c.type, "dataset": c.dataset, "n_present": c.n_present} for c in found.columns
+        ],
+        **{f"{use}_column": name for use, name in guesses.items()},
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if value == value and abs(value) != float("inf") else None
+
+
+def _folder(path: Path, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.workflow import frame_mtzs
+
+    files = frame_mtzs([path])
+    terminal.say(f"{path}: {len(files)} MTZ files, first {files[0].name}, last {files[-1].name}")
+    return {"file": str(path), "kind": "mtz folder", "n_frames": len(files), "first": _mtz(files[0], terminal)}
+
+
+def _store(path: Path, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.scattering.store import StructureFactorStore
+
+    store = StructureFactorStore.open(path)
+    done = int(store.finished.sum())
+    terminal.say(f"{path}: structure factors, {done} of {store.n_frames} frames finished, {store.n_hkl} reflections")
+    terminal.say(f"  {format_cell(store.lattice.cell)}")
+    for text in store.origin["warnings"]:
+        terminal.warn(text)
+    return {
+        "file": str(path),
+        "kind": "store",
+        "n_frames": store.n_frames,
+        "n_finished": done,
+        "n_reflections": store.n_hkl,
+        "cell": list(cell_parameters(store.lattice.cell)),
+        "warnings": list(store.origin["warnings"]),
+    }
+
+
+def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.io.trajectories import open_frames
+
+    source = open_frames((path,), topology)
+    cell = format_cell(source.cell) if source.cell else "no usable cell"
+    terminal.say(f"{path}: {source.n_frames} frames of {len(source.atoms)} atoms, {cell}")
+    for text in source.warnings:
+        terminal.warn(text)
+    return {
+        "file": str(path),
+        "kind": "trajectory",
+        "n_frames": source.n_frames,
+        "n_atoms": len(source.atoms),
+        "cell": list(cell_parameters(source.cell)) if source.cell else None,
+        "warnings": list(source.warnings),
+    }
+
+
+def _project(path: Path, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.weights.result import fit_summary, verdict
+
+    project = Project.open(path)
+    terminal.say(f"{path}: project of {len(project.fit.weights)} frames, made {project.provenance.get('date', '?')}")
+    terminal.say(f"  {verdict(project.fit)}")
+    return {"file": str(path), "kind": "project", "inputs": project.inputs.to_json(), **fit_summary(project.fit)}

@@ -1,0 +1,74 @@
+"""Parse, dispatch, and end with an exit code: 0 done, 1 could not be done, 2 bad input, 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mdweights_core import __version__
+from mdweights_core.cli import demo, export, fit, info, predict, report
+from mdweights_core.cli.console import Terminal
+from mdweights_core.errors import MdweightsError
+
+INTERRUPTED = 130
+_COMMANDS = (info, predict, fit, export, report, demo)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the command line needs of the graphical window, handed in by whoever has it (the core has none).
+
+    Attributes
+    ----------
+    open : callable
+        Shows the window, on a project when one is given; returns the exit code.
+    picture : callable
+        Draws the window on a project into a PNG file.
+    """
+
+    open: Callable[[Path | None], int]
+    picture: Callable[[Path, Path], None]
+
+
+def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int:
+    """Run `mdweights ARGS`; without a subcommand the window opens."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        return _open_window(parser, window)
+    terminal = Terminal(as_json=getattr(args, "json", False))
+    try:
+        args.run(args, terminal, window)
+    except MdweightsError as error:
+        terminal.error(error.sentence)
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.error("Interrupted. Finished frames are kept; the same command goes on from there.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone away (`mdweights info ... | head`): nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _open_window(parser: argparse.ArgumentParser, window: Window | None) -> int:
+    if window is None:
+        parser.print_help()
+        return 0
+    return window.open(None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mdweights",
+        description="Frame weights for MD ensembles from diffuse-scattering maps. Without a subcommand the window opens.",
+    )
+    parser.add_argument("--version", action="version", version=f"mdweights {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="subcommands")
+    for module in _COMMANDS:
+        module.add(commands)
+    return parser
