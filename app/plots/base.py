@@ -8,7 +8,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPalette
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from app.theme import LIGHT, Theme
 from mdweights_core.errors import BadInput, DiskProblem
@@ -157,6 +157,14 @@ def subtle_label(text: str = "") -> QLabel:
     """A caption in the theme's subtle text colour."""
     label = QLabel(text)
     label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    return label
+
+
+def summary_label() -> QLabel:
+    """A caption at the right end of a row of controls that gives way when there is no room."""
+    label = subtle_label()
+    label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return label
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
-from app.plots.base import PlotPanel, glass, plain_axis, style_axis, subtle_label
+from app.plots.base import PlotPanel, glass, plain_axis, style_axis, subtle_label, summary_label
 from app.plots.brush import BrushViewBox
-from app.plots.frame_bars import ORDERS, FrameOrder, is_rising, order_frames
+from app.plots.frame_bars import ORDERS, is_rising, order_frames
 from app.theme import Theme
 
 _ORDER_NAMES = ("frame number", "time", "sorted by weight")
@@ -179,17 +181,14 @@ class WeightsPlot(PlotPanel):
         self.truth.setToolTip("The example knows its true weights: ticks show them")
         self.truth.setChecked(True)
         self.truth.hide()
-        self.summary = subtle_label()
+        self.summary = summary_label()
         row = QHBoxLayout()
         row.setContentsMargins(6, 4, 6, 0)
         for widget in (subtle_label("order"), self.order, self.truth):
             row.addWidget(widget)
-        row.addStretch(1)
-        row.addWidget(self.summary)
+        row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)
-        self.canvas.setToolTip(
-            "Click selects a frame, Shift and drag brushes, drag moves, wheel zooms, arrow keys step"
-        )
+        self.canvas.setToolTip("Click selects a frame, Shift and drag brushes, drag moves, wheel zooms, arrows step")
 
     def _make_plot(self) -> None:
         self.box = BrushViewBox()
@@ -255,7 +254,7 @@ class WeightsPlot(PlotPanel):
             self.set_hidden(None)
 
     def _offer_time(self) -> None:
-        item = self.order.model().item(ORDERS.index("time"))
+        item = cast(QStandardItemModel, self.order.model()).item(ORDERS.index("time"))
         known = is_rising(self._time)
         item.setEnabled(known)
         item.setToolTip("" if known else "The times of the frames are unknown or do not rise from frame to frame")
@@ -269,7 +268,7 @@ class WeightsPlot(PlotPanel):
         self.reset_view()
 
     def _lay_out(self) -> None:
-        self._order: FrameOrder = order_frames(ORDERS[self.order.currentIndex()], self._weights, self._time)
+        self._order = order_frames(ORDERS[self.order.currentIndex()], self._weights, self._time)
         self.plot.getAxis("bottom").setLabel(self._order.label)
         self._line.setPos(self._uniform)
         effective = self._weights.sum() ** 2 / max(float((self._weights**2).sum()), 1e-300)

@@ -1,0 +1,226 @@
+"""Any two per-frame quantities against each other: does weight follow energy, drift or time?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from app.plots.base import PlotPanel, glass, plain_axis, style_plot, subtle_label, summary_label
+from app.plots.brush import BrushViewBox
+from app.theme import Theme, intensity_colours
+
+# more points than this take longer to paint than a blink: they are counted into cells
+_MANY = 20_000
+_CELLS = 128
+
+
+class FrameScatter(PlotPanel):
+    """One point per frame. Frames are counted from 0.
+
+    Signals
+    -------
+    frame_selected(int)
+        The frame nearest to a click.
+    frames_brushed(object)
+        Frames in a rectangle dragged with Shift, int64 array: a copy.
+    """
+
+    frame_selected = Signal(int)
+    frames_brushed = Signal(object)
+
+    title = "Frames: one quantity against another"
+    empty_text = "Run a fit to compare what is known of every frame."
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._columns: dict[str, tuple[np.ndarray, str]] = {}
+        self._marks = np.empty(0, dtype=np.int8)
+        self._brushed = np.empty(0, dtype=np.int64)
+        self._selected: int | None = None
+        self._make_controls()
+        self._make_plot()
+        self.horizontal.currentIndexChanged.connect(self._change_quantity)
+        self.vertical.currentIndexChanged.connect(self._change_quantity)
+        self.box.clicked.connect(self._click)
+        self.box.brushed.connect(self._brush)
+        self.apply_theme(self.theme)
+
+    # ---- data in
+
+    def set_columns(self, columns: Mapping[str, tuple[np.ndarray, str]]) -> None:
+        """Offer quantities: name to (values float [T], unit; an empty unit for pure numbers). The choice is kept."""
+        if not columns:
+            self.clear()
+            return
+        chosen = self.horizontal.currentText(), self.vertical.currentText()
+        n_before = self.n_frames
+        self._columns = {name: (np.array(v, dtype=np.float64), unit) for name, (v, unit) in columns.items()}
+        if self.n_frames != n_before:
+            self._marks = np.zeros(self.n_frames, dtype=np.int8)
+            self._brushed, self._selected = self._brushed[:0], None
+        names = list(self._columns)
+        for box, name, fallback in zip(
+            (self.horizontal, self.vertical), chosen, (0, min(1, len(names) - 1)), strict=True
+        ):
+            box.blockSignals(True)
+            box.clear()
+            box.addItems(names)
+            box.setCurrentIndex(names.index(name) if name in names else fallback)
+            box.blockSignals(False)
+        self._change_quantity()
+        self.show_content()
+
+    def set_marks(self, marks: np.ndarray) -> None:
+        """Show marks, int8 [T]: 1 keep (blue triangle), -1 drop (orange cross), 0 none (grey dot)."""
+        self._marks = np.array(marks, dtype=np.int8)
+        self._draw()
+
+    def set_selected(self, frame: int | None) -> None:
+        """Ring a frame (None: none), without emitting."""
+        self._selected = frame if frame is not None and 0 <= frame < self.n_frames else None
+        self._draw_highlights()
+
+    def set_brushed(self, frames: np.ndarray) -> None:
+        """Highlight frames brushed elsewhere, int [n], without emitting."""
+        self._brushed = np.array(frames, dtype=np.int64)
+        self._draw_highlights()
+
+    def clear(self) -> None:
+        """Forget all quantities."""
+        self._columns = {}
+        self._selected, self._brushed = None, self._brushed[:0]
+        super().clear()
+
+    # ---- state out
+
+    @property
+    def n_frames(self) -> int:
+        """Frames shown."""
+        return len(next(iter(self._columns.values()))[0]) if self._columns else 0
+
+    @property
+    def selected(self) -> int | None:
+        """The ringed frame."""
+        return self._selected
+
+    @Slot()
+    def reset_view(self) -> None:
+        """Show all points."""
+        x, y = self._points()
+        known = np.isfinite(x) & np.isfinite(y)
+        if known.any():
+            self.box.setRange(xRange=_range(x[known]), yRange=_range(y[known]), padding=0.05)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Repaint with the colours of `theme`."""
+        super().apply_theme(theme)
+        style_plot(self.plot, theme)
+        for dots, colour in zip(self._dots, (theme.neutral, theme.good, theme.bad), strict=True):
+            dots.setBrush(glass(colour, 190))
+        self._brushed_dots.setBrush(theme.accent)
+        self._ring.setPen(pg.mkPen(theme.accent, width=2))
+
+    # ---- building
+
+    def _make_controls(self) -> None:
+        self.vertical, self.horizontal = QComboBox(), QComboBox()
+        for box in (self.vertical, self.horizontal):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.vertical.setAccessibleName("Vertical quantity")
+        self.horizontal.setAccessibleName("Horizontal quantity")
+        self.summary = summary_label()
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 4, 6, 0)
+        for widget in (self.vertical, subtle_label("against"), self.horizontal):
+            row.addWidget(widget)
+        row.addWidget(self.summary, stretch=1)
+        self.body.insertLayout(0, row)
+        self.canvas.setToolTip("Click selects a frame, Shift and drag brushes, drag moves, wheel zooms")
+
+    def _make_plot(self) -> None:
+        self.box = BrushViewBox()
+        self.plot = self.canvas.addPlot(viewBox=self.box)
+        self.plot.hideButtons()
+        self._density = pg.ImageItem(axisOrder="row-major")
+        self._dots = [pg.ScatterPlotItem(symbol=s, size=size, pen=None) for s, size in (("o", 6), ("t1", 9), ("x", 9))]
+        self._brushed_dots = pg.ScatterPlotItem(symbol="o", size=7, pen=None)
+        self._ring = pg.ScatterPlotItem(symbol="o", size=14, brush=None)
+        for item in (self._density, *self._dots, self._brushed_dots, self._ring):
+            self.plot.addItem(item, ignoreBounds=True)
+
+    # ---- drawing
+
+    @Slot()
+    def _change_quantity(self) -> None:
+        for side, box in (("bottom", self.horizontal), ("left", self.vertical)):
+            name = box.currentText()
+            unit = self._columns[name][1] if name in self._columns else ""
+            plain_axis(self.plot.getAxis(side), f"{name} ({unit})" if unit else name)
+        style_plot(self.plot, self.theme)
+        self._draw()
+        self.reset_view()
+
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        empty = (np.empty(0), "")
+        x, y = (self._columns.get(box.currentText(), empty)[0] for box in (self.horizontal, self.vertical))
+        return x, y
+
+    def _draw(self) -> None:
+        x, y = self._points()
+        marks = self._marks if len(self._marks) == len(x) else np.zeros(len(x), dtype=np.int8)
+        known = np.isfinite(x) & np.isfinite(y)
+        crowd = int(known.sum()) > _MANY
+        for dots, value in zip(self._dots, (0, 1, -1), strict=True):
+            group = known & (marks == value) & (not crowd or value != 0)
+            dots.setData(x=x[group], y=y[group])
+        self._density.setVisible(crowd)
+        if crowd:
+            self._draw_density(x[known], y[known])
+        absent = len(x) - int(known.sum())
+        counted = ", counted into cells" if crowd else ""
+        self.summary.setText(f"{len(x)} frames{counted}" + (f", {absent} without a value" if absent else ""))
+        self._draw_highlights()
+
+    def _draw_density(self, x: np.ndarray, y: np.ndarray) -> None:
+        counts, x_edges, y_edges = np.histogram2d(x, y, bins=_CELLS, range=[_range(x), _range(y)])
+        colours = intensity_colours()
+        colours[0, 3] = 0  # where no frame is, the ground shows
+        picture = np.ascontiguousarray(np.log1p(counts.T), dtype=np.float32)
+        self._density.setImage(picture, levels=(0.0, float(picture.max())), lut=colours, autoLevels=False)
+        self._density.setRect(QRectF(QPointF(x_edges[0], y_edges[0]), QPointF(x_edges[-1], y_edges[-1])))
+
+    def _draw_highlights(self) -> None:
+        x, y = self._points()
+        inside = self._brushed[(self._brushed >= 0) & (self._brushed < len(x))][:_MANY]
+        inside = inside[np.isfinite(x[inside]) & np.isfinite(y[inside])]
+        self._brushed_dots.setData(x=x[inside], y=y[inside])
+        chosen = [] if self._selected is None or self._selected >= len(x) else [self._selected]
+        self._ring.setData(x=x[chosen], y=y[chosen])
+
+    # ---- hand
+
+    @Slot(QPointF)
+    def _click(self, where: QPointF) -> None:
+        x, y = self._points()
+        (left, right), (low, high) = self.box.viewRange()
+        distance = ((x - where.x()) / (right - left)) ** 2 + ((y - where.y()) / (high - low)) ** 2
+        if np.isfinite(distance).any():
+            frame = int(np.nanargmin(distance))
+            self.set_selected(frame)
+            self.frame_selected.emit(frame)
+
+    @Slot(QRectF)
+    def _brush(self, area: QRectF) -> None:
+        x, y = self._points()
+        inside = (x >= area.left()) & (x <= area.right()) & (y >= area.top()) & (y <= area.bottom())
+        self.set_brushed(np.flatnonzero(inside))
+        self.frames_brushed.emit(self._brushed.copy())
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
