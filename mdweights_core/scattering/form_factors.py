@@ -1,8 +1,8 @@
 """Atomic form factors and the few shapes that stand for all elements of a simulation.
 
-Form factors are the four-Gaussian fits of International Tables C (1992), table 6.1.1.4, as tabulated in gemmi, for neutral
-atoms: topologies carry elements, not oxidation states, and the difference is confined to the lowest angles. Deuterium
-scatters X-rays like hydrogen.
+Form factors are the four-Gaussian fits of International Tables C (1992), table 6.1.1.4, as tabulated in gemmi, for
+neutral atoms: topologies carry elements, not oxidation states, and the difference is confined to the lowest angles.
+Deuterium scatters X-rays like hydrogen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The store of structure factors F(frame, hkl) on disk: a zarr v3 group, chunked along frames and along reflections.
 
-Data comes to disk before the mark that says so: a frame is `finished` only when its chunks were written whole (each under
-another name, then renamed), so the store can be killed at any moment and opened again.
+Data comes to disk before the mark that says so: a frame is `finished` only when its chunks were written whole (each
+under another name, then renamed), so the store can be killed at any moment and opened again.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 F(h) = sum_j f_j(s) exp(-B s^2 / 4) exp(+2 pi i h.x_j), x_j fractional, s = 1/d.
 
-Atoms are points: no densities are spread over a grid, so the error is set by one number. The transform is a type-1 NUFFT
-(Barnett, Magland, af Klinteberg, SIAM J. Sci. Comput. 41, C479, 2019) per form-factor shape. Two real sets of
-strengths a and b ride in one complex transform G of a + ib: A(h) = (G(h) + conj G(-h)) / 2, B(h) = (G(h) - conj G(-h)) / 2i.
+Atoms are points: no densities are spread over a grid, so the error is set by one number. The transform is a type-1
+NUFFT (Barnett, Magland, af Klinteberg, SIAM J. Sci. Comput. 41, C479, 2019) per form-factor shape. Two real sets of
+strengths a and b ride in one complex transform G of a + ib: A(h) = (G(h) + conj G(-h)) / 2 and
+B(h) = (G(h) - conj G(-h)) / 2i.
 """
 
 from __future__ import annotations

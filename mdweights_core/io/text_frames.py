@@ -1,0 +1,343 @@
+"""Frames in text files: models of a PDB or mmCIF file, frames of a GRO file. Order of atoms is that of the file.
+
+PDB and GRO files are mapped, not loaded: one model at a time is parsed, by columns.
+"""
+
+from __future__ import annotations
+
+import gzip
+import mmap
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import gemmi
+import numpy as np
+
+from mdweights_core.errors import BadInput
+from mdweights_core.io.atoms import Atoms, make_atoms
+
+_MODEL_END = re.compile(rb"^END(?:MDL)?[ \t\r]*$", re.MULTILINE)
+_ATOM_LINE = re.compile(rb"^(?:ATOM  |HETATM).*$", re.MULTILINE)
+_CRYST1 = re.compile(rb"^CRYST1.*$", re.MULTILINE)
+_TIME = re.compile(rb"\bt *= *([-+0-9.eE]+)")
+_CIF_COLUMNS = [
+    *("type_symbol", "label_atom_id", "?label_alt_id", "label_comp_id", "?auth_asym_id", "?auth_seq_id"),
+    *("?pdbx_PDB_ins_code", "Cartn_x", "Cartn_y", "Cartn_z", "?occupancy", "?pdbx_PDB_model_num"),
+]
+
+
+class Frame(NamedTuple):
+    """One frame: positions float32 [n_atoms, 3] in angstrom, time in ps (NaN unknown), cell float64 [6] or None."""
+
+    positions: np.ndarray
+    time: float
+    cell: np.ndarray | None
+
+
+class _Records(NamedTuple):
+    """Columns of the atom records of one model."""
+
+    symbol: np.ndarray
+    name: np.ndarray
+    alternative: np.ndarray
+    residue_name: np.ndarray
+    chain: np.ndarray
+    residue_number: np.ndarray
+    insertion: np.ndarray
+    positions: np.ndarray
+    occupancy: np.ndarray
+
+    def rows(self, keep: np.ndarray) -> _Records:
+        return _Records(*(column[keep] for column in self))
+
+
+class PdbModels:
+    """The models of a PDB file as frames; of alternative conformers the one with most occupancy, model by model."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text = _content(path)
+        ends = [match.end() for match in _MODEL_END.finditer(self._text)] + [len(self._text)]
+        starts = [0, *ends[:-1]]
+        self._blocks = [
+            (start, end) for start, end in zip(starts, ends, strict=True) if _ATOM_LINE.search(self._text, start, end)
+        ]
+        if not self._blocks:
+            raise BadInput("There are no atoms in this file", where=path)
+        self._first = self._records(0)
+        self._cell = _pdb_cell(self._text, self._blocks[0])
+        self.n_frames = len(self._blocks)
+
+    def atoms(self) -> Atoms:
+        """Atoms of the first model."""
+        return _atoms_of(self._first)
+
+    def frame(self, number: int) -> Frame:
+        """Model `number`, from 0."""
+        records = self._first if number == 0 else self._records(number)
+        _require_same_atoms(records, self._first, number, self.path)
+        cell = _pdb_cell(self._text, self._blocks[number])
+        return Frame(records.positions, np.nan, self._cell if cell is None else cell)
+
+    def _records(self, number: int) -> _Records:
+        lines = [match.group() for match in _ATOM_LINE.finditer(self._text, *self._blocks[number])]
+        table = np.frombuffer(b"".join(line[:80].ljust(80) for line in lines), dtype="S1").reshape(-1, 80)
+        try:
+            return _main_conformer(_pdb_records(table))
+        except ValueError as problem:
+            raise BadInput(f"Model {number + 1} has atom lines that cannot be read", where=self.path) from problem
+
+
+class CifModels:
+    """The models of an mmCIF file as frames, all in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            block = gemmi.cif.read(str(path)).sole_block()
+            records, model = _cif_records(block)
+        except (OSError, ValueError, RuntimeError) as problem:
+            raise BadInput("This mmCIF file has no atoms that can be read", where=path) from problem
+        cell = gemmi.make_structure_from_block(block).cell
+        self._cell = np.array(cell.parameters) if cell.is_crystal() else None
+        self._models = [_main_conformer(records.rows(model == number)) for number in dict.fromkeys(model.tolist())]
+        self.n_frames = len(self._models)
+
+    def atoms(self) -> Atoms:
+        """Atoms of the first model."""
+        return _atoms_of(self._models[0])
+
+    def frame(self, number: int) -> Frame:
+        """Model `number`, from 0."""
+        _require_same_atoms(self._models[number], self._models[0], number, self.path)
+        return Frame(self._models[number].positions, np.nan, self._cell)
+
+
+class GroFrames:
+    """The frames of a GRO file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_truncated = False
+        self._places = list(self._index())
+        if not self._places:
+            raise BadInput("There is no whole frame in this file", where=path)
+        self.n_frames = len(self._places)
+
+    def atoms(self) -> Atoms:
+        """Atoms of the first frame; GRO files have no elements."""
+        lines = self._lines(0)[2:-1]
+        try:
+            number = [int(line[:5]) for line in lines]
+        except ValueError as problem:
+            raise BadInput("The residue numbers of this GRO file cannot be read", where=self.path) from problem
+        residue_name, name = (_words([line[low : low + 5] for line in lines]) for low in (5, 10))
+        return make_atoms([None] * len(lines), name, residue_name, number, [""] * len(lines))
+
+    def frame(self, number: int) -> Frame:
+        """Frame `number`, from 0."""
+        lines = self._lines(number)
+        try:
+            positions = _gro_positions(lines[2:-1])
+            box = [10.0 * float(length) for length in lines[-1].split()]
+        except ValueError as problem:
+            raise BadInput(f"Frame {number + 1} has lines that cannot be read", where=self.path) from problem
+        time = _TIME.findall(lines[0])
+        return Frame(positions, _number_or_nan(time[-1]) if time else np.nan, _gro_cell(box))
+
+    def _index(self) -> Iterator[tuple[int, int]]:
+        """Where each whole frame starts and ends."""
+        with self.path.open("rb") as stream:
+            while title := stream.readline():
+                start = stream.tell() - len(title)
+                count = stream.readline()
+                if not count.strip():
+                    self.is_truncated = bool(title.strip())
+                    return
+                n_lines = self._number_of_atoms(count) + 1
+                if sum(1 for _ in islice(iter(stream.readline, b""), n_lines)) < n_lines:
+                    self.is_truncated = True
+                    return
+                yield start, stream.tell()
+
+    def _number_of_atoms(self, line: bytes) -> int:
+        try:
+            return int(line)
+        except ValueError as problem:
+            raise BadInput("This is not a GRO file: its second line is not a number", where=self.path) from problem
+
+    def _lines(self, number: int) -> list[bytes]:
+        start, end = self._places[number]
+        with self.path.open("rb") as stream:
+            stream.seek(start)
+            return stream.read(end - start).splitlines()
+
+
+def _gro_positions(lines: list[bytes]) -> np.ndarray:
+    """Positions in angstrom; the distance between decimal points is the width of a column, as GROMACS has it."""
+    first = lines[0]
+    points = [i for i in range(20, len(first)) if first[i : i + 1] == b"."]
+    if len(points) < 3:
+        raise ValueError("no three numbers")
+    width = points[1] - points[0]
+    table = np.array([line[20 : 20 + 3 * width].ljust(3 * width) for line in lines])
+    numbers = table.view(f"S{width}").reshape(-1, 3).astype(np.float64)
+    return (10.0 * numbers).astype(np.float32)
+
+
+def _gro_cell(box: list[float]) -> np.ndarray | None:
+    """Cell from v1x v2y v3z [v1y v1z v2x v2z v3x v3y]."""
+    if len(box) not in (3, 9):
+        return None
+    x1, y2, z3, y1, z1, x2, z2, x3, y3 = box if len(box) == 9 else [*box, *[0.0] * 6]
+    return cell_from_vectors(np.array([[x1, y1, z1], [x2, y2, z2], [x3, y3, z3]]))
+
+
+def cell_from_vectors(vectors: np.ndarray) -> np.ndarray:
+    """(a, b, c, alpha, beta, gamma) of box vectors, the rows of `vectors` [3, 3]."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosines = [vectors[i] @ vectors[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    return np.concatenate([lengths, np.degrees(np.arccos(np.clip(cosines, -1, 1)))])
+
+
+def _content(path: Path) -> bytes | mmap.mmap:
+    """The file, mapped rather than read unless it is compressed."""
+    try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path) as packed:
+                return packed.read()
+        with path.open("rb") as stream:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, EOFError, zlib.error) as problem:
+        raise BadInput("The file cannot be read or unpacked", where=path) from problem
+
+
+def _pdb_cell(text: bytes | mmap.mmap, block: tuple[int, int]) -> np.ndarray | None:
+    """CRYST1 of a model; the first model's block starts with the header."""
+    match = _CRYST1.search(text, *block)
+    if match is None:
+        return None
+    line = match.group()
+    columns = [line[6:15], line[15:24], line[24:33], line[33:40], line[40:47], line[47:54]]
+    return np.array([_number_or_nan(column) for column in columns])
+
+
+def _number_or_nan(text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def _pdb_records(table: np.ndarray) -> _Records:
+    """Columns of the atom lines [n, 80]."""
+
+    def column(low: int, high: int) -> np.ndarray:
+        return np.ascontiguousarray(table[:, low:high]).view(f"S{high - low}")[:, 0]
+
+    positions = np.column_stack([column(low, low + 8) for low in (30, 38, 46)]).astype(np.float64)
+    occupancy = column(54, 60)
+    return _Records(
+        symbol=np.char.strip(column(76, 78)),
+        name=np.char.strip(column(12, 16)),
+        alternative=np.char.strip(column(16, 17)),
+        residue_name=np.char.strip(column(17, 21)),
+        chain=np.char.strip(column(21, 22)),
+        residue_number=column(22, 26),
+        insertion=np.char.strip(column(26, 27)),
+        positions=positions.astype(np.float32),
+        occupancy=np.where(np.char.strip(occupancy) == b"", b"1.0", occupancy).astype(np.float64),
+    )
+
+
+def _cif_records(block: gemmi.cif.Block) -> tuple[_Records, np.ndarray]:
+    """Columns of the atom_site loop, and the model of each row."""
+    table = block.find("_atom_site.", _CIF_COLUMNS)
+    if not len(table):
+        raise ValueError("no atom_site loop")
+
+    def column(number: int, default: str) -> np.ndarray:
+        if not table.has_column(number):
+            return np.full(len(table), default.encode())
+        texts = [gemmi.cif.as_string(text) or default for text in table.column(number)]
+        return np.array([text.encode("utf-8", "replace") for text in texts])
+
+    positions = np.column_stack([column(i, "nan") for i in (7, 8, 9)]).astype(np.float64)
+    records = _Records(
+        symbol=column(0, ""),
+        name=column(1, ""),
+        alternative=column(2, ""),
+        residue_name=column(3, ""),
+        chain=column(4, ""),
+        residue_number=column(5, "0"),
+        insertion=column(6, ""),
+        positions=positions.astype(np.float32),
+        occupancy=column(10, "1").astype(np.float64),
+    )
+    return records, column(11, "1")
+
+
+def _main_conformer(records: _Records) -> _Records:
+    """Of each residue with alternatives, the one with most occupancy (the first of equals) and what all share."""
+    if not (records.alternative != b"").any():
+        return records
+    best: dict[tuple[bytes, ...], tuple[float, bytes]] = {}
+    rows = np.flatnonzero(records.alternative != b"").tolist()
+    for row in rows:
+        residue = _residue(records, row)
+        known = best.get(residue)
+        occupancy, label = float(records.occupancy[row]), bytes(records.alternative[row])
+        if known is None or occupancy > known[0]:
+            best[residue] = (occupancy, label)
+    keep = np.ones(len(records.name), dtype=bool)
+    keep[rows] = [best[_residue(records, row)][1] == records.alternative[row] for row in rows]
+    return records.rows(keep)
+
+
+def _residue(records: _Records, row: int) -> tuple[bytes, ...]:
+    return (bytes(records.chain[row]), bytes(records.residue_number[row]), bytes(records.insertion[row]))
+
+
+def _require_same_atoms(records: _Records, first: _Records, number: int, path: Path) -> None:
+    if len(records.name) != len(first.name):
+        raise BadInput(
+            f"Model {number + 1} has {len(records.name)} atoms but the first model has {len(first.name)}",
+            where=path,
+            advice="All models must hold the same atoms",
+        )
+    if (records.name != first.name).any():
+        row = int(np.argmax(records.name != first.name))
+        raise BadInput(
+            f"Atom {row + 1} of model {number + 1} is {_text(records.name[row])}, "
+            f"but {_text(first.name[row])} in the first model",
+            where=path,
+            advice="All models must hold the same atoms in the same order",
+        )
+
+
+def _atoms_of(records: _Records) -> Atoms:
+    symbols, names, residues, chains = (
+        _words(column) for column in (records.symbol, records.name, records.residue_name, records.chain)
+    )
+    return make_atoms(symbols, names, residues, _residue_numbers(records.residue_number), chains)
+
+
+def _residue_numbers(column: np.ndarray) -> list[int]:
+    """Residue numbers; 0 where a program counted on in letters beyond 9999."""
+    try:
+        return column.astype(np.int64).tolist()
+    except ValueError:
+        return [int(text) if text.strip().lstrip(b"-").isdigit() else 0 for text in column]
+
+
+def _words(column: Iterable[bytes]) -> list[str]:
+    return [_text(text) for text in column]
+
+
+def _text(text: bytes) -> str:
+    return bytes(text).decode("latin-1").strip()

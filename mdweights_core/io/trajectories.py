@@ -1,0 +1,222 @@
+"""Frames of a simulation, from any number of trajectory files, read some at a time.
+
+Positions are in angstrom whatever the file has. Sites without an atom (the fourth point of a water model) are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from mdweights_core.errors import BadInput
+from mdweights_core.io.atoms import VIRTUAL, Atoms
+from mdweights_core.io.files import file_fingerprint
+from mdweights_core.io.trajectory_files import Reader, has_topology, open_reader, read_topology, require_input
+
+__all__ = ["Atoms", "Chunk", "FrameSource", "open_frames"]
+
+_SMALLEST_VOLUME = 4.0  # angstrom cubed per atom: nothing is denser, hydrogen included
+_DEFAULT_BOX = 10.0  # many writers put a cube of 1 nm where there is no box
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some consecutive frames.
+
+    Attributes
+    ----------
+    start : int
+        Number of the first one among all frames of the source.
+    positions : float32 [n, n_atoms, 3]
+        Angstrom.
+    time : float64 [n]
+        ps; NaN where unknown.
+    cells : float64 [n, 6] or None
+        Boxes, angstrom and degrees; None when there are none worth the name.
+    """
+
+    start: int
+    positions: np.ndarray
+    time: np.ndarray
+    cells: np.ndarray | None
+
+
+class FrameSource:
+    """Frames of one simulation, in one or several files; made by `open_frames`. Threads may share it.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    topology_path : Path or None
+        None when the trajectory brings its own topology.
+    atoms : Atoms
+        Real atoms only, in the order of positions.
+    n_frames : int
+    cell : gemmi.UnitCell or None
+        Box of the first frame; None when there is none, or an obvious dummy.
+    warnings : tuple of str
+    """
+
+    def __init__(self, paths: Sequence[Path], topology_path: Path | None, atoms: Atoms, readers: list[Reader]) -> None:
+        self.paths, self.topology_path = tuple(paths), topology_path
+        self._readers, self._lock = readers, threading.Lock()
+        self._ends = np.cumsum([reader.n_frames for reader in readers]).tolist()
+        self._n_sites = len(atoms)
+        is_real = atoms.element != VIRTUAL
+        self._rows = None if is_real.all() else np.flatnonzero(is_real)
+        self.atoms = atoms if self._rows is None else atoms.select(self._rows)
+        self._warnings = [f"{reader.path.name}: {reader.warning}" for reader in readers if reader.warning]
+        self._warn_of_virtual_sites(atoms)
+        self.cell = self._first_cell()
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all files together."""
+        return int(self._ends[-1])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what was left out or set aside."""
+        return tuple(self._warnings)
+
+    @property
+    def fingerprint(self) -> str:
+        """Short text that changes when any of the files does, or their order."""
+        files = [*self.paths, *([self.topology_path] if self.topology_path else [])]
+        marks = [_fingerprint(file) for file in files] + [str(len(self.paths))]
+        return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+
+    def origin(self, frame: int) -> tuple[str, int]:
+        """File of a frame and its number in that file, from 0."""
+        file = self._file_of(frame)
+        return str(self.paths[file]), frame - self._begin(file)
+
+    def positions(self, frame: int) -> np.ndarray:
+        """Positions of one frame in angstrom, float32 [n_atoms, 3]."""
+        return self._read(frame, 1).positions[0]
+
+    def chunks(self, size: int = 16, start: int = 0) -> Iterator[Chunk]:
+        """All frames from `start` on, at most `size` at a time.
+
+        Raises
+        ------
+        BadInput
+            When a frame cannot be read or has coordinates that are no numbers.
+        """
+        frame = start
+        while frame < self.n_frames:
+            end = self._ends[self._file_of(frame)]
+            chunk = self._read(frame, min(size, end - frame))
+            yield chunk
+            frame += len(chunk.positions)
+
+    def _read(self, frame: int, count: int) -> Chunk:
+        file = self._file_of(frame)
+        local = frame - self._begin(file)
+        with self._lock:
+            positions, time, cells = self._readers[file].read(local, count)
+        self._check(positions, file, local)
+        if self._rows is not None:
+            positions = positions[:, self._rows]
+        return Chunk(frame, positions, time, cells if self.cell is not None else None)
+
+    def _check(self, positions: np.ndarray, file: int, local: int) -> None:
+        if positions.shape[1] != self._n_sites:
+            raise BadInput(
+                f"The frames have {positions.shape[1]} atoms but the topology has {self._n_sites}",
+                where=self.paths[file],
+                advice="Choose the topology this trajectory was made with",
+            )
+        bad = ~np.isfinite(positions).all(axis=(1, 2))
+        if bad.any():
+            number = local + int(np.argmax(bad)) + 1
+            raise BadInput(
+                f"Frame {number} has coordinates that are not numbers",
+                where=self.paths[file],
+                advice="Write the trajectory again without that frame",
+            )
+
+    def _first_cell(self) -> gemmi.UnitCell | None:
+        positions, _, cells = self._readers[0].read(0, 1)
+        self._check(positions, 0, 0)
+        if cells is None:
+            return None
+        cell = real_cell(cells[0], self._n_sites)
+        if cell is None:
+            lengths = " ".join(f"{number:.4g}" for number in cells[0])
+            self._warnings.append(f"The box in the frames ({lengths}) is a dummy and was left aside")
+        return cell
+
+    def _warn_of_virtual_sites(self, atoms: Atoms) -> None:
+        if self._rows is None:
+            return
+        names = np.unique(atoms.name[atoms.element == VIRTUAL])
+        count = len(atoms) - len(self._rows)
+        self._warnings.append(f"{count} sites without an atom ({', '.join(names)}) were left out")
+
+    def _file_of(self, frame: int) -> int:
+        if not 0 <= frame < self.n_frames:
+            raise BadInput(f"There is no frame {frame + 1}: there are {self.n_frames} frames", where=self.paths[0])
+        return bisect_right(self._ends, frame)
+
+    def _begin(self, file: int) -> int:
+        return int(self._ends[file - 1]) if file else 0
+
+
+def open_frames(paths: Sequence[str | os.PathLike[str]], topology: str | os.PathLike[str] | None = None) -> FrameSource:
+    """Open trajectory files as one row of frames.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Trajectories of the same atoms: xtc, trr, dcd, NetCDF, HDF5, GRO, PDB and mmCIF with models, dtr and others.
+    topology : path, optional
+        PDB, mmCIF, GRO, PSF, prmtop, HDF5 or mol2 file with the atoms; not needed when the trajectory has them.
+
+    Raises
+    ------
+    BadInput
+        A file that is missing, empty, damaged, of unknown format or of other atoms, or a topology that is needed.
+    """
+    files = [require_input(path) for path in paths]
+    if not files:
+        raise BadInput("There are no frames", advice="Choose at least one trajectory file")
+    place = None if topology is None else require_input(topology)
+    if place is None and not has_topology(files[0]):
+        raise BadInput(
+            "This trajectory says nothing about its atoms",
+            where=files[0],
+            advice="Give a topology (PDB, GRO, PSF, prmtop)",
+        )
+    atoms = read_topology(place or files[0])
+    if not (atoms.element != VIRTUAL).any():
+        raise BadInput("There are no atoms in this topology", where=place or files[0])
+    return FrameSource(files, place, atoms, [open_reader(file, len(atoms)) for file in files])
+
+
+def real_cell(parameters: np.ndarray, n_atoms: int) -> gemmi.UnitCell | None:
+    """The box as a cell, or None when it is a placeholder: zeros, 1 A, 1 nm cubed, or too small for its atoms."""
+    lengths, angles = parameters[:3], parameters[3:]
+    if not np.isfinite(parameters).all() or (lengths < 2).any() or (angles < 10).any() or (angles > 170).any():
+        return None
+    if np.allclose(lengths, _DEFAULT_BOX, atol=1e-3) and np.allclose(angles, 90, atol=1e-3):
+        return None
+    cell = gemmi.UnitCell(*parameters)
+    is_possible = np.isfinite(cell.volume) and cell.volume >= _SMALLEST_VOLUME * n_atoms
+    return cell if is_possible else None
+
+
+def _fingerprint(path: Path) -> str:
+    """Of a file, or of all files of a folder (dtr trajectories are folders)."""
+    if not path.is_dir():
+        return file_fingerprint(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.stat().st_size)
+    return "\n".join(f"{file.relative_to(path)} {file_fingerprint(file)}" for file in files)
