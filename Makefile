@@ -18,7 +18,7 @@ demo: setup ## the built-in example: in the window, or without one where there i
 	$(BIN)/mdweights demo --out demo-output
 
 run: setup ## the window
-	$(BIN)/mdweights gui
+	$(BIN)/mdweights
 
 lint: setup ## style, types and who imports whom
 	$(BIN)/ruff check .

@@ -63,7 +63,7 @@ apt_install() {
     say "installing Debian packages: $*"
     "${as_root[@]}" apt-get update -qq || say "apt-get update failed; trying with the package lists at hand"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" </dev/null
+        apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
 
 # The Debian package that holds a shared library which Qt's own files ask for. These names are the same in every
@@ -120,7 +120,7 @@ missing_packages() {
 
 install_system_packages() {
     local packages
-    mapfile -t packages < <(missing_packages)
+    mapfile -t packages < <(missing_packages | sort -u)
     [ ${#packages[@]} -gt 0 ] || return 0
     if may_install && apt_install "${packages[@]}"; then
         return 0
