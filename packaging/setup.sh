@@ -113,9 +113,13 @@ missing_packages() {
     for library in $(missing_libraries); do
         package_of "$library"
     done
-    command -v Xvfb >/dev/null || echo xvfb                                    # a display for the tests
-    exists '/usr/lib/*/dri/swrast_dri.so' || exists '/usr/lib/*/libgallium-*.so' || echo libgl1-mesa-dri # OpenGL
-    exists '/usr/share/fonts/*' || exists "$HOME/.fonts/*" || echo fonts-dejavu-core # Qt brings no font
+    # A display for the tests, and for pictures of the window where there is none; xvfb-run asks for xauth.
+    command -v Xvfb >/dev/null || echo xvfb
+    command -v xauth >/dev/null || echo xauth
+    # OpenGL without a graphics card.
+    exists '/usr/lib/*/dri/swrast_dri.so' || exists '/usr/lib/*/libgallium-*.so' || echo libgl1-mesa-dri
+    # Qt brings no font.
+    exists '/usr/share/fonts/*' || exists "$HOME/.fonts/*" || echo fonts-dejavu-core
 }
 
 install_system_packages() {
