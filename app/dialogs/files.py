@@ -1,0 +1,74 @@
+"""Asking for files: what to open, and where to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from app.models.paths import PROJECT, TOPOLOGIES, TRAJECTORIES
+from app.settings import Settings
+
+MAPS = "Reflection files (*.mtz *.mtz.gz)"
+FRAMES = f"Trajectories ({' '.join('*' + suffix for suffix in (*TRAJECTORIES, *TOPOLOGIES))});;All files (*)"
+TOPOLOGY = f"Topologies ({' '.join('*' + suffix for suffix in TOPOLOGIES)});;All files (*)"
+EXPORTS = {
+    "mtz": ("Weighted MTZ", "weighted.mtz", "Reflection files (*.mtz)"),
+    "csv": ("Table of weights", "weights.csv", "Tables (*.csv)"),
+    "ndx": ("GROMACS index of kept frames", "kept_frames.ndx", "GROMACS index (*.ndx)"),
+    "pdb": ("Top frames", "top_frames.pdb", "Coordinates (*.pdb)"),
+    "html": ("Report", "report.html", "Web pages (*.html)"),
+    "png": ("Picture of the window", "window.png", "Pictures (*.png)"),
+}
+
+
+class FileDialogs:
+    """The file dialogs of one window; remembers the folder."""
+
+    def __init__(self, window: QWidget, settings: Settings) -> None:
+        self._window, self._settings = window, settings
+
+    def open_map(self) -> Path | None:
+        """Ask for an MTZ."""
+        return self._one("Open map", MAPS)
+
+    def open_frames(self) -> tuple[Path, ...]:
+        """Ask for trajectory files, with or without their topology."""
+        names, _ = QFileDialog.getOpenFileNames(self._window, "Open frames", self._settings.folder, FRAMES)
+        return tuple(self._remembered(Path(name)) for name in names)
+
+    def open_topology(self) -> Path | None:
+        """Ask for a topology."""
+        return self._one("Open topology", TOPOLOGY)
+
+    def open_folder(self, title: str) -> Path | None:
+        """Ask for a folder: of MTZ files, a store or a project."""
+        name = QFileDialog.getExistingDirectory(self._window, title, self._settings.folder)
+        return self._remembered(Path(name)) if name else None
+
+    def save_project(self, suggested: str) -> Path | None:
+        """Ask where to save a project; the ending is added when it is missing."""
+        start = str(Path(self._settings.folder) / suggested)
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save project as", start, f"Projects (*{PROJECT})")
+        if not name:
+            return None
+        path = Path(name)
+        return self._remembered(path if path.suffix == PROJECT else path.with_name(path.name + PROJECT))
+
+    def export(self, kind: str) -> Path | None:
+        """Ask where to write an export."""
+        title, suggested, pattern = EXPORTS[kind]
+        start = str(Path(self._settings.folder) / suggested)
+        name, _ = QFileDialog.getSaveFileName(self._window, title, start, pattern)
+        if not name:
+            return None
+        path = Path(name)
+        return self._remembered(path if path.suffix else path.with_suffix(f".{kind}"))
+
+    def _one(self, title: str, pattern: str) -> Path | None:
+        name, _ = QFileDialog.getOpenFileName(self._window, title, self._settings.folder, pattern)
+        return self._remembered(Path(name)) if name else None
+
+    def _remembered(self, path: Path) -> Path:
+        self._settings.folder = str(path.parent)
+        return path

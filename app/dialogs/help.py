@@ -1,0 +1,49 @@
+"""The shortcut sheet and the about box."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
+
+from app.errors import versions
+
+
+class TextDialog(QDialog):
+    """A page of rich text with a Close button, not modal."""
+
+    def __init__(self, title: str, html: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.page = QTextBrowser()
+        self.page.setHtml(html)
+        self.page.setOpenExternalLinks(True)
+        self.page.setAccessibleName(title)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.close)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.page)
+        layout.addWidget(buttons)
+        self.resize(520, 560)
+
+
+def shortcut_sheet(rows: list[tuple[str, str, str]], parent: QWidget | None = None) -> TextDialog:
+    """All shortcuts, grouped as the menus are: rows of (menu, title, keys)."""
+    parts, last = [], ""
+    for group, title, keys in rows:
+        if group != last:
+            parts.append(f'<tr><td colspan="2"><h3>{escape(group)}</h3></td></tr>')
+            last = group
+        parts.append(f'<tr><td>{escape(title)}</td><td style="padding-left: 24px"><b>{escape(keys)}</b></td></tr>')
+    return TextDialog("Keyboard shortcuts", f"<table>{''.join(parts)}</table>", parent)
+
+
+def about(parent: QWidget | None = None) -> TextDialog:
+    """What this is, and the versions a report should name."""
+    text = (
+        "<h2>mdweights</h2><p>Frame weights for molecular-dynamics ensembles from X-ray diffuse scattering maps.</p>"
+        f"<pre>{escape(versions())}</pre>"
+    )
+    return TextDialog("About mdweights", text, parent)

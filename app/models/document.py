@@ -1,0 +1,146 @@
+"""The document: what the user chose, what the files hold, and the fit made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.models.readings import FramesReading, MapReading, ProjectReading
+from mdweights_core.errors import BadInput
+
+if TYPE_CHECKING:
+    from mdweights_core.project import FitInputs
+
+# What read_diffuse_map depends on: when one of these changes the map is read again.
+MAP_FIELDS = frozenset({"map", "column", "sigma_column", "free_column", "space_group", "reindex", "d_min", "d_max"})
+FRAME_FIELDS = frozenset({"frames", "topology"})
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The inputs of a fit as far as the user has chosen them; None means "as the file says"."""
+
+    map: Path | None = None
+    frames: tuple[Path, ...] = ()
+    topology: Path | None = None
+    column: str | None = None
+    sigma_column: str | None = None
+    free_column: str | None = None
+    cell: tuple[float, float, float, float, float, float] | None = None
+    space_group: str | None = None
+    reindex: str | None = None
+    d_min: float | None = None
+    d_max: float | None = None
+    remove_drift: bool = True
+
+    @property
+    def is_complete(self) -> bool:
+        """True when a fit can start."""
+        return self.map is not None and bool(self.frames)
+
+    @property
+    def missing(self) -> str:
+        """What to do next, as a sentence; empty when nothing is missing."""
+        if self.map is None:
+            return "Open an MTZ with a diffuse map."
+        return "" if self.frames else "Open the frames of a simulation."
+
+    def require_complete(self) -> None:
+        """Raise BadInput with what is missing."""
+        if not self.is_complete:
+            raise BadInput("There is nothing to fit yet", advice=self.missing)
+
+    def inputs(self) -> FitInputs:
+        """The inputs as the core takes them."""
+        from mdweights_core.project import FitInputs
+
+        self.require_complete()
+        assert self.map is not None
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "remove_drift"}
+        return FitInputs(**fields)
+
+    @classmethod
+    def of(cls, inputs: FitInputs, remove_drift: bool = True) -> Draft:
+        """The draft that gives these inputs."""
+        names = [name for name in cls.__dataclass_fields__ if name != "remove_drift"]
+        return cls(**{name: getattr(inputs, name) for name in names}, remove_drift=remove_drift)
+
+
+class Document(QObject):
+    """State of the one open document, and a signal for each part of it that changes."""
+
+    draft_changed = Signal(object)
+    map_changed = Signal(object)
+    frames_changed = Signal(object)
+    project_changed = Signal(object)
+    title_changed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.draft = Draft()
+        self.fitted_draft: Draft | None = None
+        self.map: MapReading | None = None
+        self.frames: FramesReading | None = None
+        self.fitted: ProjectReading | None = None
+        self.saved_path: Path | None = None
+        self.is_unsaved = False
+
+    @property
+    def title(self) -> str:
+        """Name of the document for the title bar; a star means unsaved results."""
+        if self.saved_path is not None:
+            name = self.saved_path.name
+        else:
+            name = self.draft.map.stem if self.draft.map else "new project"
+        return f"{name}{' *' if self.is_unsaved else ''}"
+
+    @property
+    def can_resume(self) -> bool:
+        """True when there are weights of a fit to exactly these inputs to go on from."""
+        return self.fitted is not None and self.fitted_draft == self.draft
+
+    def clear(self) -> None:
+        """Begin a new document."""
+        self.saved_path, self.fitted_draft = None, None
+        self.set_project(None, unsaved=False)
+        self.set_map(None)
+        self.set_frames(None)
+        self.set_draft(Draft())
+
+    def update(self, **changes: Any) -> frozenset[str]:
+        """Change fields of the draft; returns the names of those that are different now."""
+        changed = frozenset(name for name, value in changes.items() if getattr(self.draft, name) != value)
+        if changed:
+            self.set_draft(replace(self.draft, **changes))
+        return changed
+
+    def set_draft(self, draft: Draft) -> None:
+        """Replace the whole draft."""
+        self.draft = draft
+        self.draft_changed.emit(draft)
+        self.title_changed.emit(self.title)
+
+    def set_map(self, reading: MapReading | None) -> None:
+        """Tell what the map file holds."""
+        self.map = reading
+        self.map_changed.emit(reading)
+
+    def set_frames(self, reading: FramesReading | None) -> None:
+        """Tell what the frames are."""
+        self.frames = reading
+        self.frames_changed.emit(reading)
+
+    def set_project(self, reading: ProjectReading | None, *, unsaved: bool) -> None:
+        """Show another fit, or none."""
+        self.fitted = reading
+        self.is_unsaved = unsaved and reading is not None
+        self.project_changed.emit(reading)
+        self.title_changed.emit(self.title)
+
+    def set_saved(self, path: Path) -> None:
+        """Tell where the fit was saved."""
+        self.saved_path, self.is_unsaved = path, False
+        self.title_changed.emit(self.title)

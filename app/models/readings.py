@@ -1,0 +1,78 @@
+"""What the reading jobs hand to the window: plain frozen data, made on a worker thread and never changed after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import gemmi
+
+    from mdweights_core.crystal.volume import ReciprocalVolume, Slice
+    from mdweights_core.errors import MdweightsError
+    from mdweights_core.io.mtz import MtzSummary
+    from mdweights_core.io.trajectories import Atoms, FrameSource
+    from mdweights_core.project import Project
+
+TOTAL, ANISOTROPIC = "total", "anisotropic"
+IMAGES = ("observed", "calculated", "difference", "sigma")
+
+
+@dataclass(frozen=True, eq=False)
+class Volumes:
+    """Reciprocal volumes to cut slices from: for each component, some of `IMAGES`."""
+
+    components: Mapping[str, Mapping[str, ReciprocalVolume]]
+
+    def slices(self, component: str, zone: str, level: int) -> tuple[Slice | None, ...]:
+        """Observed, calculated, difference and sigma in one plane; None for what there is not."""
+        volumes = self.components[component]
+        return tuple(volumes[name].slice(zone, level) if name in volumes else None for name in IMAGES)
+
+
+@dataclass(frozen=True, eq=False)
+class MapReading:
+    """A map file: what it holds and, where it could be read as a map, its volumes."""
+
+    summary: MtzSummary
+    n_used: int = 0
+    d_range: tuple[float, float] = (float("nan"), float("nan"))
+    volumes: Volumes | None = None
+    problem: MdweightsError | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FramesReading:
+    """The frames of a simulation: what they are, without reading them all."""
+
+    kind: str
+    source: tuple[str, ...]
+    n_atoms: int = 0
+    cell: gemmi.UnitCell | None = None
+    warnings: tuple[str, ...] = ()
+    molecules: FrameSource | None = None
+    time: np.ndarray | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.source)
+
+    @property
+    def atoms(self) -> Atoms | None:
+        """The atoms, when the frames are molecules."""
+        return None if self.molecules is None else self.molecules.atoms
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectReading:
+    """A finished (or stopped) fit and the volumes of its maps; `hidden` are the true weights where they are known."""
+
+    project: Project
+    volumes: Volumes
+    molecules: FrameSource | None = None
+    problems: tuple[MdweightsError, ...] = ()
+    hidden: np.ndarray | None = None

@@ -1,0 +1,66 @@
+"""Whether to believe a fit, as a few short verdicts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mdweights_core.weights.result import WeightFit
+
+FEW_FRAMES = 5.0
+
+
+class Verdict(Enum):
+    """How it stands; the value is its shape, so that no colour is needed to read it."""
+
+    GOOD = "\N{BLACK CIRCLE}"
+    CAUTION = "\N{BLACK UP-POINTING TRIANGLE}"
+    BAD = "\N{BLACK SQUARE}"
+    UNKNOWN = "\N{WHITE CIRCLE}"
+
+
+@dataclass(frozen=True)
+class Light:
+    """One verdict: a word or two for the status bar, a sentence for its tooltip."""
+
+    verdict: Verdict
+    text: str
+    tip: str
+
+
+def judge(fit: WeightFit) -> tuple[Light, ...]:
+    """The verdicts on a fit, the weightiest first."""
+    return (_held_out(fit), _frames(fit), _ending(fit), _warnings(fit))
+
+
+def _held_out(fit: WeightFit) -> Light:
+    fitted, uniform = fit.scores.cc_aniso_free, fit.uniform.cc_aniso_free
+    if not (math.isfinite(fitted) and math.isfinite(uniform)):
+        return Light(Verdict.UNKNOWN, "no held-out set", "Without held-out reflections over-fitting cannot be seen")
+    text = f"held-out {fitted:.3f} ({uniform:.3f} unweighted)"
+    if fitted > uniform:
+        return Light(Verdict.GOOD, text, "Anisotropic CC of reflections the fit never saw: the weights improve it")
+    return Light(Verdict.BAD, text, "Anisotropic CC of reflections the fit never saw: the weights do not improve it")
+
+
+def _frames(fit: WeightFit) -> Light:
+    text = f"{fit.n_eff:.1f} effective frames"
+    if fit.n_eff < FEW_FRAMES:
+        return Light(Verdict.CAUTION, text, "Very few frames carry the weight; raise theta or add frames")
+    return Light(Verdict.GOOD, text, "Kish number of frames: 1 / sum of squared weights")
+
+
+def _ending(fit: WeightFit) -> Light:
+    if fit.converged:
+        return Light(Verdict.GOOD, "converged", fit.outcome)
+    return Light(Verdict.CAUTION, "stopped early" if fit.stopped else "not converged", fit.outcome)
+
+
+def _warnings(fit: WeightFit) -> Light:
+    n = len(fit.warnings)
+    if not n:
+        return Light(Verdict.GOOD, "no warnings", "Nothing unusual was found in the data")
+    return Light(Verdict.CAUTION, f"{n} warning{'s' if n > 1 else ''}", "\n".join(fit.warnings))

@@ -1,0 +1,52 @@
+"""What goes in: map above, frames below."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from app.models.session import Session
+from app.panels.frames_box import FramesBox
+from app.panels.map_box import MapBox
+
+
+class DataPanel(QScrollArea):
+    """The Data dock, bound to the session's document."""
+
+    map_requested = Signal()
+    frames_requested = Signal()
+    topology_requested = Signal()
+    failed = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.map_box, self.frames_box = MapBox(), FramesBox()
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.map_box)
+        layout.addWidget(self.frames_box)
+        layout.addStretch(1)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._connect()
+
+    def _connect(self) -> None:
+        document = self._session.document
+        document.map_changed.connect(self.map_box.show_reading)
+        document.frames_changed.connect(self.frames_box.show_reading)
+        document.draft_changed.connect(self.frames_box.show_draft)
+        document.draft_changed.connect(self.map_box.show_draft)
+        self.map_box.edited.connect(self._on_edited)
+        self.frames_box.edited.connect(self._on_edited)
+        self.frames_box.failed.connect(self.failed)
+        self.map_box.open_requested.connect(self.map_requested)
+        self.frames_box.open_requested.connect(self.frames_requested)
+        self.frames_box.topology_requested.connect(self.topology_requested)
+
+    @Slot(dict)
+    def _on_edited(self, changes: dict) -> None:
+        self._session.edit(**changes)

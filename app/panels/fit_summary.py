@@ -1,0 +1,90 @@
+"""What came out of a fit, in numbers beside those of equal weights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
+
+from app.panels.forms import note
+
+if TYPE_CHECKING:
+    from mdweights_core.weights.result import WeightFit
+
+EMPTY = "No fit yet. The agreement with the map will stand here, beside that of equal weights."
+SCORES = (
+    (
+        "cc_aniso_free",
+        "Anisotropic CC, held out",
+        "Reflections the fit never saw, fall-off removed: the one to believe",
+    ),
+    ("cc_aniso", "Anisotropic CC, work", "Reflections of the fit, fall-off with resolution removed"),
+    ("cc_free", "Total CC, held out", "Held-out reflections, dominated by the fall-off with resolution"),
+    ("cc", "Total CC, work", "Reflections of the fit, dominated by the fall-off with resolution"),
+)
+
+
+class FitSummary(QGroupBox):
+    """A table of correlation coefficients, the sizes of the ensemble, the outcome and the warnings."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Result", parent)
+        self.cells: dict[tuple[str, str], QLabel] = {}
+        self.text = note(EMPTY)
+        self._table = QWidget()
+        grid = QGridLayout(self._table)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(0, 1)
+        for column, title in enumerate(("fitted", "equal"), start=1):
+            grid.addWidget(_value(title), 0, column)
+        for row, (key, title, tip) in enumerate(SCORES, start=1):
+            self._add_row(grid, row, key, title, tip)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._table)
+        layout.addWidget(self.text)
+        self.show_fit(None)
+
+    def show_fit(self, fit: WeightFit | None) -> None:
+        """Show a fit, or the empty state."""
+        self._table.setVisible(fit is not None)
+        if fit is None:
+            self.text.setText(EMPTY)
+            return
+        for key, _, _ in SCORES:
+            for column, scores in (("fitted", fit.scores), ("equal", fit.uniform)):
+                self.cells[key, column].setText(_cc(getattr(scores, key)))
+        self.text.setText(describe(fit))
+
+    def _add_row(self, grid: QGridLayout, row: int, key: str, title: str, tip: str) -> None:
+        label = QLabel(title)
+        label.setToolTip(tip)
+        grid.addWidget(label, row, 0)
+        for column, name in enumerate(("fitted", "equal"), start=1):
+            cell = self.cells[key, name] = _value("")
+            cell.setAccessibleName(f"{title}, {name} weights")
+            cell.setToolTip(tip)
+            grid.addWidget(cell, row, column)
+
+
+def describe(fit: WeightFit) -> str:
+    """Sizes, outcome and warnings as lines."""
+    n = len(fit.weights)
+    lines = [
+        f"{fit.n_eff:.1f} of {n} frames effective (Kish), {fit.n_eff_entropy:.1f} by entropy, {fit.n_active} active",
+        f"{fit.iterations} steps in {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}",
+        fit.outcome,
+    ]
+    return "\n".join([*lines, *(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in fit.warnings)])
+
+
+def _cc(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "\N{EN DASH}"
+
+
+def _value(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setAlignment(Qt.AlignmentFlag.AlignRight)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

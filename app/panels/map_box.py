@@ -1,0 +1,165 @@
+"""The upper half of the Data panel: the map, its columns and its limits."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.models.document import Draft
+from app.models.readings import MapReading
+from app.panels.forms import ElidedLabel, add_row, form, note, resolution_box
+from mdweights_core.crystal.lattice import format_cell
+
+if TYPE_CHECKING:
+    from mdweights_core.io.mtz import MtzSummary
+
+EMPTY = "No map yet. Drop an MTZ with diffuse intensities anywhere on the window, or press Open map."
+INTENSITY_TYPES, SIGMA_TYPES, FREE_TYPES = "JKFGR", "QLM", "I"
+
+
+class MapBox(QGroupBox):
+    """Shows what the map file holds and lets the user say how to read it."""
+
+    edited = Signal(dict)
+    open_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Map", parent)
+        self.name = ElidedLabel()
+        self.open_button = QPushButton("Open map…")
+        self.info = note(EMPTY)
+        self.columns = {key: QComboBox() for key in ("column", "sigma_column", "free_column")}
+        self.d_min, self.d_max = resolution_box(), resolution_box()
+        self.reindex = QLineEdit()
+        self._lay_out()
+        self._connect()
+        self.show_reading(None)
+
+    @Slot(object)
+    def show_reading(self, reading: MapReading | None) -> None:
+        """Show what a file holds, or the empty state."""
+        self._fields.setVisible(reading is not None)
+        self.name.setVisible(reading is not None)
+        if reading is None:
+            self.info.setText(EMPTY)
+            return
+        self.name.show_text(reading.summary.path.name, str(reading.summary.path))
+        self._fill_columns(reading.summary)
+        self.info.setText(describe(reading))
+
+    @Slot(object)
+    def show_draft(self, draft: Draft) -> None:
+        """Show the choices of a draft."""
+        for key, combo in self.columns.items():
+            self._choose(combo, getattr(draft, key))
+        for box, value in ((self.d_min, draft.d_min), (self.d_max, draft.d_max)):
+            box.blockSignals(True)
+            box.setValue(value or 0.0)
+            box.blockSignals(False)
+        self.reindex.setText(draft.reindex or "")
+
+    def _lay_out(self) -> None:
+        self.reindex.setPlaceholderText("as in the file")
+        head = QHBoxLayout()
+        head.addWidget(self.name, 1)
+        head.addWidget(self.open_button)
+        self._fields = QWidget()
+        rows = form(self._fields)
+        add_row(rows, "&Intensity", self.columns["column"], "Column with the diffuse intensities")
+        add_row(rows, "&Sigma", self.columns["sigma_column"], "Column with their standard uncertainties")
+        add_row(
+            rows,
+            "&Free flag",
+            self.columns["free_column"],
+            "Column that says which reflections are held out of the fit",
+        )
+        limits = QWidget()
+        pair = QHBoxLayout(limits)
+        pair.setContentsMargins(0, 0, 0, 0)
+        for box, name in ((self.d_min, "High-resolution limit"), (self.d_max, "Low-resolution limit")):
+            box.setAccessibleName(f"{name} in angstrom")
+            box.setToolTip(f"{name}: reflections beyond it are left out (Å)")
+            pair.addWidget(box, 1)
+        add_row(rows, "&d min, max", limits, "Resolution limits in angstrom")
+        add_row(rows, "&Reindex", self.reindex, "Change of indices applied on reading, for example k,h,-l")
+        layout = QVBoxLayout(self)
+        layout.addLayout(head)
+        layout.addWidget(self.info)
+        layout.addWidget(self._fields)
+
+    def _connect(self) -> None:
+        self.open_button.clicked.connect(self._on_open)
+        for combo in self.columns.values():
+            combo.activated.connect(self._on_columns)
+        self.d_min.valueChanged.connect(self._on_limits)
+        self.d_max.valueChanged.connect(self._on_limits)
+        self.reindex.editingFinished.connect(self._on_reindex)
+
+    def _fill_columns(self, summary: MtzSummary) -> None:
+        guesses = {"column": summary.intensity, "sigma_column": summary.sigma, "free_column": summary.free}
+        kinds = {"column": INTENSITY_TYPES, "sigma_column": SIGMA_TYPES, "free_column": FREE_TYPES}
+        for key, combo in self.columns.items():
+            chosen = combo.currentData()
+            combo.clear()
+            combo.addItem(f"guess: {guesses[key] or 'none'}", None)
+            for column in summary.columns:
+                if column.type in kinds[key]:
+                    combo.addItem(f"{column.label}  ({column.n_present:,})", column.label)
+            self._choose(combo, chosen)
+
+    @staticmethod
+    def _choose(combo: QComboBox, label: str | None) -> None:
+        combo.setCurrentIndex(max(combo.findData(label), 0) if label is not None else 0)
+
+    @Slot()
+    def _on_open(self) -> None:
+        self.open_requested.emit()
+
+    @Slot(int)
+    def _on_columns(self, index: int) -> None:
+        self.edited.emit({key: combo.currentData() for key, combo in self.columns.items()})
+
+    @Slot(float)
+    def _on_limits(self, value: float) -> None:
+        self.edited.emit({"d_min": _limit(self.d_min), "d_max": _limit(self.d_max)})
+
+    @Slot()
+    def _on_reindex(self) -> None:
+        self.edited.emit({"reindex": self.reindex.text().strip() or None})
+
+
+def _limit(box: QDoubleSpinBox) -> float | None:
+    return box.value() or None
+
+
+def describe(reading: MapReading) -> str:
+    """The map in a few lines: cell, space group, resolution, how many reflections, and any problem."""
+    summary = reading.summary
+    lines = [
+        format_cell(summary.cell) if summary.cell else "no unit cell in the file",
+        summary.space_group.hm if summary.space_group else "no space group in the file",
+        f"{summary.n_reflections:,} reflections{_range(summary.d_max, summary.d_min)}",
+    ]
+    if summary.is_unmerged:
+        lines.append("unmerged")
+    if reading.volumes is not None:
+        lines.append(f"used: {reading.n_used:,} measured{_range(*reversed(reading.d_range))}")
+    if reading.problem is not None:
+        lines.append(f"\N{BLACK UP-POINTING TRIANGLE} {reading.problem.sentence}")
+    return "\n".join(lines)
+
+
+def _range(d_max: float, d_min: float) -> str:
+    return f", {d_max:.2f} to {d_min:.2f} Å" if math.isfinite(d_max + d_min) else ""

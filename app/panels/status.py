@@ -1,0 +1,108 @@
+"""The status bar: verdicts on the fit at the left, the running job at the right."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+from app.models.readings import ProjectReading
+from app.models.validity import Light, judge
+from mdweights_core.jobs import Clock, Progress
+
+
+class ValidityLights(QWidget):
+    """A few words, each with a shape that says how it stands."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.labels: list[QLabel] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(6, 0, 6, 0)
+        self._row.setSpacing(14)
+
+    @Slot(object)
+    def show_project(self, reading: ProjectReading | None) -> None:
+        """Judge a fit; nothing is shown without one."""
+        for label in self.labels:
+            self._row.removeWidget(label)
+            label.setParent(None)
+            label.deleteLater()
+        self.labels = [] if reading is None else [_label(light) for light in judge(reading.project.fit)]
+        for label in self.labels:
+            self._row.addWidget(label)
+
+
+def _label(light: Light) -> QLabel:
+    label = QLabel(f"{light.verdict.value} {light.text}")
+    label.setToolTip(light.tip)
+    label.setAccessibleName(f"{light.text}: {light.verdict.name.lower()}")
+    return label
+
+
+class JobStatus(QWidget):
+    """Stage, bar, time left and Stop of the job that runs; hidden when none does."""
+
+    stop_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.text, self.bar, self.stop_button = QLabel(), QProgressBar(), QPushButton("Stop")
+        self.bar.setFixedWidth(120)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress of the job")
+        self.stop_button.setToolTip("Stop the job with its present step (Ctrl+.)")
+        self._stage = ""
+        self._clock = Clock()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 6, 0)
+        for widget in (self.text, self.bar, self.stop_button):
+            layout.addWidget(widget)
+        self.stop_button.clicked.connect(self._on_stop)
+        self.hide()
+
+    @Slot(str)
+    def start(self, name: str) -> None:
+        """A job began."""
+        self._stage = ""
+        self.text.setText(name.capitalize())
+        self.bar.setRange(0, 0)
+        self.stop_button.setEnabled(True)
+        self.show()
+
+    @Slot(object)
+    def advance(self, progress: Progress) -> None:
+        """Show a snapshot."""
+        if progress.stage != self._stage:
+            self._stage, self._clock = progress.stage, Clock()
+        self.bar.setRange(0, progress.total or 0)
+        self.bar.setValue(progress.step)
+        self.text.setText(describe(progress, self._clock.remaining(progress.step, progress.total)))
+
+    @Slot()
+    def end(self) -> None:
+        """Nothing runs any more."""
+        self.hide()
+
+    @Slot()
+    def _on_stop(self) -> None:
+        self.stop_button.setEnabled(False)
+        self.text.setText("Stopping after this step")
+        self.stop_requested.emit()
+
+
+def describe(progress: Progress, remaining: float | None) -> str:
+    """One line: stage, how far, and how long still."""
+    parts = [progress.message or progress.stage.capitalize()]
+    if progress.total:
+        parts.append(f"{progress.step} of {progress.total}")
+    if remaining is not None and remaining >= 1.0:
+        parts.append(f"about {duration(remaining)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time people read: ``40 s``, ``3 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

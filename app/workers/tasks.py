@@ -1,0 +1,264 @@
+"""What the window runs on its worker threads: short generators round the core, without Qt.
+
+Every heavy import (JAX, mdtraj, SciPy) happens inside a task, so that it happens on a worker thread.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.models import paths as file_kinds
+from app.models.readings import (
+    ANISOTROPIC,
+    TOTAL,
+    FramesReading,
+    MapReading,
+    ProjectReading,
+    Volumes,
+)
+from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
+from mdweights_core.jobs import Job, Progress
+
+if TYPE_CHECKING:
+    from app.models.document import Draft
+    from mdweights_core.crystal.lattice import DiffuseMap
+    from mdweights_core.crystal.laue import LaueGroups
+    from mdweights_core.io.trajectories import FrameSource
+    from mdweights_core.project import Project
+    from mdweights_core.weights.result import WeightFit
+
+
+def warm_up() -> Job[None]:
+    """Load what the first fit needs, while the user still looks for files."""
+    yield Progress("loading", message="Loading the numerical libraries")
+    import jax.numpy as jnp
+
+    import mdweights_core.workflow  # noqa: F401 - imported to have it loaded
+
+    jnp.zeros(1).block_until_ready()
+
+
+def read_map(draft: Draft) -> Job[MapReading]:
+    """Describe an MTZ and, where it can be read as a diffuse map, make its volumes."""
+    from mdweights_core.io.mtz import describe_mtz
+
+    assert draft.map is not None
+    yield Progress("reading", message=f"Reading {draft.map.name}")
+    summary = describe_mtz(draft.map)
+    yield Progress("reading", message=f"Sorting the reflections of {draft.map.name}")
+    try:
+        used = _used_map(draft)
+    except MdweightsError as problem:
+        return MapReading(summary, problem=problem)
+    d = used.lattice.d_spacing
+    return MapReading(summary, len(used), (float(d.min()), float(d.max())), map_volumes(used))
+
+
+def _used_map(draft: Draft) -> DiffuseMap:
+    from mdweights_core.io.mtz import read_diffuse_map
+
+    assert draft.map is not None
+    whole = read_diffuse_map(
+        draft.map,
+        column=draft.column,
+        sigma_column=draft.sigma_column,
+        free_column=draft.free_column,
+        space_group=draft.space_group,
+        reindex=draft.reindex,
+    )
+    used = whole.within(draft.d_min, draft.d_max)
+    if not len(used):
+        raise BadInput("No reflection lies between the resolution limits", where=draft.map, advice="Widen the limits")
+    return used
+
+
+def map_volumes(diffuse: DiffuseMap) -> Volumes:
+    """Volumes of a map alone: equivalent reflections averaged."""
+    from mdweights_core.crystal.laue import group_of, laue_groups
+
+    groups = laue_groups(diffuse.lattice)
+    member = group_of(diffuse.lattice.hkl, groups)
+    count = np.bincount(member, minlength=len(groups))
+    observed = np.bincount(member, diffuse.intensity, len(groups)) / count
+    images = {"observed": observed}
+    if diffuse.sigma is not None:
+        images["sigma"] = np.sqrt(np.bincount(member, diffuse.sigma.astype(float) ** 2, len(groups))) / count
+    return _volumes(groups, images)
+
+
+def fit_volumes(fit: WeightFit) -> Volumes:
+    """Volumes of a fit: observed, calculated, their difference and sigma, in total and anisotropic."""
+    images = {"observed": fit.observed, "calculated": fit.calculated}
+    if fit.observed_sigma is not None:
+        images["sigma"] = fit.observed_sigma
+    return _volumes(fit.groups, images)
+
+
+def _volumes(groups: LaueGroups, total: Mapping[str, np.ndarray]) -> Volumes:
+    from mdweights_core.crystal.shells import anisotropic_operator
+    from mdweights_core.crystal.volume import ReciprocalVolume
+
+    operator = anisotropic_operator(groups.lattice.inverse_d)
+    without_shells = {name: values if name == "sigma" else operator(values) for name, values in total.items()}
+    components = {TOTAL: dict(total), ANISOTROPIC: without_shells}
+    for images in components.values():
+        if "calculated" in images:
+            images["difference"] = images["observed"] - images["calculated"]
+    return Volumes({
+        component: {name: ReciprocalVolume.from_groups(groups, values) for name, values in images.items()}
+        for component, images in components.items()
+    })  # fmt: skip
+
+
+def read_frames(draft: Draft) -> Job[FramesReading]:
+    """Say what the frames are: a trajectory, MTZ files or a store of structure factors."""
+    yield Progress("reading", message=f"Reading {draft.frames[0].name}")
+    first = draft.frames[0]
+    if first.suffix.lower() == file_kinds.STORE:
+        return _read_store(first)
+    if file_kinds.is_frames_folder(first):
+        return _read_mtz_frames(file_kinds.reflection_files(first))
+    if file_kinds.has_suffix(first, file_kinds.REFLECTIONS):
+        return _read_mtz_frames(draft.frames)
+    return _read_molecules(draft.frames, draft.topology)
+
+
+def _read_store(path: Path) -> FramesReading:
+    from mdweights_core.scattering.store import StructureFactorStore
+
+    store = StructureFactorStore.open(path)
+    missing = f"Only {int(store.finished.sum())} of {store.n_frames} frames are finished"
+    warnings = () if store.is_complete else (missing,)
+    names = _origins(store.frames.source, store.frames.index)
+    return FramesReading("structure factors", names, 0, store.lattice.cell, warnings, time=store.frames.time)
+
+
+def _read_mtz_frames(files: tuple[Path, ...]) -> FramesReading:
+    from mdweights_core.io.mtz import describe_mtz
+
+    summary = describe_mtz(files[0])
+    problem = f"{files[0].name} has no pair of amplitude and phase columns"
+    warnings = () if summary.frame_pair else (problem,)
+    return FramesReading("reflection files", tuple(path.name for path in files), 0, summary.cell, warnings)
+
+
+def _read_molecules(paths: tuple[Path, ...], topology: Path | None) -> FramesReading:
+    from mdweights_core.io.trajectories import open_frames
+
+    source = open_frames(paths, topology)
+    origins = [source.origin(frame) for frame in range(source.n_frames)]
+    names = _origins([path for path, _ in origins], [index for _, index in origins])
+    return FramesReading("molecules", names, len(source.atoms), source.cell, tuple(source.warnings), source)
+
+
+def _origins(sources: Any, indices: Any) -> tuple[str, ...]:
+    return tuple(f"{Path(source).name} #{int(index)}" for source, index in zip(sources, indices, strict=True))
+
+
+def read_positions(source: FrameSource, frames: tuple[int, ...]) -> Job[dict[int, np.ndarray]]:
+    """Coordinates (angstrom) of a few frames, for the molecule view."""
+    found: dict[int, np.ndarray] = {}
+    for number, frame in enumerate(frames):
+        yield Progress("reading frames", number, len(frames), "Reading coordinates")
+        found[frame] = np.array(source.positions(frame), dtype=np.float32)
+    return found
+
+
+def fit(draft: Draft, settings: Mapping[str, Any], out: Path, start_weights: np.ndarray | None) -> Job[Any]:
+    """The whole main job, then the volumes that show its result; None when stopped before there were weights."""
+    from mdweights_core.scattering.settings import PredictSettings
+    from mdweights_core.weights.settings import FitSettings
+    from mdweights_core.workflow import fit_project
+
+    predict = PredictSettings(remove_drift=draft.remove_drift)
+    project = yield from fit_project(draft.inputs(), predict, FitSettings(**settings), out, start_weights)
+    return None if project is None else _project_reading(project)
+
+
+def open_project(path: Path) -> Job[ProjectReading]:
+    """Open a saved project."""
+    from mdweights_core.project import Project
+
+    yield Progress("reading", message=f"Opening {path.name}")
+    return _project_reading(Project.open(path))
+
+
+def _project_reading(project: Project) -> ProjectReading:
+    """Volumes and molecules of a project; a trajectory that moved away is a problem told, not a failure."""
+    volumes, hidden = fit_volumes(project.fit), _hidden_weights(project)
+    try:
+        return ProjectReading(project, volumes, project.frame_source(), hidden=hidden)
+    except MdweightsError as problem:
+        return ProjectReading(project, volumes, problems=(problem,), hidden=hidden)
+
+
+def _hidden_weights(project: Project) -> np.ndarray | None:
+    """The weights the built-in example was made with; None for any other data."""
+    from mdweights_core.example import example_inputs, hidden_weights
+
+    try:
+        if Path(project.inputs.map) != example_inputs().map:
+            return None
+        weights, _ = hidden_weights()
+    except MdweightsError:  # an installation without the example
+        return None
+    return weights if len(weights) == len(project.fit.weights) else None
+
+
+def save_project(project: Path, target: Path) -> Job[Path]:
+    """Copy a project folder to `target`: whole or not at all."""
+    yield Progress("saving", message=f"Saving {target.name}")
+    if project.resolve() == target.resolve():
+        return target
+    fresh = target.with_name(f".{target.name}.part")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(project, fresh)
+        _replace_folder(fresh, target)
+    except OSError as error:
+        raise DiskProblem(
+            f"The project could not be saved: {error.strerror or error}",
+            where=target,
+            advice="Choose another place or free some space",
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return target
+
+
+def _replace_folder(fresh: Path, target: Path) -> None:
+    """Put `fresh` where `target` is; a former project is removed only after the new one is complete."""
+    former = target.with_name(f".{target.name}.former")
+    if target.exists():
+        shutil.rmtree(former, ignore_errors=True)
+        target.rename(former)
+    fresh.rename(target)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def export(kind: str, project: Project, target: Path) -> Job[Path]:
+    """Write one of the exported files: ``mtz``, ``csv``, ``ndx``, ``pdb`` or ``html``."""
+    yield Progress("exporting", message=f"Writing {target.name}")
+    _exporter(kind)(project, target)
+    return target
+
+
+def _exporter(kind: str) -> Callable[[Any, Path], Any]:
+    if kind == "html":
+        from mdweights_core.report import write_report
+
+        return write_report
+    from mdweights_core import exports
+
+    writers: dict[str, Callable[[Any, Path], Any]] = {
+        "mtz": exports.export_mtz,
+        "csv": exports.export_csv,
+        "ndx": exports.export_ndx,
+        "pdb": exports.export_pdb,
+    }
+    return writers[kind]
