@@ -6,6 +6,7 @@ symmetry than the crystal, several such choices give the same cell and only the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TypeVar
 
@@ -50,10 +51,12 @@ def reindex(data: Indexed, operator: str) -> Indexed:
 
 
 def reindexing_candidates(cell: gemmi.UnitCell, space_group: gemmi.SpaceGroup) -> list[str]:
-    """Operators that keep the cell but not the intensities: the choices of axes to try for a map.
+    """Operators that (nearly) keep the cell but not the intensities: the choices of axes to try for a map.
 
     Rotations that map the lattice onto itself within 3 degrees (Le Page, J. Appl. Cryst. 15, 255, 1982) and are not in
-    the Laue class; of each set of equivalent ones (coset) the one that is simplest to read.
+    the Laue class; of each set of equivalent ones (coset) one, a twofold where there is one. Left out are those after
+    which the symmetry axes lie along no axes of the cell. Empty where the lattice has no more symmetry than the
+    crystal.
     """
     lattice = gemmi.find_lattice_symmetry(cell, space_group.centring_type(), _OBLIQUITY)
     laue = laue_rotations(space_group) * gemmi.Op.DEN
@@ -63,7 +66,8 @@ def reindexing_candidates(cell: gemmi.UnitCell, space_group: gemmi.SpaceGroup) -
         coset = frozenset((rotation @ other // gemmi.Op.DEN).tobytes() for other in laue)
         cosets.setdefault(coset, []).append(operation.as_hkl().triplet())
     choices = [min(names, key=_complexity) for names in cosets.values() if "h,k,l" not in names]
-    return sorted(choices, key=_complexity)
+    possible = [name for name in choices if _new_space_group(space_group, parse_operator(name)) is not None]
+    return sorted(possible, key=_complexity)
 
 
 def parse_operator(operator: str) -> np.ndarray:
@@ -75,7 +79,7 @@ def parse_operator(operator: str) -> np.ndarray:
         When it is no operator or its determinant is not +1 or -1.
     """
     text = "".join(operator.lower().split())
-    if not text or set(text) - set("hklxyz,+-*/0123456789"):
+    if set(text) - set("hklxyz,+-*/0123456789") or re.search("[0-9]{3}", text):
         raise BadInput(f"{operator!r} is not a reindexing operator", advice=_EXAMPLE)
     try:
         parsed = gemmi.Op(text)
@@ -102,12 +106,14 @@ def _reindex_lattice(lattice: MillerLattice, operator: str) -> MillerLattice:
     hkl = np.rint(moved)
     if len(hkl) and np.abs(moved - hkl).max() > 1e-3:
         raise BadInput(f"The reindexing operator {operator} gives fractional indices", advice=_EXAMPLE)
-    return MillerLattice(
-        hkl.astype(np.int32),
-        _new_cell(lattice.cell, matrix),
-        _new_space_group(lattice.space_group, matrix, operator),
-        (int(new[0]), int(new[1]), int(new[2])),
-    )
+    space_group = _new_space_group(lattice.space_group, matrix)
+    if space_group is None:
+        raise BadInput(
+            f"In the axes of {operator} the space group {lattice.space_group.hm} has no name",
+            advice="Choose an operator that keeps its symmetry axes along axes of the cell",
+        )
+    ndiv = (int(new[0]), int(new[1]), int(new[2]))
+    return MillerLattice(hkl.astype(np.int32), _new_cell(lattice.cell, matrix), space_group, ndiv)
 
 
 def _new_cell(cell: gemmi.UnitCell, matrix: np.ndarray) -> gemmi.UnitCell:
@@ -121,21 +127,28 @@ def _new_cell(cell: gemmi.UnitCell, matrix: np.ndarray) -> gemmi.UnitCell:
     return gemmi.UnitCell(*np.round([*lengths, *np.rad2deg(np.arccos(cosines))], 9))
 
 
-def _new_space_group(group: gemmi.SpaceGroup, matrix: np.ndarray, operator: str) -> gemmi.SpaceGroup:
-    """The group in the new setting: coordinates change by the inverse of the matrix that keeps the hand."""
-    proper = matrix * np.sign(np.linalg.det(matrix))
+def _new_space_group(group: gemmi.SpaceGroup, matrix: np.ndarray) -> gemmi.SpaceGroup | None:
+    """The group in the new setting, if that has a name.
+
+    Coordinates change by the inverse of the matrix, taken with the sign that keeps the hand. What matters is the
+    direction of the symmetry elements and not the origin: settings are told apart by rotations, centring and absences.
+    """
     change = gemmi.Op("x,y,z")
-    change.rot = np.rint(np.linalg.inv(proper) * gemmi.Op.DEN).astype(int).tolist()
-    operations = group.operations()
-    operations.change_basis_forward(change)
-    found = gemmi.find_spacegroup_by_ops(operations)
-    if found is None:
-        raise BadInput(
-            f"In the axes of {operator} the space group {group.hm} has no name",
-            advice="Choose an operator that keeps it",
-        )
-    return found
+    change.rot = np.rint(np.linalg.inv(matrix * np.sign(np.linalg.det(matrix))) * gemmi.Op.DEN).astype(int).tolist()
+    wanted = group.operations()
+    wanted.change_basis_forward(change)
+    hkl = np.indices((7, 7, 7), dtype=np.int32).reshape(3, -1).T - np.int32(3)
+    absent = wanted.systematic_absences(hkl)
+    for setting in (group, *gemmi.spacegroup_table()):
+        if setting.number == group.number and setting.ext == group.ext:
+            other = setting.operations()
+            is_parallel = other.has_same_rotations(wanted) and other.has_same_centring(wanted)
+            if is_parallel and np.array_equal(other.systematic_absences(hkl), absent):
+                return setting
+    return None
 
 
-def _complexity(triplet: str) -> tuple[int, int, str]:
-    return len(triplet.replace("-", "")), triplet.count("-"), triplet
+def _complexity(triplet: str) -> tuple[bool, int, int, str]:
+    operation = gemmi.Op(triplet)
+    is_twofold = operation.combine(operation) == gemmi.Op("h,k,l")
+    return not is_twofold, len(triplet.replace("-", "")), triplet.count("-"), triplet.replace("-", "~")

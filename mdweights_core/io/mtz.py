@@ -142,16 +142,15 @@ def read_diffuse_map(
     contents.require_merged()
     source = _intensity_column(contents, column)
     everything = contents.lattice(source, space_group)
-    values = contents.values(source)
-    measured = _measured(contents, source, values)
+    values = _intensities(contents, source)
+    measured = ~np.isnan(values)
     lattice = everything.select(measured)
     _refuse_repeats(contents, lattice)
     sigma, sigma_note = _sigma(contents, source, sigma_column, measured)
     free, free_note = _free(contents, free_column, measured)
-    is_root = source.type == "F"
     result = DiffuseMap(
         lattice=lattice,
-        intensity=values[measured] ** 2 if is_root else values[measured],
+        intensity=values[measured],
         sigma=sigma,
         free=free,
         is_anisotropic=guess.is_anisotropic(source),
@@ -159,7 +158,7 @@ def read_diffuse_map(
             "file": str(contents.path),
             "fingerprint": file_fingerprint(contents.path),
             "title": contents.title,
-            "intensity": f"{source.label}, squared" if is_root else source.label,
+            "intensity": f"{source.label}, squared" if source.type == "F" else source.label,
             "sigma": sigma_note,
             "free": free_note,
             "space group": f"{lattice.space_group.hm}{' (given)' if space_group else ''}",
@@ -210,17 +209,20 @@ def _no_intensity(contents: MtzContents, what: str | None = None) -> BadInput:
     return BadInput(what or "There is no intensity column", where=contents.path, advice=advice)
 
 
-def _measured(contents: MtzContents, column: Column, values: np.ndarray) -> np.ndarray:
-    if np.isinf(values).any():
+def _intensities(contents: MtzContents, column: Column) -> np.ndarray:
+    """Intensities on the file's scale, float32 [n_hkl], NaN where not measured."""
+    values = contents.values(column).astype(np.float64)
+    if column.type == "F":
+        values = values**2
+    if (np.abs(values) > np.finfo(np.float32).max).any():
         raise BadInput(f"The column {column.label} holds infinite numbers", where=contents.path, advice="Make it again")
-    measured = ~np.isnan(values)
-    if not measured.any():
+    if np.isnan(values).all():
         raise BadInput(
             f"The column {column.label} holds no measured reflection",
             where=contents.path,
             advice="Choose another column",
         )
-    return np.asarray(measured)
+    return values.astype(np.float32)
 
 
 def _refuse_repeats(contents: MtzContents, lattice: MillerLattice) -> None:
@@ -242,10 +244,11 @@ def _sigma(
     column = given or guess.guess_sigma(contents.columns, source)
     if column is None:
         return None, "none"
-    sigma = contents.values(column)[measured]
+    sigma = contents.values(column)[measured].astype(np.float64)
     if source.type == "F":
         sigma = 2 * np.abs(contents.values(source)[measured]) * sigma
-    sigma = np.where(np.isfinite(sigma) & (sigma > 0), sigma, np.float32(np.nan))
+    is_known = (sigma > 0) & (sigma < np.finfo(np.float32).max)
+    sigma = np.where(is_known, sigma, np.nan).astype(np.float32)
     if np.isnan(sigma).all():
         if given:
             raise BadInput(f"The column {label} holds no positive sigma", where=contents.path, advice="Leave it out")

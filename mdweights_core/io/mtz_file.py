@@ -117,7 +117,11 @@ class MtzContents:
             )
         group = self.space_group if space_group is None else parse_space_group(space_group, cell, self.path)
         if group is None:
-            raise BadInput("The file has no space group that is known", where=self.path, advice="Give the space group")
+            raise BadInput(
+                "The file has no space group that is known",
+                where=self.path,
+                advice="Give the space group, or write the file again with it",
+            )
         if not cell.is_compatible_with_spacegroup(group, 0.01):
             sizes = " ".join(f"{number:.6g}" for number in cell_parameters(cell))
             raise BadInput(
@@ -161,6 +165,9 @@ def open_mtz(path: str | os.PathLike[str]) -> MtzContents:
         When it is missing, empty, no MTZ file, cut short or damaged, or has no Miller indices.
     """
     path = require_file(path)
+    if not _is_text(path):
+        where = str(path).encode(errors="replace").decode()
+        raise BadInput("The name of the file has signs that are no text", where=where, advice="Rename it")
     _check_frame(path)
     try:
         mtz = gemmi.read_mtz_file(str(path))
@@ -169,6 +176,15 @@ def open_mtz(path: str | os.PathLike[str]) -> MtzContents:
         detail = str(error).replace(str(path), "").strip(" :.\n")
         raise _damaged(path, f"gemmi says: {detail}") from error
     return contents
+
+
+def _is_text(path: Path) -> bool:
+    """False for a path of bytes that are not UTF-8, which Python can name but gemmi cannot."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _contents(path: Path, mtz: gemmi.Mtz) -> MtzContents:
