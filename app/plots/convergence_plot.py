@@ -176,8 +176,10 @@ class ConvergencePlot(PlotPanel):
             self.summary.setText("")
             return
         last = {key: series[-1] for key, series in self._history.items()}
-        place = f"{last['seconds']:.1f} s" if by_time else f"iteration {last['step']:.0f}"
-        parts = [f"{name} {last[key]:.3f}" for key, (name, *_) in _CURVES.items() if np.isfinite(last[key])][:2]
+        parts = [f"{last['seconds']:.1f} s" if by_time else f"iteration {last['step']:.0f}"]
+        if np.isfinite(last["cc_aniso"]):
+            free = f" (free {last['cc_aniso_free']:.3f})" if np.isfinite(last["cc_aniso_free"]) else ""
+            parts.append(f"anisotropic CC {last['cc_aniso']:.3f}{free}")
         if np.isfinite(last["n_eff"]):
             parts.append(f"n_eff {last['n_eff']:.1f}")
-        self.summary.setText(", ".join([place, *parts]))
+        self.summary.setText(", ".join(parts))

@@ -1,0 +1,118 @@
+"""The OpenGL side of the molecule view: one canvas, a handful of visuals, all updated in place."""
+
+from __future__ import annotations
+
+import numpy as np
+import vispy.app
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
+from vispy import scene
+
+from app.theme import Theme
+
+vispy.app.use_app("pyside6")
+
+_STICK = 4.0
+_THIN = 1.0
+_JOINT = 5.0
+_NOWHERE = np.zeros((2, 3), dtype=np.float32)
+
+
+class MoleculeCanvas:
+    """A canvas with sticks, joints, two bundles of thin lines and the edges of a cell; lengths in angstrom."""
+
+    def __init__(self, parent: QWidget) -> None:
+        self.canvas = scene.SceneCanvas(keys=None, parent=parent, show=False)
+        self.view = self.canvas.central_widget.add_view()
+        self.camera = scene.cameras.TurntableCamera(fov=0.0, up="+z", elevation=15.0, azimuth=20.0)
+        self.view.camera = self.camera
+        self._mode = "frame"
+        self._sticks = self._lines(_STICK)
+        self._good, self._bad = self._lines(_THIN), self._lines(_THIN)
+        self._edges = self._lines(_THIN)
+        self._joints = scene.visuals.Markers(parent=self.view.scene, scaling="fixed", antialias=0)
+        self._joints.set_gl_state("opaque", depth_test=True)
+        self._sizes = dict.fromkeys((self._sticks, self._joints, self._good, self._bad, self._edges), 0)
+        self._show()
+
+    @property
+    def widget(self) -> QWidget:
+        """The widget to put into a layout."""
+        return self.canvas.native
+
+    def set_sticks(self, points: np.ndarray, colours: np.ndarray, atoms: np.ndarray, atom_colours: np.ndarray) -> None:
+        """Draw segments (float32 [2 n, 3], RGBA [2 n, 4]) and round joints at atoms (float32 [m, 3], RGBA [m, 4])."""
+        self._set_lines(self._sticks, points, colours)
+        self._sizes[self._joints] = len(atoms)
+        if len(atoms):
+            self._joints.set_data(atoms, face_color=atom_colours, edge_width=0.0, size=_JOINT, symbol="disc")
+        self._show()
+
+    def set_sets(self, good: np.ndarray, bad: np.ndarray, theme: Theme) -> None:
+        """Draw two bundles of segments, float32 [2 n, 3] each, in the colours of good and bad."""
+        self._set_lines(self._good, good, _rgba(theme.good, 0.8))
+        self._set_lines(self._bad, bad, _rgba(theme.bad, 0.8))
+        self._show()
+
+    def set_cell(self, edges: np.ndarray, theme: Theme) -> None:
+        """Draw the edges of the unit cell, float32 [24, 3] (none when empty)."""
+        self._set_lines(self._edges, edges, _rgba(theme.plot_foreground, 0.6))
+        self._show()
+
+    def show_mode(self, mode: str) -> None:
+        """Show one ``frame``, or the two ``sets``."""
+        self._mode = mode
+        self._show()
+
+    def look(self, azimuth: float, elevation: float) -> None:
+        """Turn the camera, degrees."""
+        self.camera.azimuth, self.camera.elevation, self.camera.roll = azimuth, elevation, 0.0
+
+    def frame_box(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Centre the camera on a box (3-vectors, angstrom) and show all of it from any side."""
+        self.camera.center = tuple(0.5 * (low + high))
+        self.camera.scale_factor = 1.08 * max(float(np.linalg.norm(high - low)), 5.0)
+
+    def on_screen(self, points: np.ndarray) -> np.ndarray:
+        """Where points (float [n, 3], angstrom) are on the widget, logical pixels, float64 [n, 2]."""
+        to_canvas = self._edges.get_transform("visual", "canvas")
+        mapped = to_canvas.map(np.asarray(points, dtype=np.float64))
+        return mapped[:, :2] / mapped[:, 3:4]
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the ground of the theme."""
+        self.canvas.bgcolor = theme.plot_background
+
+    def image(self) -> QImage:
+        """What is drawn now, as an image of its own."""
+        pixels = np.ascontiguousarray(self.canvas.render(alpha=False))
+        height, width = pixels.shape[:2]
+        return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+    def update(self) -> None:
+        """Ask for a repaint."""
+        self.canvas.update()
+
+    def close(self) -> None:
+        """Give back the OpenGL context."""
+        self.canvas.close()
+
+    def _lines(self, width: float) -> scene.visuals.Line:
+        line = scene.visuals.Line(pos=_NOWHERE, connect="segments", method="gl", width=width, parent=self.view.scene)
+        line.set_gl_state("translucent", depth_test=True)
+        return line
+
+    def _set_lines(self, line: scene.visuals.Line, points: np.ndarray, colours: np.ndarray) -> None:
+        self._sizes[line] = len(points)
+        if len(points):
+            line.set_data(pos=np.ascontiguousarray(points, dtype=np.float32), color=colours)
+
+    def _show(self) -> None:
+        frame = self._mode == "frame"
+        wanted = {self._sticks: frame, self._joints: frame, self._good: not frame, self._bad: not frame}
+        for visual, size in self._sizes.items():
+            visual.visible = size > 0 and wanted.get(visual, True)
+
+
+def _rgba(colour: str, alpha: float) -> np.ndarray:
+    return np.array([*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)), alpha], dtype=np.float32)
