@@ -16,6 +16,7 @@ from mdweights_core.weights.problem import WeightProblem
 
 Array = jax.Array
 _GRAM_BLOCK = 4096
+_FLOOR = 1e-12
 
 
 class ModelArrays(NamedTuple):
@@ -34,6 +35,7 @@ class ModelArrays(NamedTuple):
     work: Array  # float64 [G]  1 on the work set
     spline: Array  # float32 [G, S]
     means: Array  # float32 [S, G]  shell means over the work set
+    floor: Array  # float64 []  squared length under which a projected map is rounding noise
 
 
 def model_arrays(problem: WeightProblem, *, anisotropic: bool) -> ModelArrays:
@@ -49,10 +51,11 @@ def model_arrays(problem: WeightProblem, *, anisotropic: bool) -> ModelArrays:
     target = operator(problem.observed) if anisotropic else np.asarray(problem.observed, dtype=np.float64)
     target = work * (target - target @ work / work.sum())
     length = np.linalg.norm(target)
+    power = _power(e_re, e_im, share)
     return ModelArrays(
         e_re,
         e_im,
-        _power(e_re, e_im, share),
+        power,
         share,
         jnp.asarray(problem.centre.real, dtype=jnp.float32),
         jnp.asarray(problem.centre.imag, dtype=jnp.float32),
@@ -60,6 +63,7 @@ def model_arrays(problem: WeightProblem, *, anisotropic: bool) -> ModelArrays:
         jnp.asarray(work),
         jnp.asarray(spline, dtype=jnp.float32),
         jnp.asarray(means if anisotropic else np.zeros((1, n_groups)), dtype=jnp.float32),
+        _FLOOR * jnp.sum(jnp.mean(power, axis=0, dtype=jnp.float64) ** 2),
     )
 
 
@@ -103,7 +107,7 @@ def correlation(calculated: Array, arrays: ModelArrays) -> Array:
     """Pearson correlation with the observed map on the work set, after the objective's projection."""
     projected = project(calculated, arrays)
     # An ensemble collapsed on one frame has no diffuse intensity: 0 instead of 0/0.
-    length = jnp.sqrt(jnp.sum(projected**2) + 1e-300)
+    length = jnp.sqrt(jnp.sum(projected**2) + arrays.floor)
     return arrays.observed @ projected / length
 
 

@@ -25,7 +25,7 @@ from mdweights_core.weights.model import (
 )
 from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState
 
-_RIDGE = 1e-9
+_NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
 _ALPHAS = np.concatenate([np.geomspace(1e-3, 1.0, 31), np.linspace(1.05, 1.5, 10)])
 
 
@@ -63,10 +63,11 @@ def solve_frozen(model: QuadraticModel, weights: np.ndarray, settings: SolverSet
 
 def _nonnegative(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """argmin_u>=0 u.N.u / 2 - b.u, normalised; the present weights when nothing correlates."""
-    ridge = _RIDGE * np.trace(gram) / len(gram)
-    factor = scipy.linalg.cholesky(gram + ridge * np.eye(len(gram)))
-    right = scipy.linalg.solve_triangular(factor, overlap, trans="T")
-    solution, _ = scipy.optimize.nnls(factor, right)
+    values, vectors = scipy.linalg.eigh(gram)
+    kept = values > _NOISE * values[-1]  # with more frames than reflections N has no full rank
+    factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+    right = vectors[:, kept].T @ overlap / np.sqrt(values[kept])
+    solution, _ = scipy.optimize.nnls(factor, right, maxiter=30 * len(gram))
     total = solution.sum()
     return solution / total if total > 0 else weights
 

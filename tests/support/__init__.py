@@ -1,0 +1,1 @@
+"""Made data that several tests and benchmarks share."""
