@@ -95,6 +95,7 @@ class PlotPanel(QWidget):
         try:
             if theme is not None:
                 self.apply_theme(theme)
+            self.canvas.grab()  # items place themselves when painted: those made a moment ago have not been yet
             export_view(self.canvas, Path(path), self.theme, scale)
         finally:
             if theme is not None:
@@ -110,6 +111,8 @@ def export_view(view: pg.GraphicsView, path: Path, theme: Theme, scale: float) -
         generator.setFileName(str(path))
         generator.setSize(size)
         generator.setViewBox(target)
+        # pyqtgraph records axes at the screen's resolution; at any other the numbers stand off their ticks
+        generator.setResolution(view.logicalDpiX())
         generator.setTitle(view.accessibleName())
         painter = QPainter()
         if not painter.begin(generator):

@@ -142,8 +142,7 @@ class SliceTriptych(PlotPanel):
             view.apply_theme(theme)
         for axis in (*self._index_axes, self._bar.axis, self._difference_bar.axis):
             style_axis(axis, theme)
-        for label, view in zip(self._titles, self.views, strict=True):
-            label.setText(view.title, color=theme.plot_foreground, size="10pt")
+        self._write_titles()
 
     # ---- building
 
@@ -312,8 +311,15 @@ class SliceTriptych(PlotPanel):
         self._bar.set_scale(scale, colours)
         self._difference_bar.set_scale(residual, difference_colours())
         self._difference_bar.set_visible(difference is not None)
+        self._write_titles()
         for axis in self._index_axes:
             axis.set_axes(observed.axes, observed.zone[0 if axis.orientation == "bottom" else 1])
+
+    def _write_titles(self) -> None:
+        observed = self._slices[0]
+        plane = "" if observed is None else f", {_plane_name(observed.zone, observed.level)}"
+        for label, view in zip(self._titles, self.views, strict=True):
+            label.setText(f"{view.title}{plane}", color=self.theme.plot_foreground, size="10pt")
 
     @Slot()
     def _follow_range(self) -> None:

@@ -7,14 +7,23 @@ import vispy.app
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 from vispy import scene
+from vispy.visuals.filters import Filter
 
-from app.theme import Theme
+from app.theme import LIGHT, Theme
 
 vispy.app.use_app("pyside6")
 
-_STICK = 4.0
 _THIN = 1.0
-_JOINT = 5.0
+# sticks of small molecules are thicker: up to this many drawn atoms, width in pixels
+_STICKS = ((40, 8.0), (300, 5.5), (np.inf, 3.5))
+# the camera's depth runs over this many diagonals of the scene, so that moving the view clips nothing
+_DEPTH = 2.0
+_FOG = """
+void fog() {
+    float far = clamp((gl_FragCoord.z - 0.42) / 0.22, 0.0, 1.0);
+    gl_FragColor.rgb = mix(gl_FragColor.rgb, $ground, 0.6 * far);
+}
+"""
 _NOWHERE = np.zeros((2, 3), dtype=np.float32)
 
 
@@ -27,12 +36,16 @@ class MoleculeCanvas:
         self.camera = scene.cameras.TurntableCamera(fov=0.0, up="+z", elevation=15.0, azimuth=20.0)
         self.view.camera = self.camera
         self._mode = "frame"
-        self._sticks = self._lines(_STICK)
+        self._sticks = self._lines(_STICKS[0][1])
         self._good, self._bad = self._lines(_THIN), self._lines(_THIN)
         self._edges = self._lines(_THIN)
         self._joints = scene.visuals.Markers(parent=self.view.scene, scaling="fixed", antialias=0)
         self._joints.set_gl_state("opaque", depth_test=True)
         self._sizes = dict.fromkeys((self._sticks, self._joints, self._good, self._bad, self._edges), 0)
+        self._fog = [Filter(fcode=_FOG) for _ in self._sizes]
+        for visual, fog in zip(self._sizes, self._fog, strict=True):
+            visual.attach(fog)
+        self.apply_theme(LIGHT)
         self._show()
 
     @property
@@ -42,16 +55,17 @@ class MoleculeCanvas:
 
     def set_sticks(self, points: np.ndarray, colours: np.ndarray, atoms: np.ndarray, atom_colours: np.ndarray) -> None:
         """Draw segments (float32 [2 n, 3], RGBA [2 n, 4]) and round joints at atoms (float32 [m, 3], RGBA [m, 4])."""
-        self._set_lines(self._sticks, points, colours)
+        width = next(width for most, width in _STICKS if len(atoms) <= most)
+        self._set_lines(self._sticks, points, colours, width)
         self._sizes[self._joints] = len(atoms)
         if len(atoms):
-            self._joints.set_data(atoms, face_color=atom_colours, edge_width=0.0, size=_JOINT, symbol="disc")
+            self._joints.set_data(atoms, face_color=atom_colours, edge_width=0.0, size=1.25 * width, symbol="disc")
         self._show()
 
     def set_sets(self, good: np.ndarray, bad: np.ndarray, theme: Theme) -> None:
         """Draw two bundles of segments, float32 [2 n, 3] each, in the colours of good and bad."""
-        self._set_lines(self._good, good, _rgba(theme.good, 0.8))
-        self._set_lines(self._bad, bad, _rgba(theme.bad, 0.8))
+        self._set_lines(self._good, good, _rgba(theme.good, 0.9))
+        self._set_lines(self._bad, bad, _rgba(theme.bad, 0.9))
         self._show()
 
     def set_cell(self, edges: np.ndarray, theme: Theme) -> None:
@@ -71,7 +85,9 @@ class MoleculeCanvas:
     def frame_box(self, low: np.ndarray, high: np.ndarray) -> None:
         """Centre the camera on a box (3-vectors, angstrom) and show all of it from any side."""
         self.camera.center = tuple(0.5 * (low + high))
-        self.camera.scale_factor = 1.08 * max(float(np.linalg.norm(high - low)), 5.0)
+        diagonal = max(float(np.linalg.norm(high - low)), 5.0)
+        self.camera.scale_factor = 0.88 * diagonal
+        self.camera.depth_value = _DEPTH * diagonal
 
     def on_screen(self, points: np.ndarray) -> np.ndarray:
         """Where points (float [n, 3], angstrom) are on the widget, logical pixels, float64 [n, 2]."""
@@ -80,8 +96,10 @@ class MoleculeCanvas:
         return mapped[:, :2] / mapped[:, 3:4]
 
     def apply_theme(self, theme: Theme) -> None:
-        """Take the ground of the theme."""
+        """Take the ground of the theme; what is far away fades into it."""
         self.canvas.bgcolor = theme.plot_background
+        for fog in self._fog:
+            fog.fshader["ground"] = tuple(_rgba(theme.plot_background, 1.0)[:3].tolist())
 
     def image(self) -> QImage:
         """What is drawn now, as an image of its own."""
@@ -102,10 +120,12 @@ class MoleculeCanvas:
         line.set_gl_state("translucent", depth_test=True)
         return line
 
-    def _set_lines(self, line: scene.visuals.Line, points: np.ndarray, colours: np.ndarray) -> None:
+    def _set_lines(
+        self, line: scene.visuals.Line, points: np.ndarray, colours: np.ndarray, width: float = _THIN
+    ) -> None:
         self._sizes[line] = len(points)
         if len(points):
-            line.set_data(pos=np.ascontiguousarray(points, dtype=np.float32), color=colours)
+            line.set_data(pos=np.ascontiguousarray(points, dtype=np.float32), color=colours, width=width)
 
     def _show(self) -> None:
         frame = self._mode == "frame"

@@ -16,8 +16,6 @@ _BOND_SLACK = 0.4
 _SHORTEST_BOND = 0.5
 # a longer stretch between neighbours of a trace is a gap or another image of the cell: CA-CA 3.8, P-P up to 7.5
 _LONGEST_STEP = {"CA": 4.6, "P": 8.0}
-# a bond this long in some frame has been cut by the periodic boundary, angstrom
-_TORN = 3.0
 _WATER = frozenset({"HOH", "WAT", "TIP3", "TP3", "TIP", "SOL", "H2O", "DOD", "SPC", "TIP4", "T3P", "T4P", "OPC"})
 _ELEMENT_COLOURS = {
     "C": (0.56, 0.60, 0.64),
@@ -160,7 +158,7 @@ def trace(atoms: AtomTable, positions: np.ndarray) -> np.ndarray:
     return np.column_stack([first[joined], second[joined]]).astype(np.int32)
 
 
-def untorn(positions: np.ndarray, pairs: np.ndarray, longest: float = _TORN) -> np.ndarray:
+def untorn(positions: np.ndarray, pairs: np.ndarray, longest: float) -> np.ndarray:
     """End points of each pair, float32 [n_pair, 2, 3]; one torn by the periodic boundary shrinks to its first end."""
     ends = np.asarray(positions, dtype=np.float32)[pairs]
     torn = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) > longest

@@ -30,8 +30,12 @@ from mdweights_core.errors import BadInput, DiskProblem
 if TYPE_CHECKING:
     from app.scenes.molecule_canvas import MoleculeCanvas
 
-_MODES = {"frame": "frame", "sets": "good and bad sets"}
+_MODES = {"frame": "frame", "sets": "good and bad"}
 _MODELS_PER_SET = 40
+# sets of molecules with this many CA (or P) atoms are laid over each other by their traces
+_TRACE_OF_SETS = 10
+# stretches longer than this in some frame were cut by the periodic boundary, angstrom: bonds, trace
+_LONGEST = (3.0, 8.5)
 _AXES = ("a", "b", "c")
 
 
@@ -216,7 +220,7 @@ class MoleculeView(QWidget):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addLayout(self._make_controls())
+        column.addLayout(self._make_top_row())
         over = content if self._scene is None else self._scene.widget
         self.caption = _overlay(over)
         self.caption.move(8, 6)
@@ -226,20 +230,13 @@ class MoleculeView(QWidget):
             self._scene.widget.setToolTip("Drag turns, wheel zooms, Shift and drag moves")
             column.addWidget(self._scene.widget, stretch=1)
             self._scene.canvas.events.draw.connect(self._place_letters)
+        column.addLayout(self._make_bottom_row())
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.message)
         self._pages.addWidget(content)
 
-    def _make_controls(self) -> QHBoxLayout:
-        self.style_box = _box(("sticks", "trace"), "Style of the molecule")
-        self.colour_box = _box(("by element", "by chain"), "Colours of the molecule")
-        self.hydrogens, self.water = QCheckBox("H"), QCheckBox("water")
-        self.hydrogens.setToolTip("Show hydrogens")
-        self.hydrogens.setAccessibleName("Show hydrogens")
-        self.water.setToolTip("Show water")
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        row.setSpacing(4)
+    def _make_top_row(self) -> QHBoxLayout:
+        row = _row()
         group = QButtonGroup(self)
         self._mode_buttons = {mode: _button(text, f"Show {text}", checkable=True) for mode, text in _MODES.items()}
         for mode, button in self._mode_buttons.items():
@@ -247,8 +244,6 @@ class MoleculeView(QWidget):
             button.setChecked(mode == self._mode)
             row.addWidget(button)
         group.buttonClicked.connect(self._switch_mode)
-        for widget in (self.style_box, self.colour_box, self.hydrogens, self.water):
-            row.addWidget(widget)
         row.addStretch(1)
         self._axis_buttons = {axis: _button(axis, f"Look along {axis}") for axis in _AXES}
         for button in self._axis_buttons.values():
@@ -257,6 +252,16 @@ class MoleculeView(QWidget):
         self.reset = _button("reset", "Show everything again")
         self.reset.clicked.connect(self.reset_view)
         row.addWidget(self.reset)
+        return row
+
+    def _make_bottom_row(self) -> QHBoxLayout:
+        self.style_box = _box(("sticks", "trace"), "Style of the molecule")
+        self.colour_box = _box(("by element", "by chain"), "Colours of the molecule")
+        self.hydrogens, self.water = QCheckBox("hydrogens"), QCheckBox("water")
+        row = _row()
+        for widget in (self.style_box, self.colour_box, self.hydrogens, self.water):
+            row.addWidget(widget)
+        row.addStretch(1)
         for box in (self.style_box, self.colour_box):
             box.currentIndexChanged.connect(self._draw)
         for check in (self.hydrogens, self.water):
@@ -293,15 +298,20 @@ class MoleculeView(QWidget):
         colours = (
             geometry.element_colours(atoms) if self.colour_box.currentIndex() == 0 else geometry.chain_colours(atoms)
         )
-        pairs = self._pairs_of(positions)
-        points, paint = geometry.two_coloured(geometry.untorn(positions, pairs, self._longest), colours, pairs)
+        pairs = self._pairs_of(positions, self._is_trace)
+        points, paint = geometry.two_coloured(
+            geometry.untorn(positions, pairs, _LONGEST[self._is_trace]), colours, pairs
+        )
         shown = np.unique(pairs) if self._is_trace else np.flatnonzero(self._visible)
         scene.set_sticks(points, paint, positions[shown], colours[shown])
 
     def _draw_sets(self, scene: MoleculeCanvas) -> None:
+        """Lay the models over each other: by their trace where there is one, else by their bonds."""
+        assert self._atoms is not None
+        trace = self._is_trace or int(self._atoms.is_trace.sum()) >= _TRACE_OF_SETS
         bundles = []
         for models in self._sets:
-            ends = [geometry.untorn(m, self._pairs_of(m), self._longest).reshape(-1, 3) for m in models]
+            ends = [geometry.untorn(m, self._pairs_of(m, trace), _LONGEST[trace]).reshape(-1, 3) for m in models]
             bundles.append(np.concatenate(ends) if ends else np.empty((0, 3), dtype=np.float32))
         scene.set_sets(bundles[0], bundles[1], self.theme)
 
@@ -310,20 +320,16 @@ class MoleculeView(QWidget):
         return self.style_box.currentIndex() == 1
 
     @property
-    def _longest(self) -> float:
-        return 8.5 if self._is_trace else 3.0
-
-    @property
     def _visible(self) -> np.ndarray:
         assert self._atoms is not None
         return geometry.visible(self._atoms, self.hydrogens.isChecked(), self.water.isChecked())
 
-    def _pairs_of(self, positions: np.ndarray) -> np.ndarray:
+    def _pairs_of(self, positions: np.ndarray, trace: bool) -> np.ndarray:
         """Bonds or trace among the visible atoms, found once from the first positions seen."""
         assert self._atoms is not None
-        key = (self._is_trace, self.hydrogens.isChecked(), self.water.isChecked())
+        key = (trace, self.hydrogens.isChecked(), self.water.isChecked())
         if key not in self._pairs:
-            if self._is_trace:
+            if trace:
                 self._pairs[key] = geometry.trace(self._atoms, positions)
             else:
                 hidden = np.where(self._visible[:, None], positions, np.nan)
@@ -391,6 +397,13 @@ def _overlay(parent: QWidget, text: str = "") -> QLabel:
     label.adjustSize()
     label.hide()
     return label
+
+
+def _row() -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(6, 4, 6, 4)
+    row.setSpacing(4)
+    return row
 
 
 def _box(items: tuple[str, ...], name: str) -> QComboBox:
