@@ -74,14 +74,14 @@ def check_destination(out: Path) -> None:
         raise BadInput("a project's name must end in .mdw", where=out, advice=f"Try {out.name}.mdw")
     if out.is_file():
         raise BadInput("there is a file of this name", where=out, advice="Choose another name")
-    known = {"project.json", STORE_NAME}
-    strangers = [p.name for p in out.iterdir() if p.name not in known and not _ours(p.name)] if out.is_dir() else []
-    if strangers:
-        raise BadInput(f"the folder holds other files ({', '.join(sorted(strangers)[:3])})", where=out)
-
-
-def _ours(name: str) -> bool:
-    return name.startswith((".", "fit-", "project.json"))
+    if out.is_dir() and not (out / "project.json").exists():
+        strangers = sorted(p.name for p in out.iterdir() if not p.name.startswith((".", STORE_NAME)))
+        if strangers:
+            raise BadInput(
+                f"the folder is not a project and holds other files ({', '.join(strangers[:3])})",
+                where=out,
+                advice="Choose another name",
+            )
 
 
 def load_map(inputs: FitInputs) -> DiffuseMap:

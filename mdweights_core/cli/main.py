@@ -13,6 +13,7 @@ from mdweights_core import __version__
 from mdweights_core.cli import demo, export, fit, info, predict, report
 from mdweights_core.cli.console import Terminal
 from mdweights_core.errors import MdweightsError
+from mdweights_core.faults import write_fault_log
 
 INTERRUPTED = 130
 _COMMANDS = (info, predict, fit, export, report, demo)
@@ -49,9 +50,15 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
     except KeyboardInterrupt:
         terminal.error("Interrupted. Finished frames are kept; the same command goes on from there.")
         return INTERRUPTED
+    except MemoryError:
+        terminal.error("The memory of this machine is not enough. Raise --d-min, or take fewer frames.")
+        return 1
     except BrokenPipeError:
         # the reader of our output has gone away (`mdweights info ... | head`): nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is told, not thrown at the user
+        terminal.error(f"A fault of mdweights ({type(error).__name__}: {error}). Details are in {write_fault_log(error)}.")
+        return 1
     return 0
 
 
