@@ -18,11 +18,11 @@ BEAM_STOP = 11.0  # angstrom: reflections beyond are not measured
 BLIND_CONE = 12.0  # degrees around a*, not reached by the rotation
 UNMEASURED = 0.02  # fraction of the remaining rows without a value
 POPULATIONS = (0.55, 0.12, 0.33)  # of the states
-SPREAD = 0.6  # standard deviation of ln(weight) within a state
-NOISE = 0.06  # of the local intensity
+SPREAD = 0.8  # standard deviation of ln(weight) within a state
+NOISE = 0.05  # of the local intensity
 FLOOR = 0.02  # of the mean intensity
 SCALE = 0.013  # from electrons^2 per cell to the arbitrary scale of the map
-BACKGROUND = 0.8  # of the mean diffuse intensity
+BACKGROUND = 0.5  # of the mean diffuse intensity
 N_FREE_SETS = 20
 _LAUE = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])  # mmm, one of each Friedel pair
 
@@ -62,11 +62,9 @@ def hidden_weights(state: np.ndarray, seed: int) -> np.ndarray:
 def asymmetric_unit(cell: gemmi.UnitCell, d_min: float) -> np.ndarray:
     """Indices h, k, l >= 0 to `d_min` (angstrom) without the origin, int32 [n_hkl, 3]."""
     limits = cell.get_hkl_limits(d_min)
-    hkl = np.stack(np.meshgrid(*[np.arange(n + 1) for n in limits], indexing="ij"), axis=-1)
-    hkl = hkl.reshape(-1, 3).astype(np.int32)
-    inside = cell.calculate_d_array(hkl) >= d_min
-    inside[0] = False
-    return hkl[inside]
+    block = np.indices([n + 1 for n in limits], dtype=np.int32)
+    hkl = np.ascontiguousarray(block.reshape(3, -1).T)[1:]
+    return hkl[cell.calculate_d_array(hkl) >= d_min]
 
 
 def structure_factors(positions: np.ndarray, elements: np.ndarray, hkl: np.ndarray, cell: gemmi.UnitCell) -> np.ndarray:
