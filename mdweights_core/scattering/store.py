@@ -21,12 +21,17 @@ import zarr
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
+from mdweights_core.io.files import disk_problem
 
 FORMAT = "mdweights structure factors"
 SCHEMA = 1
 _CHUNK_BYTES = 8 * 2**20
 _ROW_BLOCK_BYTES = 128 * 2**20  # what a writer holds in memory: one chunk of frames, all reflections
 _TABLE = {"source_id": "int32", "index": "int32", "time": "float64", "drift": "float64", "cell": "float64"}
+
+
+class DamagedStore(BadInput):
+    """A store that was ours and cannot be read any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +131,7 @@ class StructureFactorStore:
         DiskProblem
             When the files cannot be read.
         """
-        with _disk(self.path, "could not be read"):
+        with _readable(self.path):
             return np.asarray(self._values.oindex[_whole(frames), _whole(reflections)], dtype=np.complex64)
 
     def write(
@@ -153,7 +158,7 @@ class StructureFactorStore:
             When the disk is full or does not take the data; the frames stay unfinished.
         """
         rows = slice(start, start + len(block))
-        with _disk(self.path, "could not be written"):
+        with _disk(self.path):
             self._values[rows] = np.asarray(block, dtype=np.complex64)
             self._flush(rows)
             for name, values in (("time", time), ("drift", drift), ("cell", cell)):
@@ -170,7 +175,7 @@ class StructureFactorStore:
         known = list(_attributes(self._group).get("warnings", []))
         new = [sentence for sentence in sentences if sentence not in known]
         if new:
-            with _disk(self.path, "could not be written"):
+            with _disk(self.path):
                 self._group.attrs["warnings"] = known + new
 
     @classmethod
@@ -201,7 +206,7 @@ class StructureFactorStore:
         """
         place = Path(path)
         clear_way(place)
-        with _disk(place, "could not be created"):
+        with _disk(place):
             group = zarr.create_group(place, zarr_format=3, attributes={"format": FORMAT, "schema": SCHEMA})
             _create_arrays(group, lattice, frames)
             group.attrs.update(
@@ -292,7 +297,7 @@ def clear_way(path: Path) -> None:
             where=path,
             advice="Choose another place, or move it away",
         )
-    with _disk(path, "could not be replaced"):
+    with _disk(path):
         shutil.rmtree(path.resolve())
 
 
@@ -366,15 +371,27 @@ def _whole(rows: slice | np.ndarray) -> slice | np.ndarray:
     return rows if isinstance(rows, slice) else np.atleast_1d(np.asarray(rows))
 
 
-def _damaged(path: Path) -> BadInput:
-    return BadInput("This store of structure factors is damaged", where=path, advice="Delete it and compute it again")
+def _damaged(path: Path) -> DamagedStore:
+    return DamagedStore(
+        "This store of structure factors is damaged", where=path, advice="Delete it and compute it again"
+    )
 
 
 @contextmanager
-def _disk(path: Path, what: str) -> Iterator[None]:
-    """Say what the operating system refused."""
+def _readable(path: Path) -> Iterator[None]:
+    """Say that the files of an open store are gone or spoilt."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise DiskProblem(
+            f"The structure factors cannot be read back ({problem})", where=path, advice="Compute them again"
+        ) from problem
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """Say what the operating system refused while the store was written."""
     try:
         yield
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise DiskProblem(f"The structure factors {what}: {reason}", where=path) from problem
+        raise disk_problem(problem, path) from problem

@@ -1,0 +1,133 @@
+"""Structure factors that were computed elsewhere: one MTZ file per frame, collected into a store."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice, format_cell, same_cell
+from mdweights_core.crystal.laue import find_rows, friedel_half
+from mdweights_core.errors import BadInput
+from mdweights_core.io.files import file_fingerprint
+from mdweights_core.io.mtz import read_frame
+from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, Finding, Pace, Writer, lattice_hash, same_store
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore
+
+
+def collect_mtz_frames(
+    paths: Sequence[str | os.PathLike[str]], lattice: MillerLattice, out: Path
+) -> Job[StructureFactorStore]:
+    """Collect the structure factors of frames from one MTZ file each into the store `out`.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        One file per frame, in order.
+    lattice : MillerLattice
+        P1, one of each Friedel pair: the reflections wanted. Those that some file lacks are left out, and said.
+    out : Path
+        Folder of the store; an older store there is replaced.
+
+    Returns
+    -------
+    StructureFactorStore
+
+    Raises
+    ------
+    BadInput
+        No file, a file with another cell or lattice, or files that lack more than half of the reflections.
+    DiskProblem
+        When the disk is full.
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise BadInput("There are no frames", advice="Choose one MTZ file per frame")
+    wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
+    key = _mtz_key(files, wanted)
+    store = same_store(Path(out), key)
+    if store is None:
+        present = yield from _present_everywhere(files, wanted)
+        names = [str(file) for file in files]
+        table = FrameTable.blank(names, np.zeros(len(files), dtype=np.int32))
+        store = StructureFactorStore.create(Path(out), wanted.select(present), table, key)
+        store.warn(_missing_warning(present))
+    if not store.is_complete:
+        yield from _fill_from_mtz(store, files)
+    return store
+
+
+def _mtz_key(files: list[Path], lattice: MillerLattice) -> dict[str, Any]:
+    fingerprints = hashlib.sha256("\n".join(file_fingerprint(file) for file in files).encode())
+    return {
+        "kind": "mtz",
+        "method": METHOD,
+        "files": [file.name for file in files],
+        "input": fingerprints.hexdigest(),
+        "lattice": lattice_hash(lattice),
+    }
+
+
+def _present_everywhere(files: list[Path], lattice: MillerLattice) -> Generator[Progress, None, np.ndarray]:
+    """Mask of the reflections that every file has, bool [n_hkl]."""
+    clock = Clock(SNAPSHOT_SECONDS)
+    present = np.ones(len(lattice), dtype=bool)
+    for done, file in enumerate(files, start=1):
+        present &= np.isfinite(_values_on(lattice, file))
+        _refuse_gaps(present, file)
+        if clock.is_due():
+            yield Progress("reading", done, len(files), f"Looking through file {done} of {len(files)}")
+    return present
+
+
+def _values_on(lattice: MillerLattice, file: Path) -> np.ndarray:
+    """Structure factors of one file on the reflections of `lattice`, NaN where it has none; complex64 [n_hkl]."""
+    own, values = read_frame(file)
+    if not same_cell(own.cell, lattice.cell):
+        raise BadInput(
+            f"This frame's cell ({format_cell(own.cell)}) is not that of the map ({format_cell(lattice.cell)})",
+            where=file,
+        )
+    if tuple(own.ndiv) != tuple(lattice.ndiv):
+        raise BadInput("This frame's indices are not divided like those of the map", where=file)
+    half = friedel_half(lattice.hkl)
+    rows = find_rows(half, own.hkl)
+    found = np.where(rows >= 0, values[rows], np.complex64(complex(np.nan, np.nan)))
+    turned = (half != lattice.hkl).any(axis=1)
+    return np.where(turned, found.conj(), found).astype(np.complex64)
+
+
+def _refuse_gaps(present: np.ndarray, file: Path) -> None:
+    missing = len(present) - int(present.sum())
+    if 2 * missing > len(present):
+        raise BadInput(
+            f"With this frame {missing} of {len(present)} reflections of the map are missing",
+            where=file,
+            advice="Choose a larger d_min, or frames that go as far as the map",
+        )
+
+
+def _missing_warning(present: np.ndarray) -> list[str]:
+    missing = int((~present).sum())
+    if not missing:
+        return []
+    return [f"{missing} of {len(present)} reflections are missing in some frame and were left out"]
+
+
+def _fill_from_mtz(store: StructureFactorStore, files: list[Path]) -> Generator[Progress, None, None]:
+    start = int(np.argmin(store.finished))
+    pace = Pace(start, len(files))
+    with Writer(store, start) as writer:
+        for frame in range(start, len(files)):
+            writer.add(_values_on(store.lattice, files[frame]), Finding(np.nan, np.full(3, np.nan), None))
+            pace.done += 1
+            if pace.is_due():
+                yield pace.progress()
+    yield pace.progress()
