@@ -1,0 +1,59 @@
+"""Jobs: run to the end, stop with and without something to keep."""
+
+from __future__ import annotations
+
+from mdweights_core import jobs
+from mdweights_core.jobs import Clock, Progress, Stopped
+
+
+def _count(n: int, cleaned: list[str], keep: bool):
+    done = 0
+    try:
+        for done in range(1, n + 1):  # noqa: B007
+            yield Progress("counting", done, n)
+    except Stopped:
+        if not keep:
+            raise
+    finally:
+        cleaned.append("cleaned")
+    return done
+
+
+def test_run_returns_the_result_and_shows_every_snapshot():
+    seen, cleaned = [], []
+    assert jobs.run(_count(3, cleaned, keep=True), seen.append) == 3
+    assert [p.step for p in seen] == [1, 2, 3]
+    assert cleaned == ["cleaned"]
+
+
+def test_stop_returns_what_the_job_keeps():
+    cleaned: list[str] = []
+    job = _count(10, cleaned, keep=True)
+    next(job), next(job)
+    assert jobs.stop(job) == 2
+    assert cleaned == ["cleaned"]
+
+
+def test_stop_of_a_job_with_nothing_to_keep_gives_none_and_cleans_up():
+    cleaned: list[str] = []
+    job = _count(10, cleaned, keep=False)
+    next(job)
+    assert jobs.stop(job) is None
+    assert cleaned == ["cleaned"]
+
+
+def test_stop_before_the_start_gives_none():
+    assert jobs.stop(_count(10, [], keep=False)) is None
+
+
+def test_clock_estimates_the_time_left_from_the_pace(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("mdweights_core.jobs.time.monotonic", lambda: now[0])
+    clock = Clock(interval=1.0)
+    assert not clock.is_due()
+    now[0] += 2.0
+    assert clock.is_due()
+    assert not clock.is_due()
+    assert clock.remaining(step=1, total=4) == 6.0
+    assert clock.remaining(step=0, total=4) is None
+    assert clock.remaining(step=1, total=None) is None
