@@ -228,10 +228,12 @@ def _intensities(contents: MtzContents, column: Column) -> np.ndarray:
 def _refuse_repeats(contents: MtzContents, lattice: MillerLattice) -> None:
     """A mean of unknown weights is no measurement: a map that lists a reflection twice was never merged."""
     _, first, count = np.unique(hkl_key(lattice.hkl), return_index=True, return_counts=True)
-    if (count > 1).any():
-        example = " ".join(str(index) for index in lattice.hkl[first[np.argmax(count > 1)]])
+    repeated = first[count > 1]
+    if len(repeated):
+        h, k, l = lattice.hkl[repeated[0]]
+        others = f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else ""
         raise BadInput(
-            f"{np.count_nonzero(count > 1)} reflections are listed more than once, such as {example}",
+            f"The reflection {h} {k} {l} is listed more than once{others}",
             where=contents.path,
             advice="Merge the file first",
         )

@@ -168,10 +168,10 @@ def open_mtz(path: str | os.PathLike[str]) -> MtzContents:
     if not _is_text(path):
         where = str(path).encode(errors="replace").decode()
         raise BadInput("The name of the file has signs that are no text", where=where, advice="Rename it")
-    _check_frame(path)
+    records = _header_records(path)
     try:
         mtz = gemmi.read_mtz_file(str(path))
-        contents = _contents(path, mtz)
+        contents = _contents(path, mtz, _history(records))
     except _GEMMI_ERRORS as error:
         detail = str(error).replace(str(path), "").strip(" :.\n")
         raise _damaged(path, f"gemmi says: {detail}") from error
@@ -187,7 +187,7 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def _contents(path: Path, mtz: gemmi.Mtz) -> MtzContents:
+def _contents(path: Path, mtz: gemmi.Mtz, history: tuple[str, ...]) -> MtzContents:
     names = {dataset.id: dataset.dataset_name for dataset in mtz.datasets}
     columns = tuple(
         Column(column.label, column.type, names.get(column.dataset_id, ""), column.dataset_id, index)
@@ -205,7 +205,7 @@ def _contents(path: Path, mtz: gemmi.Mtz) -> MtzContents:
         table=table,
         hkl=hkl,
         cells=dict(_usable_cells(mtz)),
-        history=tuple(line.strip() for line in mtz.history),
+        history=history,
         is_unmerged=len(mtz.batches) > 0 or any(_is_unmerged_mark(column) for column in columns),
     )
 
@@ -235,8 +235,8 @@ def _miller_indices(path: Path, columns: tuple[Column, ...], table: np.ndarray) 
     return values.astype(np.int32)
 
 
-def _check_frame(path: Path) -> None:
-    """Raise BadInput unless the header is whole and the table before it is as large as the header says."""
+def _header_records(path: Path) -> list[bytes]:
+    """Lines of the header; BadInput unless it is whole and the table before it is as large as it says."""
     try:
         with _content(path) as stream:
             first = stream.read(20)
@@ -252,8 +252,22 @@ def _check_frame(path: Path) -> None:
     if not any(record.startswith(b"END") for record in records):
         raise _damaged(path, "the header has no end")
     n_column, n_hkl = _table_size(path, records)
+    if n_hkl == 0:
+        raise BadInput("The file lists no reflection", where=path, advice="Choose another file")
     if start - _FIRST_WORDS * _WORD != n_column * n_hkl * _WORD:
         raise _damaged(path, f"it has no room for the {n_hkl} reflections of {n_column} columns that the header tells")
+    return records
+
+
+def _history(records: list[bytes]) -> tuple[str, ...]:
+    # not from gemmi, which takes a blank line of the history for whatever lies in memory before it
+    first = next((place for place, record in enumerate(records) if record.startswith(b"MTZHIST")), None)
+    if first is None:
+        return ()
+    count = records[first].split()[1:2]
+    n_line = int(count[0]) if count and count[0].isdigit() else 0
+    lines = (record.decode("ascii", errors="replace").strip() for record in records[first + 1 : first + 1 + n_line])
+    return tuple(line for line in lines if line)
 
 
 def _content(path: Path) -> BinaryIO:

@@ -54,7 +54,7 @@ def write_mtz(
 
     The file has the base data set of the format with H, K, L and one data set with the columns; project, crystal and
     data set are all called `dataset`. Signs outside ASCII are replaced, the title is cut at 70 characters and lines of
-    the history are wrapped at 80, as the format has no room for more.
+    the history are wrapped at 80, as the format has no room for more; blank ones, which gemmi misreads, are left out.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def write_mtz(
     _check(columns, len(lattice))
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = _ascii(title)[:_TITLE_WIDTH]
-    mtz.history = [part for line in history for part in textwrap.wrap(_ascii(line), _HISTORY_WIDTH) or [""]]
+    mtz.history = [part for line in history for part in textwrap.wrap(_ascii(line), _HISTORY_WIDTH)]
     mtz.spacegroup = lattice.space_group
     added = mtz.add_dataset(_ascii(dataset))
     added.wavelength = 0.0
@@ -89,8 +89,8 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 def _ascii(text: str) -> str:
     """The text in the letters an MTZ header can hold: \N{ANGSTROM SIGN} becomes A."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode("ascii")
-    return " ".join(plain.split())
+    letters = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return " ".join(letters.encode("ascii", "replace").decode("ascii").split())
 
 
 def _check(columns: Sequence[MtzColumn], n_hkl: int) -> None:
