@@ -29,6 +29,7 @@ from app.scenes.molecule_scene import MoleculeView
 from app.settings import Settings
 from app.window import MainWindow
 from app.workers.job_runner import JobRunner
+from mdweights_core.errors import MdweightsError
 
 if TYPE_CHECKING:
     from mdweights_core.project import FitInputs
@@ -44,11 +45,11 @@ def main(argv: list[str], inputs: FitInputs | None = None) -> int:
     Parameters
     ----------
     argv : list of str
-        Program name, then files to open: map, frames, topology, or a .mdw project.
+        Files to open: map, frames, topology, or a .mdw project.
     inputs : FitInputs, optional
         A map and frames to start with.
     """
-    application = make_application(argv)
+    application = make_application()
     start_logging()
     errors, lines = ErrorRelay(), LogRelay()
     restore_hook = errors.install()
@@ -61,7 +62,7 @@ def main(argv: list[str], inputs: FitInputs | None = None) -> int:
     window.closed.connect(ended.append)
     window.show()
     QTimer.singleShot(0, window.session.warm_up)
-    _open(window, argv[1:], inputs)
+    _open(window, argv, inputs)
     code = application.exec()
     lines.remove()
     restore_hook()
@@ -72,15 +73,16 @@ def main(argv: list[str], inputs: FitInputs | None = None) -> int:
     return code
 
 
-def make_application(argv: list[str]) -> QApplication:
+def make_application() -> QApplication:
     """The one application object, named for settings and the desktop."""
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
-    application = QApplication(argv[:1])
+    application = QApplication(["mdweights"])
     application.setApplicationName("mdweights")
     application.setDesktopFileName("mdweights")
-    application.setWindowIcon(QIcon(str(ICON)))
+    if ICON.is_file():
+        application.setWindowIcon(QIcon(str(ICON)))
     return application
 
 
@@ -127,7 +129,7 @@ def save_window_picture(project_path: Path, out: Path, theme: str = "light") -> 
     theme : str
         ``light`` or ``dark``.
     """
-    application = make_application(["mdweights"])
+    application = make_application()
     with tempfile.TemporaryDirectory(prefix="mdweights-") as folder:
         settings = Settings(QSettings(str(Path(folder) / "settings.ini"), QSettings.Format.IniFormat))
         window = build_window(Path(folder), settings)
@@ -184,9 +186,17 @@ def _from_command_line() -> int:
     parser.add_argument("--theme", choices=("light", "dark"), default="light", help="of the picture")
     given = parser.parse_args()
     if given.picture:
-        save_window_picture(Path(given.picture[0]), Path(given.picture[1]), given.theme)
-        return 0
-    return main([sys.argv[0], *given.files])
+        return _picture(Path(given.picture[0]), Path(given.picture[1]), given.theme)
+    return main(given.files)
+
+
+def _picture(project: Path, out: Path, theme: str) -> int:
+    try:
+        save_window_picture(project, out, theme)
+    except MdweightsError as error:
+        sys.stderr.write(f"{error.sentence}\n")
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":

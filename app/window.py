@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QUndoStack
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent, QUndoStack
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -29,6 +29,7 @@ from app.models.session import Session
 from app.panels.banner import Banner
 from app.panels.data_panel import DataPanel
 from app.panels.fit_panel import FitPanel
+from app.panels.forms import ElidedLabel
 from app.panels.frames_panel import FramesPanel
 from app.panels.log_panel import LogPanel
 from app.panels.molecule_panel import MoleculePanel
@@ -87,6 +88,7 @@ class MainWindow(QMainWindow):
         self.undo_stack = QUndoStack(self)
         self._closes_after_save = False
         self.banner, self.lights, self.job_status = Banner(), ValidityLights(), JobStatus()
+        self.message = ElidedLabel()
         self.workbench = Workbench(plots)
         self.data_panel, self.fit_panel = DataPanel(session), FitPanel(session)
         self.frames_panel, self.log_panel = FramesPanel(session), LogPanel()
@@ -108,6 +110,7 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Put all docks where they are at the first start."""
         self.restoreState(self._first_layout, LAYOUT_VERSION)
+        self._share_space()
 
     def save_picture(self, path: Path) -> None:
         """Write what the window shows as a PNG, the 3D view included."""
@@ -139,7 +142,7 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _say(self, message: str) -> None:
-        self.statusBar().showMessage(message, 8000)
+        self.message.show_text(message)
         self.log_panel.add(message)
 
     # ---- building
@@ -163,8 +166,9 @@ class MainWindow(QMainWindow):
             "log": self._dock("Log", self.log_panel, BOTTOM),
         }
         self.docks["log"].hide()
-        self.statusBar().addPermanentWidget(self.job_status)
         self.statusBar().addWidget(self.lights)
+        self.statusBar().addWidget(self.message, 1)
+        self.statusBar().addPermanentWidget(self.job_status)
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -220,14 +224,14 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         self._on_title(self.session.document.title)
         self.resize(DEFAULT_SIZE.boundedTo(self.screen().availableSize()))
-        self._share_space()
         self._first_layout = self.saveState(LAYOUT_VERSION)
-        self.settings.restore_layout(self)
+        self._needs_space = not self.settings.restore_layout(self)
         self._apply_theme({"light": LIGHT, "dark": DARK}.get(self.settings.theme or "") or system_theme())
 
     def _share_space(self) -> None:
         left, right = [self.docks["data"], self.docks["fit"]], [self.docks["molecule"], self.docks["frames"]]
-        self.resizeDocks([left[0], right[0]], [310, 360], Qt.Orientation.Horizontal)
+        widths = [min(310, self.width() // 4), min(400, self.width() * 27 // 100)]
+        self.resizeDocks([left[0], right[0]], widths, Qt.Orientation.Horizontal)
         self.resizeDocks(left, [360, 420], Qt.Orientation.Vertical)
         self.resizeDocks(right, [420, 360], Qt.Orientation.Vertical)
 
@@ -303,6 +307,12 @@ class MainWindow(QMainWindow):
                 return True
         return super().event(event)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._needs_space:  # sizes of docks are not kept before the window has its own
+            self._needs_space = False
+            self._share_space()
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _local_paths(event.mimeData().urls()):
             event.acceptProposedAction()
@@ -319,6 +329,7 @@ class MainWindow(QMainWindow):
             return
         self.session.save_marks()
         self.settings.save_layout(self)
+        self.molecule_view.close_scene()
         ended = [runner.shutdown() for runner in self.runners]
         event.accept()
         self.closed.emit(all(ended))

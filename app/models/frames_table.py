@@ -32,13 +32,13 @@ def _number(digits: int) -> Callable[[float], str]:
 
 COLUMNS = (
     Column("frame", "Frame", lambda value: f"{value:.0f}", "Number of the frame, from 0"),
-    Column("source", "Source", str, "File the frame came from and its number in it"),
-    Column("time", "Time (ps)", _number(7), "Simulation time in picoseconds"),
-    Column("weight", "Weight", _number(4), "Fitted weight; all weights sum to 1"),
-    Column("relative", "w × T", _number(4), "Weight times the number of frames: 1 is the uniform weight"),
-    Column("influence", "Influence", _number(3), "How much the fit score would change without this frame"),
-    Column("drift", "Drift (Å)", _number(3), "How far the frame was shifted to remove drift, in angstrom"),
     Column("mark", "Mark", lambda value: Mark(int(value)).label, "Your verdict: keep (K), drop (D), unsure (U)"),
+    Column("weight", "Weight", _number(4), "Fitted weight; all weights sum to 1"),
+    Column("relative", "w × T", _number(3), "Weight times the number of frames: 1 is the uniform weight"),
+    Column("influence", "Influence", _number(3), "How much the fit score changes when this frame counts double"),
+    Column("time", "Time (ps)", _number(7), "Simulation time in picoseconds"),
+    Column("drift", "Drift (Å)", _number(3), "How far the frame was shifted to remove drift, in angstrom"),
+    Column("source", "Source", str, "File the frame came from and its number in it"),
 )
 KEYS = tuple(column.key for column in COLUMNS)
 _LIVE = ("weight", "relative")

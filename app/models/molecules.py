@@ -43,11 +43,6 @@ class MoleculeModel(QObject):
         session.document.project_changed.connect(self._on_project)
 
     @property
-    def has_molecules(self) -> bool:
-        """True when the frames have atoms (they are not reflection files)."""
-        return self._source is not None
-
-    @property
     def has_weights(self) -> bool:
         """True when frames can be ranked."""
         return self._weights is not None

@@ -13,16 +13,7 @@ from app.panels.forms import note
 from mdweights_core.errors import BadInput
 
 EMPTY = "No frames yet. They are listed here, with their weights, once a simulation is open."
-WIDTHS = {
-    "frame": 56,
-    "source": 150,
-    "time": 76,
-    "weight": 84,
-    "relative": 62,
-    "influence": 76,
-    "drift": 70,
-    "mark": 56,
-}
+WIDTHS = {"frame": 60, "mark": 56, "weight": 78, "relative": 58, "influence": 74, "time": 74, "drift": 70}
 
 
 class FramesPanel(QWidget):
@@ -55,6 +46,7 @@ class FramesPanel(QWidget):
         view.verticalHeader().hide()
         view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + 6)
+        view.horizontalHeader().setStretchLastSection(True)
         for key, width in WIDTHS.items():
             view.setColumnWidth(KEYS.index(key), width)
 

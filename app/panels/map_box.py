@@ -72,9 +72,6 @@ class MapBox(QGroupBox):
 
     def _lay_out(self) -> None:
         self.reindex.setPlaceholderText("as in the file")
-        head = QHBoxLayout()
-        head.addWidget(self.name, 1)
-        head.addWidget(self.open_button)
         self._fields = QWidget()
         rows = form(self._fields)
         add_row(rows, "&Intensity", self.columns["column"], "Column with the diffuse intensities")
@@ -94,6 +91,9 @@ class MapBox(QGroupBox):
             pair.addWidget(box, 1)
         add_row(rows, "&d min, max", limits, "Resolution limits in angstrom")
         add_row(rows, "&Reindex", self.reindex, "Change of indices applied on reading, for example k,h,-l")
+        head = QHBoxLayout()
+        head.addWidget(self.name, 1)
+        head.addWidget(self.open_button)
         layout = QVBoxLayout(self)
         layout.addLayout(head)
         layout.addWidget(self.info)

@@ -1,44 +1,49 @@
-"""The Molecule dock: a frame slider under the 3D view, and the good set over the bad set."""
+"""The Molecule dock: a frame slider under the 3D view, and which frames make the good and the bad set."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import gemmi
 import numpy as np
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSlider, QSpinBox, QVBoxLayout, QWidget
 
 from app.models.molecules import MoleculeModel
 from app.models.readings import FramesReading, ProjectReading
 from app.models.session import Session
 from app.panels.forms import note
 
-FRAME, RANKED, MARKED = "selected frame", "best over worst", "keep over drop"
-NO_ATOMS = "These frames are reflection files: there are no molecules to show."
+RANKED, MARKED = "largest over smallest weights", "marked keep over marked drop"
+FRAME_MODE, SETS_MODE = "frame", "sets"
+NO_ATOMS = "These frames are structure factors: there are no molecules to show."
+NEEDS_FIT = "Run a fit to compare the frames with the largest and the smallest weights."
+NEEDS_MARKS = "Mark frames keep (K) and drop (D) to compare them."
 
 
 class MoleculePanel(QWidget):
-    """Drives a molecule view (anything with `set_atoms`, `show_frame`, `show_sets` and `clear`)."""
+    """Drives a molecule view: what `app.scenes.molecule_scene.MoleculeView` offers."""
 
     def __init__(self, session: Session, molecules: MoleculeModel, view: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._molecules, self._view = session, molecules, view
+        self._mode = FRAME_MODE
         self.slider, self.frame = QSlider(Qt.Orientation.Horizontal), QSpinBox()
-        self.what, self.top = QComboBox(), QSpinBox()
-        self.caption = QLabel()
+        self.which, self.top = QComboBox(), QSpinBox()
         self.info = note()
         self._set_ranges()
         self._lay_out()
         self._connect()
-        self._on_frames(None)
+        self._set_count(0)
+        self._show_sets_row()
 
     def _set_ranges(self) -> None:
-        self.what.addItems([FRAME, RANKED, MARKED])
-        self.what.setAccessibleName("What the molecule view shows")
-        self.what.setToolTip("One frame, or two sets of frames in two colours")
-        self.top.setRange(1, 200)
+        self.which.addItems([RANKED, MARKED])
+        self.which.setAccessibleName("Which frames make the two sets")
+        self.which.setToolTip("The good set is drawn in blue over the bad set in orange")
+        self.top.setRange(1, 40)
         self.top.setValue(10)
-        self.top.setPrefix("top ")
+        self.top.setSuffix(" each")
         self.top.setToolTip("How many frames in each set")
         self.top.setAccessibleName("Frames in each set")
         for field in (self.slider, self.frame):
@@ -50,23 +55,24 @@ class MoleculePanel(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.slider, 1)
         row.addWidget(self.frame)
-        sets = QHBoxLayout()
-        sets.addWidget(self.what)
+        self._sets_row = QWidget()
+        sets = QHBoxLayout(self._sets_row)
+        sets.setContentsMargins(0, 0, 0, 0)
+        sets.addWidget(self.which, 1)
         sets.addWidget(self.top)
-        sets.addStretch(1)
-        sets.addWidget(self.caption)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self._view, 1)
         layout.addWidget(self.info)
+        layout.addWidget(self._sets_row)
         layout.addLayout(row)
-        layout.addLayout(sets)
 
     def _connect(self) -> None:
         selection, document = self._session.selection, self._session.document
+        self._view.mode_changed.connect(self._on_mode)
         self.slider.valueChanged.connect(selection.select)
         self.frame.valueChanged.connect(selection.select)
-        self.what.currentIndexChanged.connect(self._refresh)
+        self.which.currentIndexChanged.connect(self._refresh)
         self.top.valueChanged.connect(self._refresh)
         selection.frame_changed.connect(self._on_selected)
         self._session.marks.marks_changed.connect(self._on_marks)
@@ -74,13 +80,12 @@ class MoleculePanel(QWidget):
         document.project_changed.connect(self._on_project)
         self._molecules.atoms_changed.connect(self._on_atoms)
         self._molecules.frame_ready.connect(self._on_frame_ready)
-        self._molecules.sets_ready.connect(self._on_sets_ready)
+        self._molecules.sets_ready.connect(self._view.show_sets)
 
     @Slot(object)
     def _on_frames(self, reading: FramesReading | None) -> None:
         self._set_count(0 if reading is None else reading.n_frames)
-        self.info.setText(NO_ATOMS if reading is not None and reading.molecules is None else "")
-        self.info.setVisible(bool(self.info.text()))
+        self._refresh()
 
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:
@@ -99,10 +104,9 @@ class MoleculePanel(QWidget):
 
     @Slot(object)
     def _on_atoms(self, atoms: Any) -> None:
-        if atoms is None:
-            self._view.clear()
-        else:
-            self._view.set_atoms(atoms)
+        self._view.clear()
+        if atoms is not None:
+            self._view.set_atoms(atoms.element, atoms.name, atoms.residue_name, atoms.chain, atoms.residue_number)
 
     @Slot(int)
     def _on_selected(self, frame: int) -> None:
@@ -110,41 +114,60 @@ class MoleculePanel(QWidget):
             field.blockSignals(True)
             field.setValue(max(frame, 0))
             field.blockSignals(False)
-        self._caption()
 
     @Slot(int, object)
     def _on_frame_ready(self, frame: int, positions: np.ndarray) -> None:
-        if self.what.currentText() == FRAME:
-            self._view.show_frame(positions)
-
-    @Slot(object, object)
-    def _on_sets_ready(self, good: list[np.ndarray], bad: list[np.ndarray]) -> None:
-        if self.what.currentText() != FRAME:
-            self._view.show_sets(good, bad)
+        self._view.set_caption(self._caption(frame))
+        self._view.show_frame(positions, self._cell())
 
     @Slot(object)
     def _on_marks(self, frames: np.ndarray) -> None:
-        if self.what.currentText() == MARKED:
+        if self.which.currentText() == MARKED:
             self._refresh()
+
+    @Slot(str)
+    def _on_mode(self, mode: str) -> None:
+        self._mode = mode
+        self._refresh()
 
     @Slot()
     def _refresh(self) -> None:
-        what = self.what.currentText()
-        self.top.setVisible(what == RANKED)
-        if what == RANKED:
+        """Ask for the coordinates that are shown now."""
+        self._show_sets_row()
+        self._molecules.request(self._session.selection.frame)
+        if self._mode == SETS_MODE and self.which.currentText() == RANKED:
             self._molecules.request_ranked(self.top.value())
-        elif what == MARKED:
+        elif self._mode == SETS_MODE:
             self._molecules.request_marked(self._session.marks)
-        else:
-            self._molecules.request(self._session.selection.frame)
-        self._caption()
 
-    def _caption(self) -> None:
-        fitted, frame = self._session.document.fitted, self._session.selection.frame
-        if self.what.currentText() == FRAME and fitted is not None and 0 <= frame < len(fitted.project.fit.weights):
-            weights = fitted.project.fit.weights
-            self.caption.setText(f"weight {weights[frame]:.4g} ({weights[frame] * len(weights):.2g} × equal)")
-        elif self.what.currentText() == RANKED and fitted is None:
-            self.caption.setText("needs a fit")
-        else:
-            self.caption.setText("")
+    def _show_sets_row(self) -> None:
+        is_ranked = self.which.currentText() == RANKED
+        self._sets_row.setVisible(self._mode == SETS_MODE)
+        self.top.setVisible(is_ranked)
+        self.info.setText(self._advice(is_ranked))
+        self.info.setVisible(bool(self.info.text()))
+
+    def _advice(self, is_ranked: bool) -> str:
+        frames = self._session.document.frames
+        if frames is not None and frames.molecules is None:
+            return NO_ATOMS
+        if self._mode == FRAME_MODE:
+            return ""
+        if is_ranked:
+            return "" if self._molecules.has_weights else NEEDS_FIT
+        return "" if self._session.marks.signs.any() else NEEDS_MARKS
+
+    def _caption(self, frame: int) -> str:
+        fitted = self._session.document.fitted
+        if fitted is None or frame >= len(fitted.project.fit.weights):
+            return f"frame {frame}"
+        weights = fitted.project.fit.weights
+        return f"frame {frame}, weight {weights[frame]:.4g} ({weights[frame] * len(weights):.2g} × equal)"
+
+    def _cell(self) -> gemmi.UnitCell | None:
+        document = self._session.document
+        if document.draft.cell is not None:
+            return gemmi.UnitCell(*document.draft.cell)
+        if document.frames is not None and document.frames.cell is not None:
+            return document.frames.cell
+        return None if document.map is None else document.map.summary.cell

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from app.models.readings import ProjectReading
 from app.models.validity import Light, judge
 from mdweights_core.jobs import Clock, Progress
+
+DELAY_MS = 300
 
 
 class ValidityLights(QWidget):
@@ -53,6 +55,8 @@ class JobStatus(QWidget):
         self.stop_button.setToolTip("Stop the job with its present step (Ctrl+.)")
         self._stage = ""
         self._clock = Clock()
+        self._delay = QTimer(self, interval=DELAY_MS, singleShot=True)
+        self._delay.timeout.connect(self.show)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 6, 0)
         for widget in (self.text, self.bar, self.stop_button):
@@ -62,12 +66,12 @@ class JobStatus(QWidget):
 
     @Slot(str)
     def start(self, name: str) -> None:
-        """A job began."""
+        """A job began; one that ends at once is not shown."""
         self._stage = ""
         self.text.setText(name.capitalize())
         self.bar.setRange(0, 0)
         self.stop_button.setEnabled(True)
-        self.show()
+        self._delay.start()
 
     @Slot(object)
     def advance(self, progress: Progress) -> None:
@@ -81,6 +85,7 @@ class JobStatus(QWidget):
     @Slot()
     def end(self) -> None:
         """Nothing runs any more."""
+        self._delay.stop()
         self.hide()
 
     @Slot()
@@ -91,8 +96,10 @@ class JobStatus(QWidget):
 
 
 def describe(progress: Progress, remaining: float | None) -> str:
-    """One line: stage, how far, and how long still."""
-    parts = [progress.message or progress.stage.capitalize()]
+    """One line: the job's own message, or else stage, how far, and how long still."""
+    if progress.message:
+        return progress.message
+    parts = [progress.stage.capitalize()]
     if progress.total:
         parts.append(f"{progress.step} of {progress.total}")
     if remaining is not None and remaining >= 1.0:

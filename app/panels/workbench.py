@@ -179,6 +179,7 @@ class PlotBinding(QObject):
 
     def _show_weights(self, weights: np.ndarray, time: np.ndarray | None) -> None:
         self._plots.weights.set_weights(weights, None, time, 1.0 / len(weights))
+        self._plots.weights.reset_view()
 
     @Slot(object)
     def _on_marks(self, frames: object) -> None:
