@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gemmi
 import mdtraj
 import numpy as np
+from openmm import app
 
 from resources.make_example.packing import SPACE_GROUP
 from resources.make_example.simulate import Trajectory, alpha_carbons
@@ -35,14 +37,9 @@ def without_drift(positions: np.ndarray, alphas: np.ndarray) -> np.ndarray:
 def in_cell(positions: np.ndarray, trajectory: Trajectory) -> np.ndarray:
     """Move whole molecules by lattice vectors: peptides as in frame 0 (no jumps), waters where they are."""
     moved = positions.copy()
-    for chain in trajectory.topology.chains():
-        for residue in chain.residues():
-            is_water = residue.name == "HOH"
-            rows = [a.index for a in (residue if is_water else chain).atoms()]
-            centre = positions[:, rows].mean(axis=1) if is_water else positions[:1, rows].mean(axis=1)
-            moved[:, rows] -= (np.floor(centre / trajectory.edges) * trajectory.edges)[:, None]
-            if not is_water:
-                break
+    for rows, is_water in _molecules(trajectory.topology):
+        centre = positions[:, rows].mean(axis=1) if is_water else positions[:1, rows].mean(axis=1)
+        moved[:, rows] -= (np.floor(centre / trajectory.edges) * trajectory.edges)[:, None]
     return moved
 
 
@@ -52,6 +49,14 @@ def read_frames(folder: Path) -> tuple[np.ndarray, np.ndarray, gemmi.UnitCell]:
     elements = np.array([atom.element.symbol for atom in stored.topology.atoms])
     cell = gemmi.read_structure(str(folder / TOPOLOGY)).cell
     return 10.0 * stored.xyz.astype(float), elements, cell
+
+
+def _molecules(topology: app.Topology) -> Iterator[tuple[list[int], bool]]:
+    """Rows of the atoms of each peptide and each water, and whether it is a water."""
+    for chain in topology.chains():
+        waters = [residue for residue in chain.residues() if residue.name == "HOH"]
+        for molecule in waters or [chain]:
+            yield [atom.index for atom in molecule.atoms()], bool(waters)
 
 
 def _write_pdb(trajectory: Trajectory, positions: np.ndarray, path: Path) -> None:
@@ -69,9 +74,9 @@ def _write_pdb(trajectory: Trajectory, positions: np.ndarray, path: Path) -> Non
     structure.write_pdb(str(path), gemmi.PdbWriteOptions(minimal=False, cryst1_record=True, conect_records=False))
 
 
-def _pdb_chain(name: str, source: object, positions: np.ndarray) -> gemmi.Chain:
+def _pdb_chain(name: str, source: app.topology.Chain, positions: np.ndarray) -> gemmi.Chain:
     chain = gemmi.Chain(name)
-    for residue in source.residues():  # type: ignore[attr-defined]
+    for residue in source.residues():
         made = gemmi.Residue()
         made.name, made.seqid = residue.name, gemmi.SeqId(str(residue.id))
         made.het_flag = "H" if residue.name == "HOH" else "A"

@@ -132,7 +132,8 @@ class CrystalRun:
         )
         self._torsions = torsion_atoms(crystal.topology)
         self._hold = self._torsion_force()
-        self._tether = _tether_force()
+        self._alphas = alpha_carbons(crystal.topology)
+        self._tether = _tether_force(self._alphas)
         for force in (self._hold, self._tether):
             self._system.addForce(force)
         if pressure:
@@ -140,9 +141,6 @@ class CrystalRun:
             barostat = openmm.MonteCarloAnisotropicBarostat(bar, TEMPERATURE * unit.kelvin)
             barostat.setRandomNumberSeed(seed)
             self._system.addForce(barostat)
-        self._alphas = alpha_carbons(crystal.topology)
-        for atom in self._alphas:
-            self._tether.addParticle(int(atom), (0.0, 0.0, 0.0))
         integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, 1.0, STEP)
         integrator.setRandomNumberSeed(seed)
         self._context = openmm.Context(self._system, integrator, *_platform())
@@ -269,11 +267,13 @@ def _quantity(positions: np.ndarray) -> unit.Quantity:
     return [openmm.Vec3(*p) * 0.1 for p in positions] * unit.nanometer
 
 
-def _tether_force() -> openmm.CustomExternalForce:
+def _tether_force(atoms: np.ndarray) -> openmm.CustomExternalForce:
     force = openmm.CustomExternalForce("0.5 * tether * ((x - x0)^2 + (y - y0)^2 + (z - z0)^2)")
     force.addGlobalParameter("tether", 0.0)
     for name in ("x0", "y0", "z0"):
         force.addPerParticleParameter(name)
+    for atom in atoms:
+        force.addParticle(int(atom), (0.0, 0.0, 0.0))
     return force
 
 
