@@ -87,9 +87,11 @@ def format_number(value: float) -> str:
     """A number short enough for a colour bar or a read-out; ``-`` when it is missing."""
     if not np.isfinite(value):
         return "-"
-    if value != 0.0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
-    return f"{value:.4g}"
+    size = abs(value)
+    if size >= 1e6 or 0.0 < size < 1e-3:
+        mantissa, power = f"{value:.1e}".split("e")
+        return f"{mantissa}e{int(power)}"
+    return f"{value:.0f}" if size >= 1000.0 else f"{value:.4g}"
 
 
 def nice_step(span: float, n: int) -> float:

@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtGui import QColor, QTransform
 
 from app.plots.base import glass
-from app.plots.intensity_scale import IntensityScale, nice_step
+from app.plots.intensity_scale import IntensityScale, format_number, nice_step
 from app.plots.resolution_rings import circle, ring_radius, ring_spacings
 from app.theme import LIGHT, Theme
 from mdweights_core.crystal.volume import Slice
@@ -235,7 +235,7 @@ class ColourBar:
         self._image.setImage(np.linspace(low, high, 256)[None, :], levels=(low, high), lut=colours, autoLevels=False)
         self._image.setRect(low, 0.0, high - low, 1.0)
         self.view.setRange(xRange=(low, high), yRange=(0.0, 1.0), padding=0)
-        self.axis.setTicks([[(position, _bar_number(value)) for position, value in scale.ticks()]])
+        self.axis.setTicks([[(position, format_number(value)) for position, value in scale.ticks()]])
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide bar and numbers, keeping their room."""
@@ -269,7 +269,3 @@ def largest_inverse_d(plane: Slice) -> float:
         return float(np.hypot(np.abs(plane_corners(plane)).min(axis=0).min(), plane.height))
     points = np.column_stack([columns - plane.u_max, rows - plane.v_max]) @ plane.axes + plane.origin
     return float(np.sqrt((points**2).sum(axis=1).max() + plane.height**2))
-
-
-def _bar_number(value: float) -> str:
-    return f"{value:.4g}".replace("e+0", "e").replace("-", "\N{MINUS SIGN}")

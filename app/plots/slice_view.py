@@ -196,7 +196,6 @@ class SliceTriptych(PlotPanel):
             grid.addItem(view, row=1, col=column)
             grid.addItem(bottom, row=2, col=column)
             grid.layout.setColumnStretchFactor(column, 1)
-            grid.layout.setColumnPreferredWidth(column, 100)
             self._titles.append(title)
             self._index_axes.append(bottom)
         for view in self.views[1:]:
@@ -255,10 +254,9 @@ class SliceTriptych(PlotPanel):
 
     @Slot()
     def _request_slice(self) -> None:
-        zone, level = self.plane
         self._bound_level()
         self._name_zones()
-        self.slice_requested.emit(zone, self.level.value() if abs(level) > self.level.maximum() else level)
+        self.slice_requested.emit(*self.plane)
 
     def _show_where(self, zone: str, level: int) -> None:
         for widget in (self.zone, self.level):
@@ -320,6 +318,8 @@ class SliceTriptych(PlotPanel):
         plane = "" if observed is None else f", {_plane_name(observed.zone, observed.level)}"
         for label, view in zip(self._titles, self.views, strict=True):
             label.setText(f"{view.title}{plane}", color=self.theme.plot_foreground, size="10pt")
+            label.setMinimumWidth(0)  # or the longest title has the widest view
+            label.setPreferredWidth(0)
 
     @Slot()
     def _follow_range(self) -> None:

@@ -297,14 +297,15 @@ class WeightsPlot(PlotPanel):
         frames = self._order.between(low, high)
         x = self._order.x[frames]
         few = 0 < len(frames) <= _MANY
+        hidden = self._hidden if self._hidden is not None and len(self._hidden) == len(self._weights) else None
         if few and self._errors is not None:
             height = np.nan_to_num(2.0 * self._errors[frames])
             self._error_bars.setData(x=x, y=self._weights[frames], height=height, beam=0.4 * self._order.width)
         self._error_bars.setVisible(few and self._errors is not None)
-        if few and self._hidden is not None:
+        if few and hidden is not None:
             ends = np.column_stack([x - 0.5 * self._order.width, x + 0.5 * self._order.width]).ravel()
-            self._truth.setData(ends, np.repeat(self._hidden[frames], 2))
-        self._truth.setVisible(few and self._hidden is not None and self.truth.isChecked())
+            self._truth.setData(ends, np.repeat(hidden[frames], 2))
+        self._truth.setVisible(few and hidden is not None and self.truth.isChecked())
 
     def _draw_selection(self) -> None:
         self._cursor.setVisible(self._selected is not None)

@@ -1,0 +1,264 @@
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QImage
+from pytestqt.qtbot import QtBot
+
+from app.plots.intensity_scale import SCALES, IntensityScale
+from app.plots.plane_view import largest_inverse_d, plane_transform
+from app.plots.slice_view import SliceTriptych
+from app.theme import DARK, LIGHT, difference_colours
+from mdweights_core.crystal.volume import ReciprocalVolume, Slice
+from mdweights_core.errors import BadInput, DiskProblem
+
+TRICLINIC = gemmi.UnitCell(30, 35, 40, 75, 112, 100)
+LIMITS = (6, 5, 4)
+HOLE = (3, -2, 1)
+
+
+def volume(cell: gemmi.UnitCell = TRICLINIC) -> ReciprocalVolume:
+    """Values that name their own indices: h + 100 k + 10 000 l, one reflection missing."""
+    h, k, l = np.meshgrid(*(np.arange(-n, n + 1) for n in LIMITS), indexing="ij")
+    values = (h + 100 * k + 10_000 * l).astype(np.float32)
+    values[tuple(index + limit for index, limit in zip(HOLE, LIMITS, strict=True))] = np.nan
+    return ReciprocalVolume(values, cell)
+
+
+@pytest.fixture
+def triptych(qtbot: QtBot) -> SliceTriptych:
+    widget = SliceTriptych()
+    qtbot.addWidget(widget)
+    widget.resize(900, 420)
+    widget.set_limits(LIMITS)
+    return widget
+
+
+def show(widget: SliceTriptych, qtbot: QtBot) -> None:
+    with qtbot.waitExposed(widget):
+        widget.show()
+
+
+def colour_at(widget: SliceTriptych, view: int, plane: Slice, u: int, v: int) -> tuple[int, int, int]:
+    x, y = u * plane.axes[0] + v * plane.axes[1]
+    widget.views[view]._forget_rings()  # a ring may run over the cell
+    where = widget.views[view].mapViewToScene(QPointF(x, y))
+    image: QImage = widget.canvas.grab().toImage()
+    return image.pixelColor(where.toPoint()).getRgb()[:3]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("zone", ["hk", "hl", "kl"])
+def test_the_picture_and_the_read_out_use_the_same_geometry(zone: str) -> None:
+    plane = volume().slice(zone, 1)
+    for row, column in [(0, 0), (plane.v_max, plane.u_max), (1, 2 * plane.u_max), (3, 5)]:
+        point = plane_transform(plane).map(QPointF(column + 0.5, row + 0.5))
+        h, k, l = plane.hkl_at(point.x(), point.y())
+        shown = plane.values[row, column]
+        expected = h + 100 * k + 10_000 * l
+        assert shown == expected or ((h, k, l) == HOLE and np.isnan(shown))
+
+
+def test_cells_are_painted_where_their_reflections_are(triptych: SliceTriptych, qtbot: QtBot) -> None:
+    plane = volume().slice("hk", 1)
+    triptych.set_component("anisotropic")
+    triptych.contrast.setCurrentText("min-max")
+    triptych.set_slices(plane)
+    show(triptych, qtbot)
+    limit = float(np.nanmax(np.abs(plane.values)))
+    table = difference_colours()[:, :3].astype(int)
+    for u, v in [(4, 4), (-5, 2), (3, 1), (-2, -4)]:
+        value = plane.value_at(u, v, 1)
+        expected = table[min(255, int(256 * (value + limit) / (2 * limit)))]
+        assert np.abs(np.array(colour_at(triptych, 0, plane, u, v)) - expected).max() <= 3
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_a_missing_cell_is_flat_grey(triptych: SliceTriptych, qtbot: QtBot, theme: object) -> None:
+    plane = volume().slice("hk", 1)
+    triptych.set_slices(plane)
+    triptych.apply_theme(theme)
+    show(triptych, qtbot)
+    assert colour_at(triptych, 0, plane, 3, -2) == QColor(theme.missing).getRgb()[:3]
+
+
+def test_views_move_together(triptych: SliceTriptych, qtbot: QtBot) -> None:
+    plane = volume().slice("hk", 0)
+    triptych.set_slices(plane, plane, plane)
+    show(triptych, qtbot)
+    triptych.views[2].setRange(xRange=(-0.05, 0.08), yRange=(-0.04, 0.06), padding=0)
+    first = np.array(triptych.views[2].viewRange())
+    for view in triptych.views[:2]:
+        np.testing.assert_allclose(np.array(view.viewRange()), first, atol=0.004)
+    assert {view.width() for view in triptych.views} == {triptych.views[0].width()}
+
+
+def test_read_out_tells_all_numbers_and_dashes(triptych: SliceTriptych) -> None:
+    observed = volume()
+    double = ReciprocalVolume(2 * observed.values, TRICLINIC)
+    triptych.set_slices(observed.slice("hk", 1), double.slice("hk", 1), None, None)
+    triptych.show_cursor(2, 3, 1)
+    d = TRICLINIC.calculate_d([2, 3, 1])
+    assert list(triptych.readout().values()) == ["2 3 1", f"{d:.2f} \N{ANGSTROM SIGN}", "10302", "20604", "-", "-"]
+    triptych.show_cursor(*HOLE)
+    assert triptych.readout()["I obs"] == "-"
+    assert triptych.readout()["h k l"] == "3 -2 1"
+
+
+def test_a_cursor_outside_the_plane_takes_the_read_out_away(triptych: SliceTriptych) -> None:
+    triptych.set_slices(volume().slice("hk", 1))
+    for hkl in [(2, 3, 0), (60, 0, 1)]:
+        triptych.show_cursor(2, 3, 1)
+        triptych.show_cursor(*hkl)
+        assert set(triptych.readout().values()) == {"-"}
+
+
+def test_the_cursor_follows_to_the_next_level(triptych: SliceTriptych) -> None:
+    triptych.set_slices(volume().slice("hk", 1))
+    triptych.show_cursor(2, 3, 1)
+    triptych.set_slices(volume().slice("hk", 2))
+    assert triptych.readout()["h k l"] == "2 3 2"
+
+
+def test_another_plane_is_asked_for_by_spin_box_keys_and_combo(triptych: SliceTriptych, qtbot: QtBot) -> None:
+    triptych.set_slices(volume().slice("hk", 0))
+    show(triptych, qtbot)
+    asked: list[tuple[str, int]] = []
+    triptych.slice_requested.connect(lambda zone, level: asked.append((zone, level)))
+    triptych.activateWindow()
+    triptych.canvas.setFocus()
+    qtbot.waitUntil(triptych.canvas.hasFocus)
+    triptych.level.setValue(4)
+    qtbot.keyClick(triptych.canvas, Qt.Key.Key_PageDown)
+    triptych._lower.click()
+    triptych.zone.setCurrentIndex(2)
+    assert asked == [("hk", 4), ("hk", 3), ("hk", 2), ("kl", 2)]
+    assert [triptych.zone.itemText(row) for row in range(3)] == ["h k 2", "h 2 l", "2 k l"]
+
+
+def test_the_level_is_bounded_by_the_map(triptych: SliceTriptych) -> None:
+    triptych.set_slices(volume().slice("kl", 6))
+    asked: list[tuple[str, int]] = []
+    triptych.slice_requested.connect(lambda zone, level: asked.append((zone, level)))
+    assert (triptych.level.minimum(), triptych.level.maximum()) == (-6, 6)
+    triptych.zone.setCurrentIndex(0)
+    assert asked == [("hk", 4)]
+    assert triptych.level.prefix() == "l = "
+
+
+def test_showing_slices_asks_for_nothing(triptych: SliceTriptych) -> None:
+    asked: list[object] = []
+    triptych.slice_requested.connect(lambda *where: asked.append(where))
+    triptych.component_changed.connect(asked.append)
+    triptych.set_slices(volume().slice("kl", 3))
+    triptych.set_component("anisotropic")
+    assert asked == []
+    assert triptych.plane == ("kl", 3)
+    triptych.component.setCurrentIndex(0)
+    assert asked == ["total"]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("component", ["total", "anisotropic"])
+def test_values_of_both_signs_are_drawn_on_every_scale(triptych: SliceTriptych, scale: str, component: str) -> None:
+    plane = volume().slice("hk", 0)
+    triptych.scale.setCurrentText(scale)
+    triptych.set_component(component)
+    triptych.set_slices(plane, plane, plane)
+    for view in triptych.views:
+        assert np.isfinite(view._image.image).all()
+        low, high = view._image.levels
+        assert low < high
+    low, high = triptych.views[2]._image.levels
+    assert low == -high
+
+
+def test_observed_and_calculated_share_their_limits(triptych: SliceTriptych) -> None:
+    observed = volume().slice("hk", 0)
+    bright = ReciprocalVolume(3 * volume().values, TRICLINIC).slice("hk", 0)
+    triptych.contrast.setCurrentText("min-max")
+    triptych.set_slices(observed, bright, None)
+    assert tuple(triptych.views[0]._image.levels) == tuple(triptych.views[1]._image.levels)
+    scale = IntensityScale("linear", 3.0 * np.nanmin(observed.values), 3.0 * np.nanmax(observed.values))
+    assert tuple(triptych.views[0]._image.levels) == pytest.approx(scale.levels)
+
+
+def test_bottom_axis_numbers_stand_where_the_lattice_lines_meet_the_edge(triptych: SliceTriptych, qtbot: QtBot) -> None:
+    plane = volume().slice("hl", 0)
+    triptych.set_slices(plane)
+    show(triptych, qtbot)
+    view = triptych.views[0]
+    (left, right), (low, _) = view.viewRange()
+    axis = triptych._index_axes[1]
+    values = axis.tickValues(left, right, 280)[0][1]
+    assert len(values) >= 3
+    for x, text in zip(values, axis.tickStrings(values, 1.0, 1.0), strict=True):
+        u, v = np.linalg.solve(plane.axes.T, [x, low])
+        assert u == pytest.approx(int(text.replace("\N{MINUS SIGN}", "-")), abs=1e-9)
+        assert abs(v) > 1.0  # the lower edge is far from the line v = 0
+
+
+def test_rings_reach_to_the_farthest_measured_reflection() -> None:
+    plane = volume().slice("hk", 2)
+    index = np.array([(h, k, 2) for h in range(-6, 7) for k in range(-5, 6)])
+    farthest = max(1.0 / TRICLINIC.calculate_d(hkl.tolist()) for hkl in index)
+    assert largest_inverse_d(plane) == pytest.approx(farthest, rel=1e-6)
+
+
+def test_without_calculated_map_the_view_says_what_to_do(triptych: SliceTriptych) -> None:
+    triptych.set_slices(volume().slice("hk", 0))
+    assert "Run a fit" in triptych.views[1]._sentence.toPlainText()
+    triptych.set_slices(volume().slice("hk", 0), volume().slice("hk", 0))
+    assert triptych.views[1]._sentence.toPlainText() == ""
+
+
+def test_empty_state_comes_back(triptych: SliceTriptych) -> None:
+    assert triptych.is_empty
+    assert triptych.empty_label.text() == "Open a diffuse map to see slices."
+    triptych.set_slices(volume().slice("hk", 0))
+    assert not triptych.is_empty
+    triptych.clear()
+    assert triptych.is_empty
+    assert set(triptych.readout().values()) != {""}
+
+
+@pytest.mark.parametrize("name", ["slice.png", "slice.svg"])
+def test_figures_are_written(triptych: SliceTriptych, qtbot: QtBot, tmp_path: Path, name: str) -> None:
+    triptych.set_slices(volume().slice("hk", 0))
+    triptych.apply_theme(DARK)
+    show(triptych, qtbot)
+    triptych.export_image(tmp_path / name, theme=LIGHT)
+    written = QImage(str(tmp_path / name)) if name.endswith("png") else None
+    if written is not None:
+        assert written.width() == 2 * triptych.canvas.viewport().width()
+        assert written.pixelColor(2, 2) == QColor(LIGHT.plot_background)
+    else:
+        text = (tmp_path / name).read_text()
+        assert "observed, h k 0" in text
+        assert "r.l.u." in text
+    assert triptych.theme is DARK
+
+
+def test_figures_that_cannot_be_written_say_so(triptych: SliceTriptych, tmp_path: Path) -> None:
+    triptych.set_slices(volume().slice("hk", 0))
+    with pytest.raises(BadInput, match=r"\.png or \.svg"):
+        triptych.export_image(tmp_path / "slice.tiff")
+    for name in ("slice.png", "slice.svg"):
+        with pytest.raises(DiskProblem):
+            triptych.export_image(tmp_path / "nowhere" / name)
+
+
+def test_the_real_map_is_drawn(triptych: SliceTriptych, qtbot: QtBot, shared_data: Path) -> None:
+    from mdweights_core.crystal.laue import group_of, laue_groups
+    from mdweights_core.io.mtz import read_diffuse_map
+
+    chart = read_diffuse_map(shared_data / "snase" / "snc_reference_P41merged.mtz").within(2.0, None)
+    groups = laue_groups(chart.lattice)
+    values = np.full(len(groups), np.nan)
+    values[group_of(chart.lattice.hkl, groups)] = chart.intensity
+    plane = ReciprocalVolume.from_groups(groups, values).slice("hk", 0)
+    triptych.set_slices(plane)
+    show(triptych, qtbot)
+    bright, dim = (colour_at(triptych, 0, plane, u, 0) for u in (14, 3))
+    assert sum(bright) > sum(dim)  # the solvent ring at 3.4 A
