@@ -234,12 +234,7 @@ class StructureFactorStore:
         header = _header(place)
         if header is None:
             raise BadInput("This is not a store of structure factors", where=place)
-        if not isinstance(header.get("schema"), int) or header["schema"] > SCHEMA:
-            raise BadInput(
-                "This store of structure factors was made by a newer version of mdweights",
-                where=place,
-                advice="Update mdweights, or compute the structure factors again in another place",
-            )
+        _refuse_newer(header, place)
         try:
             store = cls(place, zarr.open_group(place, mode="r+"))
             store._check_files()
@@ -297,6 +292,7 @@ def clear_way(path: Path) -> None:
             where=path,
             advice="Choose another place, or move it away",
         )
+    _refuse_newer(_header(path) or {}, path)
     with _disk(path):
         shutil.rmtree(path.resolve())
 
@@ -308,6 +304,16 @@ def _header(path: Path) -> dict[str, Any] | None:
         return attributes if attributes["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _refuse_newer(header: Mapping[str, Any], path: Path) -> None:
+    schema = header.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise BadInput(
+            "This store of structure factors was made by a newer version of mdweights",
+            where=path,
+            advice="Update mdweights, or compute the structure factors again in another place",
+        )
 
 
 def _create_arrays(group: zarr.Group, lattice: MillerLattice, frames: FrameTable) -> None:

@@ -188,11 +188,11 @@ def _mode_box(hkl: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray, np.nda
 def available_threads() -> int:
     """CPUs this process may really use: its affinity, cut to the container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    quota = cgroup_quota(Path("/sys/fs/cgroup"))
     return max(1, allowed if quota is None else min(allowed, int(np.ceil(quota))))
 
 
-def _cgroup_quota(root: Path) -> float | None:
+def cgroup_quota(root: Path) -> float | None:
     """CPUs granted by cgroup v2 or v1, None when unlimited or unknown."""
     try:
         if (root / "cpu.max").exists():
