@@ -15,6 +15,8 @@ from mdweights_core.weights.result import WeightFit
 from mdweights_core.weights.scores import ShellTable
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"
+_DIRECTION = {"h": "a*", "k": "b*", "l": "c*"}
+_ENOUGH_FREE = 20
 _RINGS = (10.0, 5.0, 4.0, 3.0, 2.5, 2.0, 1.8, 1.6, 1.4, 1.2, 1.0)
 
 
@@ -28,7 +30,7 @@ def to_svg(figure: Figure) -> str:
 
 def weights_figure(project: Project) -> Figure:
     """Weight of every frame, relative to equal weights."""
-    figure = Figure(figsize=(9.0, 2.6))
+    figure = Figure(figsize=(11.0, 2.6))
     axes = figure.subplots()
     weights = project.fit.weights * len(project.fit.weights)
     axes.bar(np.arange(len(weights)), weights, width=1.0, color=BLUE, linewidth=0)
@@ -40,7 +42,7 @@ def weights_figure(project: Project) -> Figure:
 
 def convergence_figure(fit: WeightFit) -> Figure:
     """CC on work and free reflections against iteration."""
-    figure = Figure(figsize=(4.4, 2.8))
+    figure = Figure(figsize=(5.3, 3.0))
     axes = figure.subplots()
     step = fit.history["step"]
     axes.plot(step, fit.history["cc_aniso"], color=BLUE, marker=".", label="work")
@@ -52,12 +54,14 @@ def convergence_figure(fit: WeightFit) -> Figure:
 
 def shells_figure(fit: WeightFit) -> Figure:
     """Anisotropic CC by resolution: fitted, free and with equal weights."""
-    figure = Figure(figsize=(4.4, 2.8))
+    figure = Figure(figsize=(5.3, 3.0))
     axes = figure.subplots()
     x = _shell_centres(fit.scores.shells)
+    seen = fit.scores.shells.n_free >= _ENOUGH_FREE  # a CC of a handful of points says nothing
     axes.plot(x, fit.uniform.shells.cc_aniso, color=GREY, marker=".", linestyle="--", label="equal weights")
     axes.plot(x, fit.scores.shells.cc_aniso, color=BLUE, marker=".", label="work")
-    axes.plot(x, fit.scores.shells.cc_aniso_free, color=ORANGE, marker=".", label="free")
+    if seen.any():
+        axes.plot(x[seen], fit.scores.shells.cc_aniso_free[seen], color=ORANGE, marker=".", label="free")
     shown = x[:: max(1, len(x) // 5)]
     axes.set_xticks(shown, [f"{1 / np.sqrt(v):.2f}" for v in shown])
     _finish(axes, "d (\N{ANGSTROM SIGN})", "anisotropic CC")
@@ -68,8 +72,8 @@ def slices_figure(fit: WeightFit, zone: str, level: int, *, anisotropic: bool) -
     """Observed, calculated and difference on one plane, at its true angles."""
     observed, calculated = _components(fit, anisotropic)
     planes = [ReciprocalVolume.from_groups(fit.groups, v).slice(zone, level) for v in (observed, calculated)]
-    figure = Figure(figsize=(9.6, 3.5))
-    panels = figure.subplots(1, 3)
+    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
     low, high = _limits(planes[0].values, anisotropic)
     images = [
         _draw_slice(axes, plane.values, plane, low, high, "RdBu_r" if anisotropic else "viridis")
@@ -80,7 +84,8 @@ def slices_figure(fit: WeightFit, zone: str, level: int, *, anisotropic: bool) -
     images.append(_draw_slice(panels[2], difference, planes[0], -spread, spread, "RdBu_r"))
     for axes, image, title in zip(panels, images, ("observed", "calculated", "observed \N{MINUS SIGN} calculated"), strict=True):
         axes.set_title(title, fontsize=9)
-        figure.colorbar(image, ax=axes, shrink=0.75).ax.tick_params(labelsize=6)
+        figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
+    panels[0].set_ylabel("1/\N{ANGSTROM SIGN}", fontsize=8)
     return figure
 
 
@@ -115,20 +120,23 @@ def _draw_slice(axes: Axes, values: np.ndarray, plane: Slice, low: float, high: 
     _draw_rings(axes, plane)
     axes.set_aspect("equal")
     axes.tick_params(labelsize=7)
-    axes.set_xlabel(f"along {plane.zone[0]}* (1/\N{ANGSTROM SIGN})", fontsize=7)
-    axes.set_ylabel("1/\N{ANGSTROM SIGN}", fontsize=7)
+    axes.set_xlabel(f"along {_DIRECTION[plane.zone[0]]} (1/\N{ANGSTROM SIGN})", fontsize=8)
     return image
 
 
 def _draw_rings(axes: Axes, plane: Slice) -> None:
-    """Resolution rings about the foot of the perpendicular from the origin, at most four."""
+    """Resolution rings about the foot of the perpendicular from the origin: a few, well apart."""
     reach = float(np.nanmax(np.abs(plane.axes @ np.ones(2)))) * max(plane.u_max, plane.v_max)
     angle = np.linspace(0, 2 * np.pi, 181)
     fitting = [d for d in _RINGS if 1 / d > plane.height and np.sqrt(1 / d**2 - plane.height**2) < reach]
-    for d in fitting[-4:]:
+    last = 0.0
+    for d in fitting:
         radius = np.sqrt(1 / d**2 - plane.height**2)
+        if radius - last < reach / 5:
+            continue
+        last = radius
         axes.plot(radius * np.cos(angle), radius * np.sin(angle), color="#606060", linewidth=0.4)
-        axes.annotate(f"{d:g} \N{ANGSTROM SIGN}", (0, radius), fontsize=5, color="#404040", ha="center", va="bottom")
+        axes.annotate(f"{d:g} \N{ANGSTROM SIGN}", (0, radius), fontsize=6, color="#404040", ha="center", va="bottom")
 
 
 def _shell_centres(shells: ShellTable) -> np.ndarray:
