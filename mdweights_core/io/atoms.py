@@ -34,6 +34,7 @@ _IONS = {
     **dict.fromkeys(("NI", "NI2"), "Ni"),
     **dict.fromkeys(("CO", "CO3"), "Co"),
 }
+_LIGHT = ("D", "He", "Li", "Be", "B", "Ne")
 _TWO_LETTERS = {
     "CL": "Cl",
     "BR": "Br",
@@ -116,6 +117,21 @@ def _element(symbol: str | None, name: str, residue_name: str) -> str:
     return guess_element(name, residue_name)
 
 
+def symbol_despite_mass(symbol: str | None, name: str, residue_name: str) -> str | None:
+    """The element of an atom that was told by its mass, put right by its name.
+
+    With repartitioned masses hydrogen looks like helium, a CH2 carbon like beryllium and the nitrogen of NH like carbon.
+    """
+    if symbol is None or symbol == "VS":
+        return symbol
+    if symbol not in _LIGHT and name.upper().startswith(symbol.upper()):
+        return symbol
+    try:
+        return guess_element(name, residue_name) or symbol
+    except BadInput:
+        return symbol
+
+
 def guess_element(name: str, residue_name: str) -> str:
     """The element of an atom from its name and residue; the empty text for a virtual site.
 
@@ -127,7 +143,7 @@ def guess_element(name: str, residue_name: str) -> str:
     letters = re.sub(r"^[\d\W]+", "", name.upper())
     residue = residue_name.upper()
     ion = _IONS.get(residue)
-    if ion and letters.startswith(ion.upper()[:1]):
+    if ion and (letters == residue or letters.startswith(ion.upper())):
         return ion
     is_polymer = gemmi.find_tabulated_residue(residue_name).is_standard()
     if _VIRTUAL_NAMES.fullmatch(letters) or ((is_polymer or residue in _WATER) and letters[:1] in ("M", "L", "E", "V")):

@@ -11,6 +11,7 @@ import importlib.util
 import io
 import os
 import struct
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mdweights_core.errors import BadInput
-from mdweights_core.io.atoms import Atoms, make_atoms
+from mdweights_core.io.atoms import Atoms, make_atoms, symbol_despite_mass
 from mdweights_core.io.files import require_file
 from mdweights_core.io.text_frames import CifModels, GroFrames, PdbModels
 
@@ -32,7 +33,7 @@ _COMPRESSED = (".xtc", ".trr")  # frames one after the other without a table: a 
 _BINARY = (*_COMPRESSED, ".dcd", ".nc", ".ncdf", ".netcdf", ".dtr", *_HDF5, *_RESTART)
 _TEXT = (".mdcrd", ".crd", ".lammpstrj", ".xyz", ".xyz.gz")
 _TOPOLOGIES = (".psf", ".prmtop", ".parm7", ".prm7", ".top", ".mol2", ".hoomdxml", *_HDF5)
-_READING_ERRORS = (
+_READING_ERRORS: tuple[type[Exception], ...] = (
     *(OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError, ImportError, EOFError),
     *(AssertionError, ArithmeticError, StopIteration, struct.error, MemoryError, UnicodeError),
 )
@@ -85,7 +86,8 @@ def read_topology(path: Path) -> Atoms:
 
     with _explained(path, "topology"), _quiet():
         load = mdtraj.load_prmtop if extension == ".top" else mdtraj.load_topology
-        return _atoms_of(load(str(path)))
+        topology = load(str(path))
+        return _atoms_of(topology, by_mass=extension == ".psf")
 
 
 def open_reader(path: Path, n_atoms: int) -> Reader:
@@ -254,15 +256,18 @@ def _cells_of(part: Any) -> np.ndarray | None:
     return np.concatenate([10.0 * np.asarray(lengths, dtype=np.float64), np.asarray(angles, dtype=np.float64)], axis=1)
 
 
-def _atoms_of(topology: Any) -> Atoms:
+def _atoms_of(topology: Any, by_mass: bool) -> Atoms:
     atoms = list(topology.atoms)
-    chains = [str(chain.chain_id or "") if hasattr(chain, "chain_id") else "" for chain in topology.chains]
+    symbols = [None if atom.element is None else atom.element.symbol for atom in atoms]
+    if by_mass:
+        pairs = zip(symbols, atoms, strict=True)
+        symbols = [symbol_despite_mass(symbol, atom.name, atom.residue.name) for symbol, atom in pairs]
     return make_atoms(
-        [None if atom.element is None else atom.element.symbol for atom in atoms],
+        symbols,
         [atom.name for atom in atoms],
         [atom.residue.name for atom in atoms],
         [atom.residue.resSeq or 0 for atom in atoms],
-        [chains[atom.residue.chain.index] for atom in atoms],
+        [str(atom.residue.chain.chain_id or atom.residue.segment_id or "") for atom in atoms],
     )
 
 
@@ -299,13 +304,19 @@ def _explained(path: Path, kind: str, place: str = "") -> Iterator[None]:
         raise
     except MemoryError as problem:
         raise BadInput(f"This {kind} does not fit into memory", where=path) from problem
-    except _READING_ERRORS as problem:
+    except _reading_errors() as problem:
         what = f"{place.capitalize()} of this {kind}" if place else f"This {kind}"
         raise BadInput(
             f"{what} cannot be read: the file is damaged, cut off, or no {_extension(path)} file despite its name",
             where=path,
             advice="Copy or make it again",
         ) from problem
+
+
+def _reading_errors() -> tuple[type[Exception], ...]:
+    """What readers raise, with mdtraj's own exceptions once it is imported."""
+    psf = sys.modules.get("mdtraj.formats.psf")
+    return _READING_ERRORS if psf is None else (*_READING_ERRORS, psf.PSFError)
 
 
 @contextlib.contextmanager
