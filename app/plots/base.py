@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPalette
@@ -177,6 +178,13 @@ def figures_font(widget: QWidget) -> QFont:
     font.setStyleHint(QFont.StyleHint.Monospace)
     font.setFamilies(["DejaVu Sans Mono", "Menlo", "Consolas", "monospace"])
     return font
+
+
+def known_curve(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The curve, or an empty one when no point of it is known: pyqtgraph warns about curves of nothing but NaN."""
+    if (np.isfinite(x) & np.isfinite(y)).any():
+        return np.asarray(x, dtype=np.float64), np.array(y, dtype=np.float64)
+    return np.empty(0), np.empty(0)
 
 
 def glass(colour: str, alpha: int) -> QColor:

@@ -9,7 +9,16 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from app.plots.base import PlotPanel, glass, plain_axis, style_axis, style_plot, subtle_label, summary_label
+from app.plots.base import (
+    PlotPanel,
+    glass,
+    known_curve,
+    plain_axis,
+    style_axis,
+    style_plot,
+    subtle_label,
+    summary_label,
+)
 from app.theme import Theme
 
 # key of the history, what the legend says, theme colour, line
@@ -150,12 +159,12 @@ class ConvergencePlot(PlotPanel):
         x = self.series("seconds" if by_time else "step")
         self.frames.getAxis("bottom").setLabel("time (s)" if by_time else "iteration")
         for key, curve in self._curves.items():
-            curve.setData(x, self.series(key))
+            curve.setData(*known_curve(x, self.series(key)))
             known = key in self._uniform
             self._levels[key].setVisible(known)
             if known:
                 self._levels[key].setPos(self._uniform[key])
-        self._n_eff.setData(x, self.series("n_eff"))
+        self._n_eff.setData(*known_curve(x, self.series("n_eff")))
         self._write_legend()
         self._write_summary(by_time)
 

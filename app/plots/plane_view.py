@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import QSizeF, Qt
 from PySide6.QtGui import QColor, QTransform
 
 from app.plots.base import glass
@@ -241,6 +242,19 @@ class ColourBar:
         """Show or hide bar and numbers, keeping their room."""
         for item in (self.view, self.axis):
             item.setOpacity(1.0 if visible else 0.0)
+
+
+class ViewTitle(pg.LabelItem):
+    """A title that asks for height only: the widths of the views under titles must not follow the words."""
+
+    def updateMin(self) -> None:
+        self.setMinimumSize(0.0, self.itemRect().height())
+        self.updateGeometry()
+
+    def sizeHint(self, hint: Qt.SizeHint, constraint: QSizeF) -> QSizeF:
+        if hint == Qt.SizeHint.MaximumSize:
+            return QSizeF(-1.0, -1.0)
+        return QSizeF(0.0, self.itemRect().height())
 
 
 def plane_transform(plane: Slice) -> QTransform:

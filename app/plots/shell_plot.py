@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.plots.base import PlotPanel, glass, plain_axis, style_plot
+from app.plots.base import PlotPanel, glass, known_curve, plain_axis, style_plot
 from app.theme import Theme
 
 _NICE_D = (50.0, 20.0, 10.0, 7.0, 5.0, 4.0, 3.5, 3.0, 2.7, 2.5, 2.3, 2.1, 2.0)
@@ -131,7 +131,8 @@ class ShellPlot(PlotPanel):
 
     @staticmethod
     def _draw_series(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
-        item.setData(x, np.array(y, dtype=np.float64), data=np.arange(len(x)))
+        x, y = known_curve(x, y)
+        item.setData(x, y, data=np.arange(len(x)))
 
     def _write_legend(self) -> None:
         self.legend.clear()

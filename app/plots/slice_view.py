@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QToolButton, QWidget
 
 from app.plots.base import PlotPanel, figures_font, style_axis, subtle_label
 from app.plots.intensity_scale import CONTRASTS, SCALES, IntensityScale, format_number, limits
-from app.plots.plane_view import ColourBar, IndexAxis, PlaneView, in_plane
+from app.plots.plane_view import ColourBar, IndexAxis, PlaneView, ViewTitle, in_plane
 from app.theme import Theme, difference_colours, intensity_colours
 from mdweights_core.crystal.volume import ZONES, Slice
 
@@ -189,7 +188,7 @@ class SliceTriptych(PlotPanel):
         self._index_axes = [left]
         self._titles = []
         for column, view in enumerate(self.views, start=1):
-            title = pg.LabelItem(view.title)
+            title = ViewTitle(view.title)
             bottom = IndexAxis("bottom")
             bottom.linkToView(view)
             grid.addItem(title, row=0, col=column)
@@ -318,8 +317,6 @@ class SliceTriptych(PlotPanel):
         plane = "" if observed is None else f", {_plane_name(observed.zone, observed.level)}"
         for label, view in zip(self._titles, self.views, strict=True):
             label.setText(f"{view.title}{plane}", color=self.theme.plot_foreground, size="10pt")
-            label.setMinimumWidth(0)  # or the longest title has the widest view
-            label.setPreferredWidth(0)
 
     @Slot()
     def _follow_range(self) -> None:
