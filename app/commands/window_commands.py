@@ -156,7 +156,7 @@ class WindowCommands(QObject):
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Open paths from a dialog, a drop or the list of recent files."""
-        if any(path.suffix == PROJECT for path in paths) and not self._may_discard():
+        if not self._may_discard():
             return
         self._settings.add_recent(paths)
         self._session.open_paths(paths)

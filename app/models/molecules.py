@@ -88,8 +88,6 @@ class MoleculeModel(QObject):
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:
         self._weights = None if reading is None else np.array(reading.project.fit.weights)
-        if reading is not None and reading.molecules is not None and self._source is None:
-            self._set_source(reading.molecules)
 
     def _set_source(self, source: FrameSource | None) -> None:
         self._reader.stop(ONE)

@@ -73,6 +73,4 @@ class ProjectReading:
 
     project: Project
     volumes: Volumes
-    molecules: FrameSource | None = None
-    problems: tuple[MdweightsError, ...] = ()
     hidden: np.ndarray | None = None

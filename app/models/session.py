@@ -120,11 +120,13 @@ class Session(QObject):
             self.open_frames(found.frames, found.topology)
 
     def open_map(self, path: Path) -> None:
-        """Open a map; column choices of the former one are forgotten."""
+        """Open a map; a fit to the former one and its column choices are forgotten."""
+        self._drop_fit()
         self.edit(map=path, column=None, sigma_column=None, free_column=None, space_group=None)
 
     def open_frames(self, frames: Sequence[Path], topology: Path | None = None) -> None:
-        """Open the frames of a simulation."""
+        """Open the frames of a simulation; a fit of the former ones is forgotten."""
+        self._drop_fit()
         self.edit(frames=tuple(frames), topology=topology, cell=None)
 
     def open_inputs(self, inputs: FitInputs) -> None:
@@ -185,6 +187,14 @@ class Session(QObject):
             path = self.document.saved_path or Path(self.document.fitted.project.path)
             self._tell_problem(partial(self.marks.save, path))
 
+    def _drop_fit(self) -> None:
+        """Other data come: the fit, running or done, is no longer theirs."""
+        self.stop()
+        self._fit_draft = None
+        if self.document.fitted is not None:
+            self.document.saved_path = None
+            self.document.set_project(None, unsaved=False)
+
     def _require_fit(self) -> ProjectReading | None:
         if self.document.fitted is None:
             self.failed.emit(BadInput("There is no fit yet", advice="Press Start in the Fit panel first"))
@@ -211,11 +221,12 @@ class Session(QObject):
     def _on_failed(self, name: str, error: object) -> None:
         if name == FIT:
             self.fit.end()
-        if name == READ_MAP:
-            self.document.update(map=None)
-            self.document.set_map(None)
-        if name == READ_FRAMES:
-            self._forget_frames(error)
+        if self.document.fitted is None:  # a fit stays to be looked at when its files have moved away
+            if name == READ_MAP:
+                self.document.update(map=None)
+                self.document.set_map(None)
+            if name == READ_FRAMES:
+                self._forget_frames(error)
         self.failed.emit(error)
 
     def _forget_frames(self, error: object) -> None:
@@ -229,8 +240,14 @@ class Session(QObject):
         self._set_n_frames(0)
 
     def _frames_read(self, reading: FramesReading) -> None:
+        fitted = self.document.fitted
+        if fitted is None:
+            self._set_n_frames(reading.n_frames)
+        elif reading.n_frames != len(fitted.project.fit.weights):
+            what = f"The fit has {len(fitted.project.fit.weights)} frames, but the files hold {reading.n_frames} now"
+            self.failed.emit(BadInput(what, where=self.document.draft.frames[0], advice="Run the fit again"))
+            return
         self.document.set_frames(reading)
-        self._set_n_frames(reading.n_frames)
 
     def _fitted(self, reading: Any) -> None:
         draft, self._fit_draft = self._fit_draft, None
@@ -251,6 +268,7 @@ class Session(QObject):
         self._show_project(reading, draft, unsaved=False)
         self._tell_problem(partial(self.marks.load, Path(project.path)))
         self._read_map()
+        self._read_frames()
         self.project_opened.emit(Path(project.path))
 
     def _show_project(self, reading: ProjectReading, draft: Draft, *, unsaved: bool) -> None:
@@ -259,8 +277,6 @@ class Session(QObject):
             self._set_n_frames(len(reading.project.fit.weights))
         self.document.set_project(reading, unsaved=unsaved)
         self.said.emit(reading.project.fit.outcome)
-        for problem in reading.problems:
-            self.failed.emit(problem)
 
     def _saved(self, target: Path) -> None:
         self.document.set_saved(target)

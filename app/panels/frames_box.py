@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
@@ -147,7 +148,7 @@ def parse_cell(text: str) -> tuple[float, float, float, float, float, float] | N
         raise BadInput(
             f"'{text}' is not a unit cell", advice="Write six numbers: a b c in Å, alpha beta gamma in degrees"
         ) from None
-    if min(a, b, c) <= 0 or not all(0 < angle < 180 for angle in (alpha, beta, gamma)):
+    if not all(0 < edge < math.inf for edge in (a, b, c)) or not all(0 < angle < 180 for angle in (alpha, beta, gamma)):
         raise BadInput(
             f"'{text}' is not a possible unit cell", advice="Edges are positive, angles between 0 and 180 degrees"
         )

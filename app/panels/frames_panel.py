@@ -79,7 +79,7 @@ class FramesPanel(QWidget):
     def _on_frames(self, reading: FramesReading | None) -> None:
         if reading is None:
             self.table.set_frames(())
-        else:
+        elif self._session.document.fitted is None:  # a fit's frames know more: weights, drift
             self.table.set_frames(reading.source, reading.time)
 
     @Slot(object)

@@ -135,7 +135,23 @@ def _read_store(path: Path) -> FramesReading:
     missing = f"Only {int(store.finished.sum())} of {store.n_frames} frames are finished"
     warnings = () if store.is_complete else (missing,)
     names = _origins(store.frames.source, store.frames.index)
-    return FramesReading("structure factors", names, 0, store.lattice.cell, warnings, time=store.frames.time)
+    molecules = _molecules_behind(path)
+    n_atoms = 0 if molecules is None else len(molecules.atoms)
+    return FramesReading(
+        "structure factors", names, n_atoms, store.lattice.cell, warnings, molecules, np.asarray(store.frames.time)
+    )
+
+
+def _molecules_behind(store: Path) -> FrameSource | None:
+    """The trajectory a store was made from, when it is still where it was."""
+    from mdweights_core.io.trajectories import open_frames
+    from mdweights_core.project import FitInputs, trajectory_of
+
+    try:
+        paths, topology = trajectory_of(FitInputs(map=store, frames=(store,)))  # the map is not looked at
+        return open_frames(paths, topology) if paths else None
+    except MdweightsError:
+        return None
 
 
 def _read_mtz_frames(files: tuple[Path, ...]) -> FramesReading:
@@ -189,12 +205,7 @@ def open_project(path: Path) -> Job[ProjectReading]:
 
 
 def _project_reading(project: Project) -> ProjectReading:
-    """Volumes and molecules of a project; a trajectory that moved away is a problem told, not a failure."""
-    volumes, hidden = fit_volumes(project.fit), _hidden_weights(project)
-    try:
-        return ProjectReading(project, volumes, project.frame_source(), hidden=hidden)
-    except MdweightsError as problem:
-        return ProjectReading(project, volumes, problems=(problem,), hidden=hidden)
+    return ProjectReading(project, fit_volumes(project.fit), _hidden_weights(project))
 
 
 def _hidden_weights(project: Project) -> np.ndarray | None:

@@ -1,0 +1,266 @@
+"""The panels show what the files hold, take what the user says, and tell what to do when they are empty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from support.window_fakes import InstantRunner, a_fit, a_project, some_frames
+
+from app.models.document import Draft
+from app.models.marks import Mark
+from app.models.readings import MapReading
+from app.models.session import Session
+from app.panels.data_panel import DataPanel
+from app.panels.fit_panel import FitPanel
+from app.panels.fit_summary import FitSummary
+from app.panels.frames_box import FramesBox, parse_cell
+from app.panels.frames_panel import FramesPanel
+from app.panels.map_box import MapBox
+from app.panels.status import JobStatus, ValidityLights, duration
+from mdweights_core.crystal.lattice import format_cell
+from mdweights_core.errors import BadInput
+from mdweights_core.io.mtz import ColumnSummary, MtzSummary
+from mdweights_core.jobs import Progress
+from mdweights_core.weights.settings import FitSettings
+
+
+def summary(**changes: object) -> MtzSummary:
+    columns = [("IDIFF", "J"), ("SIGIDIFF", "Q"), ("FreeR_flag", "I"), ("H", "H"), ("FC", "F")]
+    fields = {
+        "path": Path("/data/map.mtz"),
+        "title": "",
+        "cell": gemmi.UnitCell(48.5, 48.5, 63.4, 90, 90, 90),
+        "space_group": gemmi.SpaceGroup("P 41"),
+        "n_reflections": 12345,
+        "d_min": 1.6,
+        "d_max": 30.0,
+        "columns": tuple(ColumnSummary(label, kind, "d", 12000, 0.0, 1.0) for label, kind in columns),
+        "is_unmerged": False,
+        "history": (),
+        "intensity": "IDIFF",
+        "sigma": "SIGIDIFF",
+        "free": None,
+        "frame_pair": None,
+    }
+    return MtzSummary(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def map_box(qtbot: QtBot) -> MapBox:
+    box = MapBox()
+    qtbot.addWidget(box)
+    return box
+
+
+@pytest.fixture
+def session(qapp: object, tmp_path: Path) -> Session:
+    return Session(InstantRunner(), InstantRunner(), tmp_path)
+
+
+def test_an_empty_map_box_says_what_to_do(map_box: MapBox) -> None:
+    assert "Drop an MTZ" in map_box.info.text()
+    assert map_box.columns["column"].isHidden() or not map_box.columns["column"].isVisible()
+
+
+def test_a_map_shows_cell_space_group_resolution_and_columns(map_box: MapBox) -> None:
+    map_box.show_reading(MapReading(summary()))
+    text = map_box.info.text()
+    for words in ("48.50 48.50 63.40", "P 41", "12,345 reflections", "30.00 to 1.60 Å"):
+        assert words in text
+    column = map_box.columns["column"]
+    assert [column.itemData(row) for row in range(column.count())] == [None, "IDIFF", "FC"]
+    assert column.itemText(0) == "guess: IDIFF"
+    assert map_box.columns["free_column"].itemText(0) == "guess: none"
+
+
+def test_a_map_without_cell_and_with_a_problem(map_box: MapBox) -> None:
+    nan = float("nan")
+    held = summary(cell=None, space_group=None, d_min=nan, d_max=nan, is_unmerged=True)
+    map_box.show_reading(MapReading(held, problem=BadInput("No column has intensities", advice="Choose one")))
+    text = map_box.info.text()
+    assert "no unit cell" in text
+    assert "nan" not in text
+    assert "unmerged" in text
+    assert "No column has intensities. Choose one." in text
+
+
+def test_column_and_limit_choices_are_told(qtbot: QtBot, map_box: MapBox) -> None:
+    map_box.show_reading(MapReading(summary()))
+    column = map_box.columns["column"]
+    column.setCurrentIndex(column.findData("FC"))
+    with qtbot.waitSignal(map_box.edited) as edited:
+        column.activated.emit(2)
+    assert edited.args[0] == {"column": "FC", "sigma_column": None, "free_column": None}
+    with qtbot.waitSignal(map_box.edited) as edited:
+        map_box.d_min.setValue(2.5)
+    assert edited.args[0] == {"d_min": 2.5, "d_max": None}
+    map_box.reindex.setText(" k,h,-l ")
+    with qtbot.waitSignal(map_box.edited) as edited:
+        map_box.reindex.editingFinished.emit()
+    assert edited.args[0] == {"reindex": "k,h,-l"}
+
+
+def test_showing_a_draft_is_no_edit(qtbot: QtBot, map_box: MapBox) -> None:
+    map_box.show_reading(MapReading(summary()))
+    with qtbot.assertNotEmitted(map_box.edited):
+        map_box.show_draft(Draft(column="FC", d_min=2.0, reindex="k,h,-l"))
+    assert map_box.columns["column"].currentData() == "FC"
+    assert (map_box.d_min.value(), map_box.reindex.text()) == (2.0, "k,h,-l")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("", None),
+        ("48.5 48.5 63.4 90 90 90", (48.5, 48.5, 63.4, 90, 90, 90)),
+        ("1,2,3,90,90,120", (1, 2, 3, 90, 90, 120)),
+    ],
+)
+def test_a_cell_that_is_typed(text: str, cell: object) -> None:
+    assert parse_cell(text) == cell
+
+
+@pytest.mark.parametrize(
+    "text", ["48.5 48.5", "a b c 90 90 90", "1 2 3 90 90 180", "0 2 3 90 90 90", "1 2 3 4 5 6 7", "nan 2 3 90 90 90"]
+)
+def test_a_cell_that_is_none(qtbot: QtBot, text: str) -> None:
+    box = FramesBox()
+    qtbot.addWidget(box)
+    box.cell.setText(text)
+    with qtbot.waitSignal(box.failed) as failed, qtbot.assertNotEmitted(box.edited):
+        box.cell.editingFinished.emit()
+    assert text in failed.args[0].sentence
+
+
+def test_frames_without_and_with_a_reading(qtbot: QtBot) -> None:
+    box = FramesBox()
+    qtbot.addWidget(box)
+    assert "No frames yet" in box.info.text()
+    box.show_draft(Draft(frames=(Path("run.xtc"),)))
+    assert "needs a topology" in box.info.text()
+    box.show_reading(some_frames(12))
+    assert box.info.text() == f"12 frames as reflection files\n{format_cell(gemmi.UnitCell(20, 30, 40, 90, 90, 90))}"
+
+
+def test_edits_in_the_data_panel_reach_the_document(qtbot: QtBot, session: Session) -> None:
+    panel = DataPanel(session)
+    qtbot.addWidget(panel)
+    panel.frames_box.remove_drift.click()
+    panel.frames_box.cell.setText("20 30 40 90 90 90")
+    panel.frames_box.cell.editingFinished.emit()
+    assert not session.document.draft.remove_drift
+    assert session.document.draft.cell == (20, 30, 40, 90, 90, 90)
+
+
+def test_fit_settings_go_in_and_out_unchanged(qtbot: QtBot, session: Session) -> None:
+    panel = FitPanel(session)
+    qtbot.addWidget(panel)
+    assert FitSettings(**panel.values()) == FitSettings()
+    chosen = FitSettings("cc", "adam-prototype", theta=0.25, free_fraction=0.05, seed=7, max_steps=30)
+    panel.show_settings(chosen)
+    assert FitSettings(**panel.values()) == chosen
+    assert "not normalised" in panel.solver.currentText()
+
+
+def test_the_buttons_follow_the_session(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
+    panel = FitPanel(session)
+    qtbot.addWidget(panel)
+
+    def enabled() -> list[bool]:
+        return [button.isEnabled() for button in (panel.start_button, panel.stop_button, panel.resume_button)]
+
+    assert enabled() == [False, False, False]
+    assert "Open an MTZ" in panel.hint.text()
+    draft = Draft(map=Path("m.mtz"), frames=(Path("f.nc"),))
+    session.document.set_draft(draft)
+    assert enabled() == [True, False, False]
+    session.fit.start()
+    assert enabled() == [False, True, False]
+    panel.stop()
+    assert (panel.stop_button.isEnabled(), panel.stop_button.text()) == (False, "Stopping…")
+    session.fit.end()
+    session.document.fitted_draft = draft
+    session.document.set_project(a_project(tmp_path), unsaved=True)
+    assert enabled() == [True, False, True]
+    assert panel.theta.value() == 0.25
+
+
+def test_the_summary_shows_fitted_beside_equal_weights(qtbot: QtBot) -> None:
+    panel = FitSummary()
+    qtbot.addWidget(panel)
+    assert "No fit yet" in panel.text.text()
+    panel.show_fit(a_fit(warnings=("The cell is odd.",)))
+    assert panel.cells["cc_aniso_free", "fitted"].text() == "0.6000"
+    assert panel.cells["cc_aniso_free", "equal"].text() == "0.4000"
+    for words in ("5.5 of 6 frames", "4 steps", "1.0e-06", "Converged", "The cell is odd."):
+        assert words in panel.text.text()
+
+
+def test_the_table_of_frames_follows_the_selection_and_leads_it(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
+    panel = FramesPanel(session)
+    qtbot.addWidget(panel)
+    assert "No frames yet" in panel.info.text()
+    session.selection.set_n_frames(6)
+    session.marks.set_n_frames(6)
+    session.document.set_project(a_project(tmp_path), unsaved=True)
+    panel.view.sortByColumn(2, panel.view.horizontalHeader().sortIndicatorOrder().DescendingOrder)
+    session.selection.select(4)
+    assert panel.table.frame_at(panel.view.currentIndex().row()) == 4
+    panel.view.selectRow(0)
+    assert session.selection.frame == 5
+    panel.view.selectAll()
+    assert session.selection.brushed.tolist() == [0, 1, 2, 3, 4, 5]
+    session.marks.assign(np.array([0]), Mark.DROP)
+    panel.filter.setText("mark = drop")
+    assert panel.table.rowCount() == 1
+    assert panel.info.text() == "1 of 6 frames"
+    panel.filter.setText("mark = bad")
+    assert "bad is not a number" in panel.info.text()
+
+
+def test_progress_with_a_message_and_without(qtbot: QtBot) -> None:
+    status = JobStatus()
+    qtbot.addWidget(status)
+    status.start("fit")
+    status.advance(Progress("weights", 2, 10, "Iteration 2"))
+    assert (status.text.text(), status.bar.value(), status.bar.maximum()) == ("Iteration 2", 2, 10)
+    status.advance(Progress("structure factors", 3, 9))
+    assert status.text.text() == "Structure factors, 3 of 9"
+    status.advance(Progress("saving"))
+    assert (status.bar.minimum(), status.bar.maximum()) == (0, 0)
+    qtbot.waitUntil(lambda: not status.isHidden())
+    with qtbot.waitSignal(status.stop_requested):
+        status.stop_button.click()
+    assert "Stopping" in status.text.text()
+    status.end()
+    assert status.isHidden()
+
+
+def test_a_job_that_ends_at_once_is_not_shown(qtbot: QtBot) -> None:
+    status = JobStatus()
+    qtbot.addWidget(status)
+    status.start("reading")
+    status.end()
+    qtbot.wait(350)
+    assert status.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.4, "3 s"), (89, "89 s"), (200, "3 min"), (4830, "80 min"), (7260, "2 h 1 min")]
+)
+def test_times_as_people_read_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_the_lights_come_and_go_with_the_fit(qtbot: QtBot, tmp_path: Path) -> None:
+    lights = ValidityLights()
+    qtbot.addWidget(lights)
+    lights.show_project(a_project(tmp_path, n_eff=1.5))
+    assert lights.labels[1].text() == "▲ 1.5 effective frames"
+    assert lights.labels[0].accessibleName().endswith("good")
+    lights.show_project(None)
+    assert lights.labels == []

@@ -1,0 +1,43 @@
+"""The verdicts on a fit, in words that need no colour."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from support.window_fakes import a_fit
+
+from app.models.validity import Verdict, judge
+
+NAN = float("nan")
+
+
+def scores(free: float) -> SimpleNamespace:
+    return SimpleNamespace(cc=0.9, cc_aniso=0.7, cc_free=0.9, cc_aniso_free=free, shells=None)
+
+
+def test_a_good_fit() -> None:
+    lights = judge(a_fit())
+    assert [light.verdict for light in lights] == [Verdict.GOOD] * 4
+    assert lights[0].text == "held-out 0.600 (0.400 unweighted)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "which", "verdict", "words"),
+    [
+        ({"scores": scores(0.3)}, 0, Verdict.BAD, "held-out 0.300 (0.400 unweighted)"),
+        ({"scores": scores(NAN)}, 0, Verdict.UNKNOWN, "no held-out set"),
+        ({"n_eff": 2.25}, 1, Verdict.CAUTION, "2.2 effective frames"),
+        ({"converged": False}, 2, Verdict.CAUTION, "not converged"),
+        ({"converged": False, "stopped": True}, 2, Verdict.CAUTION, "stopped early"),
+        ({"warnings": ("a", "b")}, 3, Verdict.CAUTION, "2 warnings"),
+        ({"warnings": ("a",)}, 3, Verdict.CAUTION, "1 warning"),
+    ],
+)
+def test_each_weakness_has_its_light(changes: dict, which: int, verdict: Verdict, words: str) -> None:
+    light = judge(a_fit(**changes))[which]
+    assert (light.verdict, light.text) == (verdict, words)
+
+
+def test_every_verdict_has_its_own_shape() -> None:
+    assert len({verdict.value for verdict in Verdict}) == len(Verdict)

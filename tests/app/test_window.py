@@ -1,0 +1,321 @@
+"""The window starts empty, tells what to do, takes dropped files, obeys its keys and closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
+from pytestqt.qtbot import QtBot
+from support.window_fakes import a_project, some_frames
+
+from app.main import build_window
+from app.models.document import Draft
+from app.models.marks import Mark
+from app.window import MainWindow
+from app.workers import tasks
+from mdweights_core.errors import BadInput
+from mdweights_core.jobs import Progress, Stopped
+
+Buttons = QMessageBox.StandardButton
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
+    made = build_window(tmp_path / "scratch")
+    made.show()
+    qtbot.waitExposed(made)
+    yield made
+    made.session.document.is_unsaved = False
+    made.session.fit.is_running = False
+    made.close()
+    made.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[str]]:
+    """Answer every question with one button; returns the list of questions asked."""
+
+    def arrange(button: Any) -> list[str]:
+        asked: list[str] = []
+
+        def question(parent: object, title: str, text: str, *rest: object) -> object:
+            asked.append(text)
+            return button
+
+        monkeypatch.setattr(QMessageBox, "question", question)
+        return asked
+
+    return arrange
+
+
+def with_fit(window: MainWindow, path: Path, n_frames: int = 6) -> None:
+    session = window.session
+    session.selection.set_n_frames(n_frames)
+    session.marks.set_n_frames(n_frames)
+    session.document.set_frames(some_frames(n_frames))
+    for view in window.plots:  # what is drawn is tested with the plots
+        view.set_slices = view.set_shells = view.set_history = lambda *_: None
+    window.session.document.project_changed.disconnect(window._bindings[0]._on_project)
+    session.document.set_project(a_project(path, n_frames=n_frames), unsaved=True)
+
+
+def drop(window: MainWindow, *paths: Path) -> QDropEvent:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(
+        QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    window.dropEvent(event)
+    return event
+
+
+def test_an_empty_window_says_what_to_do_and_offers_nothing_that_cannot_be_done(window: MainWindow) -> None:
+    assert window.banner.isHidden()
+    assert "Drop a diffuse map" in window.plots.slices.empty_label.text()
+    assert "Open an MTZ" in window.fit_panel.hint.text()
+    for name in ("fit.start", "fit.stop", "fit.resume", "file.save", "file.save_as", "export.mtz", "export.csv"):
+        assert not window.actions_by_id[name].isEnabled(), name
+    for name in ("frames.next", "frames.keep", "edit.undo", "frames.deselect", "file.new", "view.reset"):
+        window.actions_by_id[name].trigger()
+    assert window.banner.isHidden()
+
+
+def test_every_action_has_a_title_and_no_shortcut_twice(window: MainWindow) -> None:
+    keys = [key.toString() for action in window.actions_by_id.values() for key in action.shortcuts()]
+    assert len(keys) == len(set(keys))
+    assert all(action.text() for action in window.actions_by_id.values())
+
+
+def test_a_small_screen_has_room_for_the_window(window: MainWindow) -> None:
+    assert window.minimumSizeHint().width() <= 1280
+    assert window.minimumSizeHint().height() <= 720
+
+
+def test_broken_files_give_a_sentence(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    for name, content in (("broken.mtz", b"MTZ not really"), ("empty.mtz", b""), ("noise.xtc", b"\x00" * 40)):
+        path = tmp_path / name
+        path.write_bytes(content)
+        window.banner.hide()
+        assert drop(window, path).isAccepted()
+        qtbot.waitUntil(window.banner.isVisible, timeout=20_000)
+        assert name in window.banner.label.text()
+        assert window.banner.told is not None
+        assert not window.banner.told.is_fault, window.banner.told.details
+    assert not window.session.document.draft.is_complete
+
+
+def test_a_file_of_unknown_kind_is_told(window: MainWindow, tmp_path: Path) -> None:
+    drop(window, tmp_path / "paper.docx")
+    assert "paper.docx" in window.banner.label.text()
+    assert "trajectory" in window.banner.label.text()
+
+
+def test_text_dropped_on_the_window_is_not_taken(window: MainWindow) -> None:
+    data = QMimeData()
+    data.setText("hello")
+    event = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    event.setAccepted(False)
+    window.dropEvent(event)
+    assert not event.isAccepted()
+
+
+def test_a_fault_of_the_program_opens_a_dialog_with_details(window: MainWindow) -> None:
+    window.tell(ZeroDivisionError("1/0"))
+    dialogs = [child for child in window.findChildren(QDialog) if "ZeroDivisionError" in child.details.toPlainText()]
+    assert len(dialogs) == 1
+    assert not dialogs[0].isModal()
+    dialogs[0].close()
+
+
+def test_selecting_a_frame_anywhere_selects_it_everywhere(window: MainWindow, tmp_path: Path) -> None:
+    with_fit(window, tmp_path)
+    window.molecule_panel.slider.setValue(3)
+    table = window.frames_panel
+    assert table.table.frame_at(table.view.currentIndex().row()) == 3
+    assert window.plots.weights.selected == 3
+    assert window.molecule_panel.frame.value() == 3
+    window.plots.weights.frame_selected.emit(5)
+    assert (window.molecule_panel.slider.value(), window.session.selection.frame) == (5, 5)
+    table.view.selectRow(1)
+    assert window.plots.scatter.selected == 1
+
+
+def test_keys_step_and_mark_and_undo(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    with_fit(window, tmp_path)
+    view, marks = window.frames_panel.view, window.session.marks
+    window.activateWindow()
+    view.setFocus()
+    qtbot.waitUntil(view.hasFocus)
+    qtbot.keyClick(view, Qt.Key.Key_Space)
+    qtbot.keyClick(view, Qt.Key.Key_Space)
+    qtbot.keyClick(view, Qt.Key.Key_Space, Qt.KeyboardModifier.ShiftModifier)
+    assert window.session.selection.frame == 1
+    qtbot.keyClick(view, Qt.Key.Key_K)
+    qtbot.keyClick(view, Qt.Key.Key_Space)
+    qtbot.keyClick(view, Qt.Key.Key_D)
+    assert marks.values.tolist() == [0, Mark.KEEP, Mark.DROP, 0, 0, 0]
+    qtbot.keyClick(view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert marks.values.tolist() == [0, Mark.KEEP, 0, 0, 0, 0]
+    window.session.selection.set_brushed([3, 4])
+    qtbot.keyClick(view, Qt.Key.Key_U)
+    assert marks.frames_with(Mark.UNSURE).tolist() == [3, 4]
+
+
+def test_letters_go_to_the_field_that_has_the_focus(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    with_fit(window, tmp_path)
+    window.activateWindow()
+    window.frames_panel.filter.setFocus()
+    qtbot.waitUntil(window.frames_panel.filter.hasFocus)
+    qtbot.keyClicks(window.frames_panel.filter, "mark = keep")
+    assert window.frames_panel.filter.text() == "mark = keep"
+    assert not window.session.marks.values.any()
+    button = window.data_panel.map_box.open_button
+    pressed: list[int] = []
+    window.data_panel.map_box.open_requested.disconnect()
+    window.data_panel.map_box.open_requested.connect(lambda: pressed.append(1))
+    button.setFocus()
+    qtbot.keyClick(button, Qt.Key.Key_Space)
+    assert pressed == [1]
+    assert window.session.selection.frame == 0
+
+
+def test_the_theme_is_remembered_and_reaches_the_views(window: MainWindow) -> None:
+    window.actions_by_id["view.dark"].trigger()
+    assert window.settings.theme == "dark"
+    assert all(view.theme.name == "dark" for view in window.plots)
+    window.actions_by_id["view.light"].trigger()
+    assert window.palette().window().color().lightness() > 128
+
+
+def test_docks_come_back_where_they_were(window: MainWindow) -> None:
+    dock = window.docks["fit"]
+    dock.close()
+    window.docks["log"].show()
+    window.actions_by_id["view.reset"].trigger()
+    assert dock.isVisible()
+    assert not window.docks["log"].isVisible()
+
+
+def test_the_shortcut_sheet_shows_the_table(window: MainWindow) -> None:
+    window.actions_by_id["help.shortcuts"].trigger()
+    sheet = next(child for child in window.findChildren(QDialog) if child.windowTitle() == "Keyboard shortcuts")
+    for words in ("Mark keep", "Next frame", "Space", "Ctrl+Shift+S"):
+        assert words in sheet.page.toPlainText()
+    sheet.close()
+
+
+def test_recent_files_are_offered(window: MainWindow, tmp_path: Path) -> None:
+    window._fill_recent()
+    assert [action.text() for action in window.recent_menu.actions()] == ["Nothing opened yet"]
+    (tmp_path / "x.mtz").touch()
+    window.settings.add_recent([tmp_path / "x.mtz"])
+    window._fill_recent()
+    assert [action.text() for action in window.recent_menu.actions()] == ["x.mtz"]
+
+
+def test_the_picture_of_the_window_is_written(window: MainWindow, tmp_path: Path) -> None:
+    window.save_picture(tmp_path / "window.png")
+    assert (tmp_path / "window.png").stat().st_size > 5000
+    window.save_picture(tmp_path / "no" / "folder.png")
+    assert "could not be written" in window.banner.label.text()
+
+
+def test_an_empty_window_closes_without_a_question(window: MainWindow, answer: Callable[[Any], list[str]]) -> None:
+    asked = answer(Buttons.Cancel)
+    assert window.close()
+    assert asked == []
+
+
+@pytest.mark.parametrize(("button", "closes"), [(Buttons.Cancel, False), (Buttons.Discard, True)])
+def test_an_unsaved_fit_is_asked_about(
+    window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]], button: Any, closes: bool
+) -> None:
+    with_fit(window, tmp_path)
+    asked = answer(button)
+    assert window.close() is closes
+    assert asked == ["The fit is not saved."]
+
+
+def test_saving_on_close_saves_and_then_closes(
+    qtbot: QtBot,
+    window: MainWindow,
+    tmp_path: Path,
+    answer: Callable[[Any], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, target = tmp_path / "made.mdw", tmp_path / "mine"
+    made.mkdir()
+    with_fit(window, made)
+    answer(Buttons.Save)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    assert not window.close()
+    qtbot.waitUntil(lambda: not window.isVisible())
+    assert (tmp_path / "mine.mdw" / "marks.json").is_file()
+
+
+def test_closing_in_the_middle_of_a_fit_stops_it(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Any], list[str]]
+) -> None:
+    ended: list[str] = []
+
+    def endless(*_: object) -> Any:
+        try:
+            while True:
+                yield Progress("weights", 1, 2, "working")
+        except Stopped:
+            ended.append("stopped")
+            raise
+
+    monkeypatch.setattr(tasks, "fit", endless)
+    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
+    window.fit_panel.start()
+    qtbot.waitUntil(lambda: window.job_status.text.text() == "working")
+    asked = answer(Buttons.Yes)
+    assert window.close()
+    assert asked == ["A fit is running. Stop it and close?"]
+    assert ended == ["stopped"]
+
+
+def test_an_error_of_a_fit_is_told_and_another_can_start(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> Any:
+        yield Progress("reading")
+        raise BadInput("The frames are of another crystal", where="f.nc", advice="Check the cell")
+
+    monkeypatch.setattr(tasks, "fit", failing)
+    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
+    window.fit_panel.start()
+    qtbot.waitUntil(window.banner.isVisible)
+    assert window.banner.label.text().endswith("f.nc  The frames are of another crystal.  Check the cell.")
+    assert window.fit_panel.start_button.isEnabled()
+    window.fit_panel.started.emit()
+    assert window.banner.isHidden()
+
+
+def test_the_example_is_dropped_only_after_asking(
+    window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]]
+) -> None:
+    with_fit(window, tmp_path)
+    asked = answer(Buttons.No)
+    window.actions_by_id["file.new"].trigger()
+    window.actions_by_id["file.example"].trigger()
+    assert asked == ["The fit is not saved. Drop it?"] * 2
+    assert window.session.document.fitted is not None
+
+
+def test_marks_survive_in_a_saved_project(window: MainWindow, tmp_path: Path) -> None:
+    with_fit(window, tmp_path)
+    window.session.document.set_saved(tmp_path)
+    window.session.selection.set_brushed(np.array([1, 2]))
+    window.actions_by_id["frames.drop"].trigger()
+    assert "[1, 2]" in (tmp_path / "marks.json").read_text()
