@@ -63,10 +63,14 @@ def run(job: Job[Result], on_progress: Callable[[Progress], Any] | None = None) 
 
 
 def stop(job: Job[Result]) -> Result | None:
-    """Ask `job` to stop; return the partial result it chose to keep, or None."""
+    """Ask `job` to stop; return the partial result it chose to keep, or None.
+
+    The request is made once: a job that catches it may still yield while it saves what it has.
+    """
     try:
+        job.throw(Stopped())
         while True:
-            job.throw(Stopped())
+            next(job)
     except StopIteration as end:
         return end.value
     except Stopped:

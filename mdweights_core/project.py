@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -132,8 +133,8 @@ class Project:
         path = Path(path)
         record = _read_record(path)
         try:
-            with np.load(path / record["arrays"], allow_pickle=False) as arrays:
-                fit, frames = _load_fit(record, dict(arrays)), _load_frames(dict(arrays))
+            arrays = _read_npz(path / record["arrays"])
+            fit, frames = _load_fit(record, arrays), _load_frames(arrays)
             return cls(
                 path,
                 FitInputs.from_json(record["inputs"]),
@@ -143,7 +144,7 @@ class Project:
                 frames,
                 record["provenance"],
             )
-        except (OSError, KeyError, ValueError, TypeError, EOFError, RuntimeError) as error:
+        except (OSError, KeyError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             raise BadInput(
                 f"The project is damaged ({type(error).__name__}: {error})",
                 where=path,
@@ -309,6 +310,11 @@ def _load_scores(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray], na
     shells = ShellTable(**{f.name: arrays[f"shells/{name}/{f.name}"] for f in fields(ShellTable)})
     values = {key: result[key + suffix] for key in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
     return Scores(**{key: float("nan") if value is None else value for key, value in values.items()}, shells=shells)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _write_npz(target: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -170,7 +170,7 @@ def _whole_lattice(
     cell = cell or open_frames(frames, topology).cell
     if cell is None:
         raise BadInput("the frames carry no unit cell", where=frames[0], advice="Give --cell a,b,c,alpha,beta,gamma")
-    return half_lattice(cell, parse_space_group(space_group or "P 1"), d_min)
+    return half_lattice(cell, parse_space_group(space_group or "P 1", cell), d_min)
 
 
 def open_complete_store(path: Path) -> StructureFactorStore:

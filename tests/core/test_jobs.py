@@ -42,6 +42,20 @@ def test_stop_of_a_job_with_nothing_to_keep_gives_none_and_cleans_up():
     assert cleaned == ["cleaned"]
 
 
+def test_a_job_may_go_on_yielding_while_it_saves_what_it_has():
+    def work():
+        try:
+            while True:
+                yield Progress("working")
+        except Stopped:
+            yield Progress("saving")
+        return "saved"
+
+    job = work()
+    next(job)
+    assert jobs.stop(job) == "saved"
+
+
 def test_stop_before_the_start_gives_none():
     assert jobs.stop(_count(10, [], keep=False)) is None
 

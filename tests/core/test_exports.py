@@ -1,0 +1,143 @@
+"""Exported files against what they were made from, read back by other programs' libraries."""
+
+from __future__ import annotations
+
+import csv
+
+import gemmi
+import numpy as np
+import pytest
+
+from mdweights_core import exports
+from mdweights_core.crystal.laue import group_of
+from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.scattering.store import StructureFactorStore
+
+
+@pytest.fixture(scope="module")
+def mtz(example_project, tmp_path_factory):
+    path = tmp_path_factory.mktemp("mtz") / "weighted.mtz"
+    exports.export_mtz(example_project, path)
+    return gemmi.read_mtz_file(str(path)), path
+
+
+def test_columns_types_and_history(mtz, example_project):
+    found, _ = mtz
+    types = {c.label: c.type for c in found.columns}
+    expected = {"FWT": "F", "PHIFWT": "P", "IMEAN": "J", "IDIFF": "J", "IDOBS": "J", "SIGIDOBS": "Q", "IDANISO": "R", "IDOBSANISO": "R"}
+    assert expected.items() <= types.items()
+    assert types["FreeR_flag"] == "I"
+    assert found.spacegroup.xhm() == "P 21 21 21"
+    history = "\n".join(found.history)
+    assert "gauss-newton" in history
+    assert f"{example_project.fit.n_eff:.1f}" in history
+
+
+def test_mean_f_is_the_weighted_sum_of_the_frames_averaged_over_the_space_group(mtz, example_project):
+    """Direct: every frame's F from the store, weighted, then F(h R) exp(2 pi i h.t) averaged by hand."""
+    found, _ = mtz
+    store = StructureFactorStore.open(example_project.path / "frames.zarr")
+    mean = example_project.fit.weights @ store.read().astype(np.complex128)
+    at = {tuple(h): f for h, f in zip(store.lattice.hkl.tolist(), mean, strict=True)}
+
+    def p1(h):
+        return at[tuple(h)] if tuple(h) in at else np.conj(at[tuple(-i for i in h)])
+
+    table = found.array
+    f, phi = found.column_with_label("FWT").array, found.column_with_label("PHIFWT").array
+    for row in range(0, len(table), 97):
+        hkl = [int(i) for i in table[row, :3]]
+        total = 0
+        for op in found.spacegroup.operations():
+            total += p1(op.apply_to_hkl(hkl)) * np.exp(-1j * op.phase_shift(hkl))
+        expected = total / 4
+        got = f[row] * np.exp(1j * np.radians(phi[row]))
+        assert abs(got - expected) < 1e-3 * max(abs(expected), 1.0)
+
+
+def test_diffuse_and_mean_intensities_are_those_of_the_frames(mtz, example_project):
+    found, _ = mtz
+    fit = example_project.fit
+    store = StructureFactorStore.open(example_project.path / "frames.zarr")
+    f, w = store.read().astype(np.complex128), fit.weights
+    imean = fit.groups.average((w @ np.abs(f) ** 2)[_rows(fit, store)])
+    idiff = fit.groups.average((w @ np.abs(f) ** 2 - np.abs(w @ f) ** 2)[_rows(fit, store)])
+    order = group_of(np.asarray(found.array[:, :3], dtype=np.int32), fit.groups)
+    np.testing.assert_allclose(found.column_with_label("IMEAN").array, imean[order], rtol=1e-4)
+    np.testing.assert_allclose(found.column_with_label("IDIFF").array, idiff[order], rtol=2e-3, atol=1e-3 * idiff.max())
+
+
+def _rows(fit, store):
+    from mdweights_core.crystal.laue import find_rows
+
+    return find_rows(fit.groups.p1.hkl, store.lattice.hkl)
+
+
+def test_observed_is_on_the_calculated_scale_with_its_sigma(mtz, example_project):
+    found, _ = mtz
+    fit = example_project.fit
+    order = group_of(np.asarray(found.array[:, :3], dtype=np.int32), fit.groups)
+    observed = found.column_with_label("IDOBS").array
+    np.testing.assert_allclose(observed * fit.scale + fit.offset, fit.observed[order], rtol=1e-4, atol=1e-2)
+    sigma = found.column_with_label("SIGIDOBS").array
+    np.testing.assert_allclose(sigma * fit.scale, fit.observed_sigma[order], rtol=1e-4)
+    free = found.column_with_label("FreeR_flag").array == 0
+    np.testing.assert_array_equal(free, fit.free[order])
+    calculated = found.column_with_label("IDIFF").array
+    assert np.corrcoef(observed[~free], calculated[~free])[0, 1] == pytest.approx(fit.scores.cc, abs=1e-4)
+    a, b = found.column_with_label("IDANISO").array, found.column_with_label("IDOBSANISO").array
+    assert np.corrcoef(a[~free], b[~free])[0, 1] == pytest.approx(fit.scores.cc_aniso, abs=1e-4)
+
+
+def test_reciprocalspaceship_reads_it(mtz):
+    rs = pytest.importorskip("reciprocalspaceship")
+    found = rs.read_mtz(str(mtz[1]))
+    assert {"FWT", "PHIFWT", "IDIFF", "FreeR_flag"} <= set(found.columns)
+    assert found.spacegroup.xhm() == "P 21 21 21"
+
+
+def test_csv_lists_every_frame(example_project, tmp_path):
+    path = tmp_path / "weights.csv"
+    exports.export_csv(example_project, path)
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    fit = example_project.fit
+    assert len(rows) == len(fit.weights)
+    np.testing.assert_allclose([float(r["weight"]) for r in rows], fit.weights, rtol=1e-8)
+    np.testing.assert_allclose([float(r["influence"]) for r in rows], fit.influence, rtol=1e-4)
+    assert rows[3]["frame"] == "3"
+    assert rows[3]["source"].endswith("peptide_crystal.xtc")
+    assert float(rows[3]["time_ps"]) == pytest.approx(example_project.frames.time[3])
+
+
+def test_ndx_counts_from_one(example_project, tmp_path):
+    path = tmp_path / "kept.ndx"
+    exports.export_ndx(example_project, path)
+    head, *lines = path.read_text().splitlines()
+    numbers = [int(n) for line in lines for n in line.split()]
+    assert head.startswith("[")
+    np.testing.assert_array_equal(np.array(numbers) - 1, exports.kept_frames(example_project.fit.weights))
+
+
+def test_pdb_holds_the_heaviest_frames_in_order(example_project, tmp_path):
+    path = tmp_path / "top.pdb"
+    exports.export_pdb(example_project, path, top=3)
+    structure = gemmi.read_pdb(str(path))
+    assert len(structure) == 3
+    best = int(np.argmax(example_project.fit.weights))
+    source = example_project.frame_source()
+    found = np.array([a.atom.pos.tolist() for a in structure[0].all()])
+    np.testing.assert_allclose(found, source.positions(best), atol=1e-3)
+    assert f"FRAME {best} " in path.read_text()
+
+
+def test_a_folder_in_the_way_is_a_sentence(example_project, tmp_path):
+    with pytest.raises(DiskProblem):
+        exports.export_csv(example_project, tmp_path / "no" / "such" / "folder" / "w.csv")
+
+
+def test_frames_without_atoms_have_no_pdb(example_project, tmp_path):
+    import dataclasses
+
+    inputs = dataclasses.replace(example_project.inputs, frames=(tmp_path,))  # a folder of MTZ files
+    with pytest.raises(BadInput, match="without atoms"):
+        exports.export_pdb(dataclasses.replace(example_project, inputs=inputs), tmp_path / "x.pdb")

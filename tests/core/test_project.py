@@ -1,0 +1,135 @@
+"""The project folder: everything comes back, half-written or strange folders are told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.project import FitInputs, Project, frame_kind
+
+
+@pytest.fixture
+def copy(example_project, tmp_path):
+    """A copy of the example's project without its structure factors, free to be damaged."""
+    target = tmp_path / "copy.mdw"
+    shutil.copytree(example_project.path, target, ignore=shutil.ignore_patterns("*.zarr"))
+    return target
+
+
+def _same(one, other, path=""):
+    if dataclasses.is_dataclass(one):
+        for field in dataclasses.fields(one):
+            _same(getattr(one, field.name), getattr(other, field.name), f"{path}.{field.name}")
+    elif isinstance(one, np.ndarray):
+        np.testing.assert_array_equal(one, other, err_msg=path)
+    elif isinstance(one, dict):
+        assert set(one) == set(other), path
+        for key in one:
+            _same(one[key], other[key], f"{path}[{key}]")
+    elif isinstance(one, float) and np.isnan(one):
+        assert np.isnan(other), path
+    elif "cell" in path or "space_group" in path:
+        assert str(one) == str(other), path
+    else:
+        assert one == other, path
+
+
+def test_everything_comes_back(example_project):
+    opened = Project.open(example_project.path)
+    _same(example_project.fit, opened.fit)
+    _same(example_project.frames, opened.frames)
+    assert opened.inputs == example_project.inputs
+    assert opened.fit_settings == example_project.fit_settings
+
+
+def test_the_record_can_be_read_by_people_and_names_versions_and_hashes(example_project):
+    record = json.loads((example_project.path / "project.json").read_text())
+    assert record["schema_version"] == 1
+    assert record["result"]["n_frames"] == len(example_project.fit.weights)
+    assert record["provenance"]["packages"]["jax"]
+    assert str(example_project.inputs.map) in record["provenance"]["files"]
+
+
+def test_saving_again_leaves_one_array_file(copy):
+    project = Project.open(copy)
+    project.save()
+    project.save()
+    assert len(list(copy.glob("fit-*.npz"))) == 1
+    _same(Project.open(copy).fit, project.fit)
+
+
+def test_a_save_that_fails_leaves_the_old_project(copy, monkeypatch):
+    project = Project.open(copy)
+    real = os.replace
+
+    def full(source, target):
+        if str(target).endswith("project.json"):
+            raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DiskProblem, match="disk is full"):
+        project.save()
+    monkeypatch.undo()
+    _same(Project.open(copy).fit, project.fit)
+
+
+def test_a_newer_schema_is_refused(copy):
+    file = copy / "project.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
+    with pytest.raises(BadInput, match="newer version"):
+        Project.open(copy)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"schema_version": "x"}'])
+def test_a_broken_record_is_a_sentence(copy, damage):
+    (copy / "project.json").write_text(damage)
+    with pytest.raises(BadInput, match="project"):
+        Project.open(copy)
+
+
+@pytest.mark.parametrize("length", [0, 10, 1000, 100_000])
+def test_truncated_arrays_are_a_sentence(copy, length):
+    file = next(copy.glob("fit-*.npz"))
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(BadInput, match="damaged"):
+        Project.open(copy)
+
+
+def test_a_missing_key_is_a_sentence(copy):
+    file = copy / "project.json"
+    record = json.loads(file.read_text())
+    del record["result"]["n_eff"]
+    file.write_text(json.dumps(record))
+    with pytest.raises(BadInput, match="damaged"):
+        Project.open(copy)
+
+
+def test_a_folder_that_is_no_project_is_told(tmp_path):
+    with pytest.raises(BadInput, match="not an mdweights project"):
+        Project.open(tmp_path)
+
+
+def test_inputs_survive_json(tmp_path):
+    inputs = FitInputs(tmp_path / "m.mtz", (tmp_path / "a.xtc",), tmp_path / "t.pdb", cell=(1, 2, 3, 90, 90, 90), d_min=2.0)
+    assert FitInputs.from_json(json.loads(json.dumps(inputs.to_json()))) == inputs
+
+
+def test_crossed_resolution_limits_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="d_min"):
+        FitInputs(tmp_path, (tmp_path,), d_min=10, d_max=2)
+
+
+def test_frames_are_told_apart(tmp_path):
+    assert frame_kind((tmp_path / "F.zarr",)) == "store"
+    assert frame_kind((tmp_path,)) == "mtz"
+    assert frame_kind((tmp_path / "a.mtz.gz",)) == "mtz"
+    assert frame_kind((tmp_path / "a.xtc",)) == "trajectory"
+    with pytest.raises(BadInput, match="no frames"):
+        frame_kind(())

@@ -1,0 +1,139 @@
+"""The whole job: the example's hidden weights come back, stores are reused, strangers' folders are left alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import gemmi
+import numpy as np
+import pytest
+
+from mdweights_core import jobs
+from mdweights_core.errors import BadInput
+from mdweights_core.example import example_inputs, hidden_weights
+from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.weights.settings import FitSettings
+from mdweights_core.workflow import check_destination, fit_project, frame_mtzs, predict_frames, typed_cell
+
+QUICK = FitSettings(max_steps=2)
+
+
+def test_hidden_weights_come_back(example_project):
+    true, state = hidden_weights()
+    fitted = example_project.fit.weights
+    assert np.corrcoef(true, fitted)[0, 1] > 0.9
+    for s in np.unique(state):
+        assert fitted[state == s].sum() == pytest.approx(true[state == s].sum(), abs=0.03)
+    assert example_project.fit.scores.cc_aniso_free > example_project.fit.uniform.cc_aniso_free + 0.03
+
+
+def test_a_second_fit_reuses_the_structure_factors(example_project, tmp_path):
+    inputs = dataclasses.replace(example_inputs(), d_min=2.0)
+    stages: list[str] = []
+    out = tmp_path / "a.mdw"
+    jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
+    assert "structure factors" in stages
+    stages.clear()
+    jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
+    assert "structure factors" not in stages
+
+
+def test_trajectory_store_and_mtz_folder_give_the_same_weights(tmp_path):
+    inputs = dataclasses.replace(example_inputs(), d_min=1.8)
+    direct = jobs.run(fit_project(inputs, PredictSettings(), FitSettings(), tmp_path / "direct.mdw"))
+    store_path = tmp_path / "frames.zarr"
+    store = jobs.run(predict_frames(inputs.frames, store_path, topology=inputs.topology, map_inputs=inputs))
+    from_store = dataclasses.replace(inputs, frames=(store_path,), topology=None)
+    again = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(), tmp_path / "store.mdw"))
+    np.testing.assert_allclose(again.fit.weights, direct.fit.weights, atol=1e-6)
+    folder = tmp_path / "mtzs"
+    _write_frames(store, folder)
+    from_mtzs = dataclasses.replace(inputs, frames=(folder,), topology=None)
+    third = jobs.run(fit_project(from_mtzs, PredictSettings(), FitSettings(), tmp_path / "mtz.mdw"))
+    np.testing.assert_allclose(third.fit.weights, direct.fit.weights, atol=2e-4)
+    assert third.frame_source() is None
+
+
+def _write_frames(store: StructureFactorStore, folder) -> None:
+    folder.mkdir()
+    for t in range(store.n_frames):
+        f = store.read(slice(t, t + 1))[0]
+        columns = [MtzColumn("FC", "F", np.abs(f)), MtzColumn("PHIC", "P", np.degrees(np.angle(f)))]
+        write_mtz(folder / f"frame{t}.mtz", store.lattice, columns, title="frame", history=[])
+
+
+def test_frames_of_a_folder_are_taken_in_natural_order(tmp_path):
+    for name in ("f10.mtz", "f2.mtz", "f1.mtz.gz", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [p.name for p in frame_mtzs([tmp_path])] == ["f1.mtz.gz", "f2.mtz", "f10.mtz"]
+    with pytest.raises(BadInput, match="no MTZ files"):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        frame_mtzs([empty])
+
+
+def test_nothing_is_written_when_an_input_is_bad(tmp_path):
+    inputs = dataclasses.replace(example_inputs(), map=tmp_path / "missing.mtz")
+    with pytest.raises(BadInput, match="does not exist"):
+        jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_strangers_folders_and_names_are_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"end in \.mdw"):
+        check_destination(tmp_path / "result")
+    folder = tmp_path / "thesis.mdw"
+    folder.mkdir()
+    (folder / "chapter1.tex").write_text("x")
+    with pytest.raises(BadInput, match=r"chapter1\.tex"):
+        check_destination(folder)
+    assert (folder / "chapter1.tex").exists()
+
+
+def test_stop_during_structure_factors_keeps_what_is_done_and_gives_no_project(tmp_path):
+    job = fit_project(example_inputs(), PredictSettings(), QUICK, tmp_path / "a.mdw")
+    for progress in job:
+        if progress.stage == "structure factors":
+            break
+    assert jobs.stop(job) is None
+    project = jobs.run(fit_project(example_inputs(), PredictSettings(), QUICK, tmp_path / "a.mdw"))
+    assert len(project.fit.weights) == 108
+
+
+def test_stop_during_the_fit_saves_the_weights_reached(tmp_path):
+    settings = FitSettings(solver="adam", max_steps=5000)
+    inputs = dataclasses.replace(example_inputs(), d_min=2.0)
+    job = fit_project(inputs, PredictSettings(), settings, tmp_path / "a.mdw")
+    looks = 0
+    for progress in job:
+        looks += progress.stage == "weights"
+        if looks == 4:
+            break
+    project = jobs.stop(job)
+    assert project is not None
+    assert project.fit.stopped
+    assert (project.path / "project.json").exists()
+
+
+def test_a_resolution_range_without_reflections_is_told(tmp_path):
+    inputs = dataclasses.replace(example_inputs(), d_min=50.0)
+    with pytest.raises(BadInput, match="no reflection"):
+        jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
+
+
+def test_without_a_map_the_resolution_must_be_given(tmp_path):
+    inputs = example_inputs()
+    with pytest.raises(BadInput, match="--d-min"):
+        jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology))
+    store = jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0))
+    assert store.lattice.d_spacing.min() >= 4.0
+
+
+def test_typed_cells_are_checked():
+    assert typed_cell(None) is None
+    assert typed_cell((10, 20, 30, 90, 100, 90)).volume == pytest.approx(gemmi.UnitCell(10, 20, 30, 90, 100, 90).volume)
+    for bad in ((1, 2, 3), (10, 20, -30, 90, 90, 90), (10, 20, 30, 10, 10, 179)):
+        with pytest.raises(BadInput):
+            typed_cell(bad)
