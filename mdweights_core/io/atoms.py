@@ -120,7 +120,7 @@ def _element(symbol: str | None, name: str, residue_name: str) -> str:
 def symbol_despite_mass(symbol: str | None, name: str, residue_name: str) -> str | None:
     """The element of an atom that was told by its mass, put right by its name.
 
-    With repartitioned masses hydrogen looks like helium, a CH2 carbon like beryllium and the nitrogen of NH like carbon.
+    With repartitioned masses hydrogen looks like helium, a CH2 carbon like beryllium, the nitrogen of NH like carbon.
     """
     if symbol is None or symbol == "VS":
         return symbol

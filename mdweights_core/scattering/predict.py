@@ -36,6 +36,7 @@ from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 __all__ = ["PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
 
+_NOTICEABLE_DRIFT = 0.5  # angstrom
 _CHUNK_BYTES = 32 * 2**20
 
 
@@ -211,6 +212,6 @@ def _largest(store: StructureFactorStore) -> float:
 
 def _drift_warning(store: StructureFactorStore, settings: PredictSettings) -> list[str]:
     largest = _largest(store)
-    if settings.remove_drift or largest < 0.1:
+    if settings.remove_drift or largest < _NOTICEABLE_DRIFT:
         return []
     return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]

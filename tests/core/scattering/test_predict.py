@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import gemmi
+import mdtraj
+import numpy as np
+import pytest
+
+from mdweights_core import jobs
+from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.io.trajectories import FrameSource, open_frames
+from mdweights_core.scattering import predict as predict_module
+from mdweights_core.scattering.predict import PredictSettings, collect_mtz_frames, half_lattice, predict
+from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.structure_factors import ScatteringEngine, structure_factors
+
+CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
+P1 = gemmi.SpaceGroup("P 1")
+N_ATOMS = 60
+KEEP = PredictSettings(remove_drift=False)
+
+
+def write_frames(folder: Path, positions: np.ndarray, cells: np.ndarray | None, name: str = "run") -> FrameSource:
+    """A trajectory (DCD keeps positions to float32) of alanine-like residues with the given angstrom positions."""
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for number in range(N_ATOMS // 4):
+        residue = topology.add_residue("ALA", chain, resSeq=number + 1)
+        for atom, symbol in (("N", "N"), ("CA", "C"), ("CB", "C"), ("O", "O")):
+            topology.add_atom(atom, mdtraj.element.get_by_symbol(symbol), residue)
+    frames = mdtraj.Trajectory(positions / 10, topology)
+    if cells is not None:
+        frames.unitcell_lengths, frames.unitcell_angles = cells[:, :3] / 10, cells[:, 3:]
+    frames[0].save_pdb(str(folder / f"{name}.pdb"))
+    frames.save_dcd(str(folder / f"{name}.dcd"))
+    return open_frames([folder / f"{name}.dcd"], folder / f"{name}.pdb")
+
+
+def scene(n_frames: int = 6, *, jitter: float = 0.3, seed: int = 5) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(0, 1, (N_ATOMS, 3)) @ np.array(CELL.orth.mat.tolist()).T
+    noise = rng.normal(scale=jitter, size=(n_frames, N_ATOMS, 3))
+    return start + noise
+
+
+def cells_like(parameters, n_frames: int) -> np.ndarray:
+    return np.tile(np.array(parameters, dtype=float), (n_frames, 1))
+
+
+@pytest.fixture
+def lattice() -> MillerLattice:
+    return half_lattice(CELL, P1, 4.0)
+
+
+@pytest.fixture
+def source(tmp_path) -> FrameSource:
+    return write_frames(tmp_path, scene(), cells_like(CELL.parameters, 6))
+
+
+def expected(source: FrameSource, lattice: MillerLattice) -> np.ndarray:
+    return np.array(
+        [
+            structure_factors(source.positions(t), source.atoms.element, lattice, CELL, relative_error=1e-7)
+            for t in range(source.n_frames)
+        ]
+    )
+
+
+def error(one, other) -> float:
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+
+
+def test_store_holds_the_structure_factors_of_all_frames(source, lattice, tmp_path):
+    snapshots: list[jobs.Progress] = []
+    store = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"), snapshots.append)
+    assert store.is_complete
+    assert error(store.read(), expected(source, lattice)) < 1e-5
+    assert store.frames.source == (str(source.paths[0]),) * 6
+    assert store.frames.index.tolist() == list(range(6))
+    np.testing.assert_allclose(store.frames.cell, cells_like(CELL.parameters, 6), atol=1e-3)
+    last = snapshots[-1]
+    assert (last.stage, last.step, last.total) == ("structure factors", 6, 6)
+    assert last.values["frames_per_second"] > 0
+    assert last.values["seconds_left"] == 0
+
+
+def test_second_run_computes_nothing(source, lattice, tmp_path, monkeypatch):
+    first = jobs.run(predict(source, lattice, KEEP, tmp_path / "F")).read()
+    monkeypatch.setattr(predict_module, "ScatteringEngine", None)
+    began = time.monotonic()
+    again = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
+    assert time.monotonic() - began < 1.0
+    np.testing.assert_array_equal(again.read(), first)
+
+
+def test_other_settings_frames_or_reflections_are_computed_anew(source, lattice, tmp_path):
+    out = tmp_path / "F"
+    keys = [jobs.run(predict(source, lattice, KEEP, out)).key]
+    keys.append(jobs.run(predict(source, lattice, PredictSettings(b_iso=20), out)).key)
+    keys.append(jobs.run(predict(source, lattice.select(slice(100)), KEEP, out)).key)
+    other = write_frames(tmp_path, scene(seed=6), None, "other")
+    keys.append(jobs.run(predict(other, lattice, KEEP, out)).key)
+    keys.append(jobs.run(predict(other, lattice, KEEP, out, cell=gemmi.UnitCell(24, 26, 28.01, 85, 95, 105))).key)
+    assert len({str(key) for key in keys}) == 5
+
+
+class Interrupting(ScatteringEngine):
+    """An engine that takes its time, so that there is something to stop."""
+
+    calls = 0
+
+    def __call__(self, positions):
+        type(self).calls += 1
+        time.sleep(0.05)
+        return super().__call__(positions)
+
+
+@pytest.mark.parametrize("how", ["stop", "close"])
+def test_stopped_run_keeps_its_frames_and_is_gone_on_with(tmp_path, lattice, monkeypatch, how):
+    source = write_frames(tmp_path, scene(40), cells_like(CELL.parameters, 40))
+    whole = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "whole"))
+    monkeypatch.setattr(predict_module, "ScatteringEngine", Interrupting)
+    job = predict(source, lattice, PredictSettings(), tmp_path / "F")
+    while next(job).step < 5:
+        pass
+    assert jobs.stop(job) is None if how == "stop" else job.close() is None
+    done = int(StructureFactorStore.open(tmp_path / "F").finished.sum())
+    assert 5 <= done < 40
+    Interrupting.calls = 0
+    store = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "F"))
+    assert Interrupting.calls == 40 - done
+    np.testing.assert_array_equal(store.read(), whole.read())
+    np.testing.assert_allclose(store.frames.drift, whole.frames.drift, atol=1e-9)
+
+
+def test_snapshots_come_while_a_frame_takes_long(source, lattice, tmp_path, monkeypatch):
+    class Slow(ScatteringEngine):
+        def __call__(self, positions):
+            time.sleep(0.7)
+            return super().__call__(positions)
+
+    monkeypatch.setattr(predict_module, "ScatteringEngine", Slow)
+    job = predict(source, lattice, KEEP, tmp_path / "F")
+    next(job)
+    began = time.monotonic()
+    assert next(job).step == 0
+    assert time.monotonic() - began < 0.5
+    job.close()
+
+
+def test_damaged_store_is_replaced_and_a_stranger_is_not(source, lattice, tmp_path):
+    out = tmp_path / "F"
+    before = jobs.run(predict(source, lattice, KEEP, out)).read()
+    (out / "hkl" / "zarr.json").unlink()
+    np.testing.assert_array_equal(jobs.run(predict(source, lattice, KEEP, out)).read(), before)
+    stranger = tmp_path / "thesis"
+    stranger.mkdir()
+    (stranger / "chapter.txt").write_text("one")
+    with pytest.raises(BadInput, match="something else"):
+        jobs.run(predict(source, lattice, KEEP, stranger))
+    assert (stranger / "chapter.txt").read_text() == "one"
+
+
+def test_full_disk_is_a_sentence(source, lattice, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    job = predict(source, lattice, KEEP, tmp_path / "F")
+    next(job)
+    monkeypatch.setattr("zarr.storage._local._put", full)
+    with pytest.raises(DiskProblem, match="disk is full"):
+        jobs.run(job)
+
+
+# --- drift -----------------------------------------------------------------------------------------------------------
+
+
+def test_common_translation_is_found_and_taken_out(tmp_path, lattice):
+    """A drift that grows to more than a cell, with every frame's atoms wrapped into the cell by its edges."""
+    still = np.repeat(scene(1), 12, axis=0)
+    drift = np.outer(np.arange(12), [2.5, -1.7, 3.1])
+    orthogonal = np.array(CELL.orth.mat.tolist())
+    inside = (still + drift[:, None]) @ np.linalg.inv(orthogonal).T % 1.0
+    source = write_frames(tmp_path, inside @ orthogonal.T, cells_like(CELL.parameters, 12))
+    store = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "F"))
+    np.testing.assert_allclose(store.frames.drift, drift, atol=1e-3)
+    assert error(store.read(), np.repeat(store.read(np.array([0])), 12, axis=0)) < 1e-4
+    kept = jobs.run(predict(source, lattice, KEEP, tmp_path / "kept"))
+    assert error(kept.read(), np.repeat(kept.read(np.array([0])), 12, axis=0)) > 0.5
+    assert any("drift by up to 47.6" in warning for warning in kept.origin["warnings"])
+
+
+def test_rotation_is_not_taken_out(tmp_path, lattice):
+    positions = np.repeat(scene(1), 2, axis=0)
+    centre = positions[0].mean(axis=0)
+    turn = np.array([[np.cos(0.1), -np.sin(0.1), 0], [np.sin(0.1), np.cos(0.1), 0], [0, 0, 1]])
+    positions[1] = (positions[1] - centre) @ turn.T + centre
+    source = write_frames(tmp_path, positions, cells_like(CELL.parameters, 2))
+    store = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "F"))
+    values = store.read()
+    assert error(values[1], values[0]) > 0.3
+
+
+# --- boxes -----------------------------------------------------------------------------------------------------------
+
+
+def run_with_box(tmp_path, parameters, lattice, positions=None):
+    positions = scene() if positions is None else positions
+    source = write_frames(tmp_path, positions, cells_like(parameters, len(positions)))
+    return source, jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
+
+
+def test_positions_are_scaled_with_a_slightly_other_box(tmp_path, lattice):
+    """Frames of constant pressure: the same fractional coordinates in a box 0.3 % larger give the same F."""
+    a, b, c, *angles = CELL.parameters
+    box = (a * 1.003, b * 1.003, c * 1.003, *angles)
+    fractional = scene() @ np.linalg.inv(np.array(CELL.orth.mat.tolist())).T
+    stretched = fractional @ np.array(gemmi.UnitCell(*box).orth.mat.tolist()).T
+    reference = write_frames(tmp_path, scene(), None, "reference")
+    _, store = run_with_box(tmp_path, box, lattice, stretched)
+    assert error(store.read(), expected(reference, lattice)) < 1e-4
+    (warning,) = store.origin["warnings"]
+    assert "0.30 %" in warning
+    assert "scaled with the box" in warning
+
+
+@pytest.mark.parametrize(
+    ("factor", "saying"), [(1.012, "differs from the cell"), (1.4, "not the crystal's cell"), (1.0005, None)]
+)
+def test_other_boxes_are_left_aside_and_said(tmp_path, lattice, factor, saying):
+    a, b, c, *angles = CELL.parameters
+    source, store = run_with_box(tmp_path, (a * factor, b, c, *angles), lattice)
+    if saying is None:
+        assert store.origin["warnings"] == []
+        return
+    (warning,) = store.origin["warnings"]
+    assert saying in warning
+    assert error(store.read(), expected(source, lattice)) < 1e-5
+
+
+def test_box_of_several_cells(tmp_path, lattice):
+    """Two equal cells side by side scatter twice as much as one at the cell's own indices."""
+    a, b, c, *angles = CELL.parameters
+    one = scene(3)[:, : N_ATOMS // 2]
+    edge = np.array(CELL.orth.mat.tolist()) @ [1, 0, 0]
+    source, store = run_with_box(tmp_path, (2 * a, b, c, *angles), lattice, np.concatenate([one, one + edge], axis=1))
+    assert "2 x 1 x 1 cells" in store.origin["warnings"][0]
+    assert error(store.read(), expected(source, lattice)) < 1e-5
+
+
+def test_breathing_box_is_said(tmp_path, lattice):
+    cells = cells_like(CELL.parameters, 6) * np.r_[np.linspace(1, 1.004, 6), 1][:6, None] ** [1, 1, 1, 0, 0, 0]
+    source = write_frames(tmp_path, scene(), cells)
+    store = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
+    assert "changes by up to 0.40 %" in store.origin["warnings"][0]
+
+
+def test_frames_without_a_box(tmp_path, lattice):
+    source = write_frames(tmp_path, scene(), None)
+    store = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
+    assert store.origin["warnings"] == []
+    assert np.isnan(store.frames.cell).all()
+    assert error(store.read(), expected(source, lattice)) < 1e-5
+
+
+# --- bad requests ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [PredictSettings(relative_error=0.0), PredictSettings(relative_error=1.0), PredictSettings(b_iso=np.nan)],
+)
+def test_settings_out_of_range(source, lattice, tmp_path, settings):
+    with pytest.raises(BadInput):
+        jobs.run(predict(source, lattice, settings, tmp_path / "F"))
+
+
+def test_no_reflections(source, lattice, tmp_path):
+    with pytest.raises(BadInput, match="no reflections"):
+        jobs.run(predict(source, lattice.select(slice(0)), KEEP, tmp_path / "F"))
+
+
+# --- real data -------------------------------------------------------------------------------------------------------
+
+
+def test_lysozyme_against_direct_summation(shared_data, tmp_path):
+    folder = shared_data / "lysozyme"
+    source = open_frames([folder / "lyso.xtc"], folder / "lyso_topology.pdb")
+    cell = gemmi.UnitCell(27.424, 32.134, 34.513, 88.66, 108.46, 111.88)
+    lattice = half_lattice(cell, P1, 3.0)
+    store = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
+    assert store.n_frames == 101
+    assert "not the crystal's cell" in store.origin["warnings"][0]
+    elements, kind = np.unique(source.atoms.element, return_inverse=True)
+    stol2 = cell.calculate_1_d2_array(lattice.hkl) / 4
+    f = np.array([[gemmi.Element(str(e)).it92.calculate_sf(s) for s in stol2] for e in elements])
+    for frame in (100,):
+        place = source.positions(frame).astype(float) @ np.array(cell.frac.mat.tolist()).T
+        direct = (f[kind].T * np.exp(2j * np.pi * (lattice.hkl @ place.T))).sum(axis=1)
+        assert error(store.read(np.array([frame]))[0], direct) < 1e-5
+
+
+def test_peptide_crystal_supercell(shared_data, tmp_path):
+    folder = shared_data / "peptide_crystal"
+    source = open_frames([folder / "mdXtal.nc"], folder / "x6dky.parm7")
+    lattice = half_lattice(gemmi.UnitCell(19.142, 23.632, 23.851, 90, 90, 90), gemmi.SpaceGroup("P 2 21 21"), 2.5)
+    store = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "F"))
+    assert store.origin["warnings"] == ["The box of the frames holds 2 x 1 x 1 cells"]
+    assert store.lattice.space_group.hm == "P 1"
+    assert np.isfinite(store.read()).all()
+
+
+# --- all reflections of a cell ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parameters", [(24, 26, 28, 85, 95, 105), (20, 20, 33, 90, 90, 120), (50, 4.8, 15, 90, 101, 90)]
+)
+@pytest.mark.parametrize("d_max", [None, 9.0])
+def test_half_lattice_is_the_sphere_without_mates(parameters, d_max):
+    cell = gemmi.UnitCell(*parameters)
+    lattice = half_lattice(cell, P1, 3.0, d_max)
+    box = np.mgrid[-20:21, -20:21, -20:21].reshape(3, -1).T
+    d = 1 / np.sqrt(np.maximum(cell.calculate_1_d2_array(box), 1e-12))
+    sphere = {tuple(h) for h in box[(d >= 3.0) & (d <= (d_max or 1e5))].tolist()}
+    found = [tuple(h) for h in lattice.hkl.tolist()]
+    assert len(found) == len(set(found)) == len(sphere) // 2
+    assert set(found) | {(-h, -k, -l) for h, k, l in found} == sphere
+    assert found == sorted(found)
+    assert all(h > (0, 0, 0) for h in found)
+
+
+def test_systematic_absences_are_kept():
+    lattice = half_lattice(gemmi.UnitCell(30, 30, 40, 90, 90, 90), gemmi.SpaceGroup("P 41"), 4.0)
+    assert [0, 0, 1] in lattice.hkl.tolist()
+    assert lattice.space_group.hm == "P 41"
+
+
+@pytest.mark.parametrize(
+    ("d_min", "d_max"), [(0.0, None), (-2.0, None), (np.nan, None), (2.0, 2.0), (2.0, 1.0), (0.01, None)]
+)
+def test_limits_that_make_no_sense(d_min, d_max):
+    with pytest.raises(BadInput):
+        half_lattice(gemmi.UnitCell(60, 70, 80, 90, 90, 90), P1, d_min, d_max)
+
+
+# --- one MTZ per frame -----------------------------------------------------------------------------------------------
+
+
+def write_frame(path: Path, lattice: MillerLattice, values: np.ndarray) -> Path:
+    columns = [
+        MtzColumn("FC", "F", np.abs(values).astype(np.float32)),
+        MtzColumn("PHIC", "P", np.degrees(np.angle(values)).astype(np.float32)),
+    ]
+    write_mtz(path, lattice, columns, title="frame", history=[])
+    return path
+
+
+@pytest.fixture
+def frame_files(tmp_path, lattice):
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(4, len(lattice))) + 1j * rng.normal(size=(4, len(lattice)))
+    return [write_frame(tmp_path / f"{i}.mtz", lattice, value) for i, value in enumerate(values)], values
+
+
+def test_frames_are_collected_from_mtz_files(frame_files, lattice, tmp_path):
+    files, values = frame_files
+    shuffled = lattice.select(np.random.default_rng(0).permutation(len(lattice))[:200])
+    mates = MillerLattice(-shuffled.hkl, CELL, P1)
+    for wanted, turn in ((shuffled, np.asarray), (mates, np.conj)):
+        store = jobs.run(collect_mtz_frames(files, wanted, tmp_path / "F"))
+        rows = [lattice.hkl.tolist().index(h) for h in shuffled.hkl.tolist()]
+        assert error(store.read(), turn(values[:, rows])) < 1e-6
+        assert store.frames.source == tuple(str(file) for file in files)
+        assert np.isnan(store.frames.drift).all()
+
+
+def test_collecting_again_reads_no_file_twice(frame_files, lattice, tmp_path, monkeypatch):
+    files, _ = frame_files
+    first = jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F")).read()
+    monkeypatch.setattr("mdweights_core.scattering.collect.read_frame", None)
+    np.testing.assert_array_equal(jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F")).read(), first)
+
+
+def test_reflections_missing_in_a_frame_are_left_out_of_all(frame_files, lattice, tmp_path):
+    files, values = frame_files
+    holed = values[1].copy()
+    holed[10:15] = np.nan
+    write_frame(files[1], lattice, holed)
+    store = jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F"))
+    assert store.n_hkl == len(lattice) - 5
+    assert store.origin["warnings"] == [f"5 of {len(lattice)} reflections are missing in some frame and were left out"]
+    assert error(store.read(), np.delete(values, slice(10, 15), axis=1)) < 1e-6
+
+
+def test_frames_that_lack_most_reflections(frame_files, lattice, tmp_path):
+    files, values = frame_files
+    write_frame(files[2], lattice.select(slice(100)), values[2][:100])
+    with pytest.raises(BadInput, match="missing") as caught:
+        jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F"))
+    assert caught.value.where == str(files[2])
+
+
+def test_frame_with_another_cell_is_named(frame_files, lattice, tmp_path):
+    files, values = frame_files
+    other = MillerLattice(lattice.hkl, gemmi.UnitCell(25, 26, 28, 85, 95, 105), P1)
+    write_frame(files[3], other, values[3])
+    with pytest.raises(BadInput, match="is not that of the map") as caught:
+        jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F"))
+    assert caught.value.where == str(files[3])
+
+
+def test_no_mtz_files(lattice, tmp_path):
+    with pytest.raises(BadInput, match="no frames"):
+        jobs.run(collect_mtz_frames([], lattice, tmp_path / "F"))
