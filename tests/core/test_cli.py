@@ -1,0 +1,143 @@
+"""The command line: exit codes, one JSON object, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mdweights_core.cli.main import INTERRUPTED, Window, main
+from mdweights_core.example import example_inputs
+from mdweights_core.faults import fault_log_path
+
+FIT_KEYS = {"cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff", "n_active", "weights_file", "iterations", "seconds", "kkt_residual", "warnings"}
+
+
+@pytest.fixture(scope="module")
+def example_arguments():
+    inputs = example_inputs()
+    return ["--map", str(inputs.map), "--frames", str(inputs.frames[0]), "--topology", str(inputs.topology)]
+
+
+def test_no_subcommand_opens_the_window():
+    opened = []
+    window = Window(open=lambda project: opened.append(project) or 7, picture=lambda project, out: None)
+    assert main([], window) == 7
+    assert opened == [None]
+
+
+def test_help_and_version_work_without_a_window(capsys):
+    assert main([]) == 0
+    assert "COMMAND" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+
+
+def test_fit_prints_one_json_object(example_arguments, tmp_path, capsys):
+    out = tmp_path / "a.mdw"
+    assert main(["fit", *example_arguments, "--d-min", "2", "--out", str(out), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert FIT_KEYS | {f"{k}_uniform" for k in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")} <= set(result)
+    assert os.path.exists(result["weights_file"])
+    assert result["cc_aniso_free"] > result["cc_aniso_free_uniform"]
+
+
+def test_fit_prints_a_summary_for_people(example_arguments, tmp_path, capsys):
+    assert main(["fit", *example_arguments, "--d-min", "2.5", "--out", str(tmp_path / "a.mdw")]) == 0
+    text = capsys.readouterr().out
+    assert "anisotropic CC" in text
+    assert "held-out" in text
+
+
+def test_predict_then_info_then_fit_from_the_store(example_arguments, tmp_path, capsys):
+    store = str(tmp_path / "f.zarr")
+    assert main(["predict", *example_arguments, "--d-min", "2.5", "--out", store, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["n_frames"] == 108
+    assert main(["predict", *example_arguments, "--d-min", "2.5", "--out", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_reflections"] == first["n_reflections"]
+    assert main(["info", store, "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)["files"][0]
+    assert described["n_finished"] == 108
+    arguments = ["fit", "--map", example_arguments[1], "--frames", store, "--d-min", "2.5", "--out", str(tmp_path / "a.mdw")]
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_frames"] == 108
+
+
+def test_export_and_report(example_project, tmp_path, capsys):
+    project = str(example_project.path)
+    files = {kind: tmp_path / f"w.{kind}" for kind in ("mtz", "csv", "ndx", "pdb")}
+    options = [text for kind, path in files.items() for text in (f"--{kind}", str(path))]
+    assert main(["export", project, *options, "--top", "2", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == set(files)
+    assert all(path.stat().st_size > 0 for path in files.values())
+    page = tmp_path / "r.html"
+    assert main(["report", project, "--out", str(page)]) == 0
+    text = page.read_text()
+    assert text.count("<svg") == 5
+    assert "src=" not in text  # nothing is fetched: the page is whole by itself
+    assert f"{example_project.fit.scores.cc_aniso_free:.4f}" in text
+
+
+def test_info_describes_every_kind_of_file(example_project, tmp_path, capsys):
+    inputs = example_project.inputs
+    files = [str(inputs.map), str(example_project.path), str(example_project.path / "frames.zarr")]
+    assert main(["info", *files]) == 0
+    text = capsys.readouterr().out
+    assert "IDIFF" in text
+    assert "P 21 21 21" in text
+    assert main(["info", str(inputs.frames[0]), "--topology", str(inputs.topology), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["n_frames"] == 108
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["info", "nowhere.mtz"], "does not exist"),
+        (["fit", "--map", "nowhere.mtz", "--frames", "x.xtc", "--out", "a.mdw"], "does not exist"),
+        (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a"], ".mdw"),
+        (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--theta", "-1"], "theta"),
+        (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--d-min", "9", "--d-max", "2"], "d_min"),
+        (["predict", "--frames", "x.xtc", "--out", "f.zarr"], "--d-min"),
+        (["predict", "--frames", "x.xtc", "--out", "f", "--d-min", "2"], ".zarr"),
+        (["export", "a.mdw"], "nothing to export"),
+        (["report", "a.mdw", "--out", "r.html"], "not an mdweights project"),
+    ],
+)
+def test_bad_input_ends_with_a_sentence_and_two(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_the_program_is_told_and_logged(monkeypatch, capsys):
+    monkeypatch.setattr("mdweights_core.cli.info._describe", lambda *_: 1 / 0)
+    assert main(["info", "x"]) == 1
+    error = capsys.readouterr().err
+    assert "fault of mdweights" in error
+    assert "Traceback" not in error
+    assert "ZeroDivisionError" in fault_log_path().read_text()
+
+
+def test_interrupt_ends_with_130_and_the_next_run_goes_on(example_arguments, tmp_path):
+    store = tmp_path / "f.zarr"
+    command = [sys.executable, "-m", "app.launch", "predict", *example_arguments, "--out", str(store)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (store / "zarr.json").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert "Traceback" not in error
+    if process.returncode != 0:  # a fast machine may have finished before the signal
+        assert process.returncode == INTERRUPTED
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
