@@ -49,7 +49,9 @@ def draw_window(project: Path, picture: Path) -> None:
         raise MdweightsError(f"the window could not be drawn ({error})") from error
     if done.returncode != 0 or not picture.exists():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise MdweightsError(f"the window could not be drawn ({last})", advice="Install xvfb for pictures without a display")
+        raise MdweightsError(
+            f"the window could not be drawn ({last})", advice="Install xvfb for pictures without a display"
+        )
 
 
 if __name__ == "__main__":

@@ -30,13 +30,13 @@ def kept_frames(weights: np.ndarray) -> np.ndarray:
 
 
 def export_mtz(project: Project, path: str | Path) -> None:
-    """Write the weighted MTZ.
+    r"""Write the weighted MTZ.
 
     Columns, on the absolute scale (electrons, electrons squared) of the unit cell simulated:
 
     ==================  ====  ===============================================================================
     FWT, PHIFWT         F, P  weighted mean structure factor, averaged over the space group (Coot opens it)
-    IMEAN               J     weighted mean of \\|F\\|^2, averaged over the Laue class
+    IMEAN               J     weighted mean of \|F\|^2, averaged over the Laue class
     IDIFF               J     calculated diffuse intensity, averaged over the Laue class
     IDOBS, SIGIDOBS     J, Q  observed diffuse intensity and sigma on the fitted scale
     IDANISO, IDOBSANISO R     both with the shell means removed
@@ -99,7 +99,7 @@ def history_lines(project: Project) -> list[str]:
     s, u = fit.scores, fit.uniform
     return [
         f"{project.provenance.get('program', 'mdweights')} {project.provenance.get('date', '')}".strip(),
-        f"map {Path(inputs.map).name}; frames {', '.join(Path(p).name for p in inputs.frames[:3])} ({len(fit.weights)})",
+        f"map {Path(inputs.map).name}; {len(fit.weights)} frames of {', '.join(p.name for p in inputs.frames[:3])}",
         f"objective {settings.objective}, solver {settings.solver}, theta {settings.theta:g}, seed {settings.seed}",
         f"CC {s.cc:.4f} (equal weights {u.cc:.4f}), free {s.cc_free:.4f} ({u.cc_free:.4f})",
         f"CCaniso {s.cc_aniso:.4f} (equal {u.cc_aniso:.4f}), free {s.cc_aniso_free:.4f} ({u.cc_aniso_free:.4f})",

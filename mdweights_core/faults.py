@@ -19,7 +19,9 @@ def fault_log_path() -> Path:
 
 def describe_fault(error: BaseException) -> str:
     """Versions and traceback, as text."""
-    head = f"{datetime.now(UTC).isoformat(timespec='seconds')} mdweights {__version__}, Python {platform.python_version()}"
+    head = (
+        f"{datetime.now(UTC).isoformat(timespec='seconds')} mdweights {__version__}, Python {platform.python_version()}"
+    )
     return head + "\n" + "".join(traceback.format_exception(error))
 
 

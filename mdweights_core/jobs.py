@@ -47,7 +47,7 @@ class Progress:
 Job = Generator[Progress, None, Result]
 
 
-class Stopped(Exception):  # noqa: N818 - a request, not an error
+class Stopped(Exception):
     """Thrown into a job at its last snapshot when the user asks it to stop."""
 
 

@@ -1,7 +1,7 @@
 """The project: a folder NAME.mdw with everything a fit was made from, what came out, and how to make it again.
 
 `project.json` (schema version, inputs, settings, result figures, provenance) points at one array file. Both are written
-under new names, flushed to disk and renamed, the pointer last: killing the program leaves the old project or the new one.
+under new names, flushed to disk and renamed, the pointer last: a killed program leaves the old project or the new one.
 """
 
 from __future__ import annotations
@@ -276,8 +276,9 @@ def _frame_arrays(frames: FrameTable) -> dict[str, np.ndarray]:
 def _load_frames(arrays: Mapping[str, np.ndarray]) -> FrameTable:
     from mdweights_core.scattering.store import FrameTable
 
-    found = {f.name: arrays[f"frames/{f.name}"] for f in fields(FrameTable)}
-    return FrameTable(**(found | {"source": tuple(str(s) for s in found["source"])}))
+    found: dict[str, Any] = {f.name: arrays[f"frames/{f.name}"] for f in fields(FrameTable)}
+    found["source"] = tuple(str(s) for s in found["source"])
+    return FrameTable(**found)
 
 
 def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WeightFit:
@@ -291,8 +292,9 @@ def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> We
         tuple(record["ndiv"]),
     )
     numbers = ("n_eff", "n_eff_entropy", "n_active", "kkt_residual", "iterations", "seconds", "converged", "stopped")
+    from_arrays: dict[str, Any] = {name: arrays[name] for name in _FIT_ARRAYS}
     return WeightFit(
-        **{name: arrays[name] for name in _FIT_ARRAYS},
+        **from_arrays,
         **{name: result[name] for name in (*numbers, "outcome", "scale", "offset", "raw_sum")},
         scores=_load_scores(result, arrays, "fitted", ""),
         uniform=_load_scores(result, arrays, "uniform", "_uniform"),

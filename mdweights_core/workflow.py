@@ -98,7 +98,7 @@ def load_map(inputs: FitInputs) -> DiffuseMap:
     if len(inside) == 0:
         d = diffuse_map.lattice.d_spacing
         raise BadInput(
-            f"no reflection of the map lies between the resolution limits; it reaches from {d.max():.2f} to {d.min():.2f} A",
+            f"no reflection lies between the resolution limits; the map reaches from {d.max():.2f} to {d.min():.2f} A",
             where=inputs.map,
             advice="Change --d-min or --d-max",
         )
@@ -108,11 +108,13 @@ def load_map(inputs: FitInputs) -> DiffuseMap:
 def load_frames(
     inputs: FitInputs, diffuse_map: DiffuseMap, settings: PredictSettings, out: Path
 ) -> Job[StructureFactorStore]:
-    """Structure factors of the frames on the map's lattice: a given store, per-frame MTZs, or computed from a trajectory."""
+    """Structure factors of the frames on the map's lattice: from a store, per-frame MTZs or a trajectory."""
     if frame_kind(inputs.frames) == "store":
         return open_complete_store(inputs.frames[0])
     lattice = laue_groups(diffuse_map.lattice).p1
-    return (yield from frames_on_lattice(inputs.frames, inputs.topology, lattice, settings, out, typed_cell(inputs.cell)))
+    return (
+        yield from frames_on_lattice(inputs.frames, inputs.topology, lattice, settings, out, typed_cell(inputs.cell))
+    )
 
 
 def frames_on_lattice(
@@ -196,7 +198,9 @@ def frame_mtzs(frames: Sequence[Path]) -> tuple[Path, ...]:
         else:
             found.append(path)
     if not found:
-        raise BadInput("the folder holds no MTZ files", where=frames[0], advice="Choose the folder of per-frame MTZ files")
+        raise BadInput(
+            "the folder holds no MTZ files", where=frames[0], advice="Choose the folder of per-frame MTZ files"
+        )
     return tuple(found)
 
 

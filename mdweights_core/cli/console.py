@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,7 +32,7 @@ class Terminal:
         """A line for people."""
         self._out.print(text, markup=False)
 
-    def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A small table for people: first column left, the others right."""
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for i, name in enumerate(columns):

@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
         # the reader of our output has gone away (`mdweights info ... | head`): nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is told, not thrown at the user
-        terminal.error(f"A fault of mdweights ({type(error).__name__}: {error}). Details are in {write_fault_log(error)}.")
+        terminal.error(
+            f"A fault of mdweights ({type(error).__name__}: {error}). Details are in {write_fault_log(error)}."
+        )
         return 1
     return 0
 
@@ -72,7 +74,7 @@ def _open_window(parser: argparse.ArgumentParser, window: Window | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mdweights",
-        description="Frame weights for MD ensembles from diffuse-scattering maps. Without a subcommand the window opens.",
+        description="Frame weights for MD ensembles from diffuse-scattering maps. Without a subcommand: the window.",
     )
     parser.add_argument("--version", action="version", version=f"mdweights {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="subcommands")

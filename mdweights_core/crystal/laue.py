@@ -1,8 +1,8 @@
 """Equivalent reflections under the Laue class of a space group, Friedel's law included.
 
-Intensities of a crystal are equal at all images h R of a reflection, R the rotation parts of the space group, and at -h.
-Diffuse intensities obey the Laue class too, but a single simulated frame does not: its structure factors are computed at
-every image (`LaueGroups.p1`) and only the variance over frames is averaged.
+Intensities of a crystal are equal at all images h R of a reflection (R: rotations of the space group) and at -h. Diffuse
+intensities obey the Laue class too, but a single simulated frame does not: its structure factors are computed at every
+image (`LaueGroups.p1`) and only the variance over frames is averaged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mdweights_core.crystal.lattice import MillerLattice
 
 
 def laue_rotations(space_group: gemmi.SpaceGroup) -> np.ndarray:
-    """Distinct rotation matrices R of the Laue class, acting as ``h' = h R``: int64 [n_op, 3, 3], the identity first."""
+    """Distinct rotation matrices R of the Laue class, acting as ``h' = h R``: int64 [n_op, 3, 3], identity first."""
     unique: dict[bytes, np.ndarray] = {}
     for operation in space_group.operations().sym_ops:
         rotation = np.array(operation.rot, dtype=np.int64) // operation.DEN
@@ -37,7 +37,7 @@ def hkl_key(hkl: np.ndarray) -> np.ndarray:
 
 
 def images(hkl: np.ndarray, space_group: gemmi.SpaceGroup) -> np.ndarray:
-    """All images of each reflection under the Laue class, int32 [n_op, n_hkl, 3] (with repeats on special positions)."""
+    """All images of each reflection under the Laue class, int32 [n_op, n_hkl, 3], repeated on special positions."""
     return np.einsum("ni,oij->onj", np.asarray(hkl, dtype=np.int64), laue_rotations(space_group)).astype(np.int32)
 
 

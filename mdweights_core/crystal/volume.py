@@ -29,7 +29,7 @@ class Slice:
     axes : float64 [2, 2]
         Cartesian steps (1/angstrom) of one unit of u (along x) and of v, at the true angle between them.
     origin : float64 [2]
-        Where u = v = 0 lies in the plane, seen along its normal, relative to the foot of the perpendicular from hkl = 0.
+        Where u = v = 0 lies in the plane, relative to the foot of the perpendicular from the origin hkl = 0.
     cell : gemmi.UnitCell
     """
 
@@ -61,7 +61,7 @@ class Slice:
         u, v = np.linalg.solve(self.axes.T, np.array([x, y]))
         return self._hkl(round(float(u)), round(float(v)))
 
-    def value_at(self, h: int, k: int, l: int) -> float:  # noqa: E741
+    def value_at(self, h: int, k: int, l: int) -> float:
         """The value of a reflection of this plane; NaN outside or where not measured."""
         index = (h, k, l)
         u, v = index[_AXIS[self.zone[0]]], index[_AXIS[self.zone[1]]]
@@ -69,7 +69,7 @@ class Slice:
             return float("nan")
         return float(self.values[v + self.v_max, u + self.u_max])
 
-    def d_at(self, h: int, k: int, l: int) -> float:  # noqa: E741
+    def d_at(self, h: int, k: int, l: int) -> float:
         """d spacing of a reflection, angstrom; infinite at the origin."""
         return float("inf") if h == k == l == 0 else float(self.cell.calculate_d([h, k, l]))
 
@@ -113,7 +113,7 @@ class ReciprocalVolume:
     @property
     def limits(self) -> tuple[int, int, int]:
         """(h_max, k_max, l_max)."""
-        h, k, l = (n // 2 for n in self.values.shape)  # noqa: E741
+        h, k, l = (n // 2 for n in self.values.shape)
         return (h, k, l)
 
     def slice(self, zone: str, level: int) -> Slice:

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from mdweights_core.crystal.shells import anisotropic_operator
@@ -82,7 +83,9 @@ def slices_figure(fit: WeightFit, zone: str, level: int, *, anisotropic: bool) -
     difference = planes[0].values - planes[1].values
     _, spread = _limits(difference, True)
     images.append(_draw_slice(panels[2], difference, planes[0], -spread, spread, "RdBu_r"))
-    for axes, image, title in zip(panels, images, ("observed", "calculated", "observed \N{MINUS SIGN} calculated"), strict=True):
+    for axes, image, title in zip(
+        panels, images, ("observed", "calculated", "observed \N{MINUS SIGN} calculated"), strict=True
+    ):
         axes.set_title(title, fontsize=9)
         figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
     panels[0].set_ylabel("1/\N{ANGSTROM SIGN}", fontsize=8)
@@ -108,7 +111,7 @@ def _limits(values: np.ndarray, symmetric: bool) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-12))
 
 
-def _draw_slice(axes: Axes, values: np.ndarray, plane: Slice, low: float, high: float, colours: str) -> object:
+def _draw_slice(axes: Axes, values: np.ndarray, plane: Slice, low: float, high: float, colours: str) -> QuadMesh:
     u = np.arange(-plane.u_max - 0.5, plane.u_max + 1)
     v = np.arange(-plane.v_max - 0.5, plane.v_max + 1)
     grid_u, grid_v = np.meshgrid(u, v)
@@ -152,5 +155,3 @@ def _finish(axes: Axes, x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7, frameon=False)
-
-

@@ -17,6 +17,7 @@ from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fi
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
 from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
 
+
 def fit_weights(
     problem: WeightProblem, settings: FitSettings | None = None, start_weights: np.ndarray | None = None
 ) -> Job[WeightFit]:
@@ -203,6 +204,6 @@ def fit_warnings(
         yield "The observed map came without its isotropic part: only the anisotropic CC means anything."
     if abs(raw_sum - 1) > 0.005:
         yield (
-            f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into what it fitted; "
+            f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into its fit; "
             "all scores here are for the weights divided by their sum."
         )

@@ -39,6 +39,6 @@ def indexing_warning(problem: WeightProblem, calculated: np.ndarray, cc_aniso: f
     if best <= cc_aniso + noise:
         return None
     return (
-        f"Reindexing the map, as it is used here, by {operator} would raise the anisotropic CC of the unweighted frames "
-        f"from {cc_aniso:.3f} to {best:.3f}: the frames and the map are probably indexed differently."
+        f"Reindexing the map, as it is used here, by {operator} would raise the anisotropic CC of the unweighted "
+        f"frames from {cc_aniso:.3f} to {best:.3f}: the frames and the map are probably indexed differently."
     )

@@ -14,6 +14,7 @@ from mdweights_core.weights.settings import FitSettings
 ACTIVE = 1e-6
 """A frame counts as active above this part of the uniform weight."""
 
+_NOTABLE = 0.002  # a change of CC worth a word
 HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
 
 
@@ -102,10 +103,13 @@ def verdict(fit: WeightFit) -> str:
     name, held_out, plain = _headline(fit)
     if np.isfinite(held_out):
         gain = held_out - plain
-        word = "better than" if gain > 0.002 else "no better than" if gain > -0.002 else "worse than"
-        first = f"On held-out reflections the weighted ensemble reaches {name} {held_out:.3f}, {word} equal weights ({plain:.3f})"
+        word = "better than" if gain > _NOTABLE else "no better than" if gain > -_NOTABLE else "worse than"
+        first = (
+            f"On held-out reflections the weighted ensemble reaches {name} {held_out:.3f}, "
+            f"{word} equal weights ({plain:.3f})"
+        )
     else:
-        first = f"There are no held-out reflections; fitted {name} {fit.scores.cc_aniso:.3f}, equal weights {fit.uniform.cc_aniso:.3f}"
+        first = f"No reflections were held out, so nothing says whether {name} of the fit is more than overfitting"
     return f"{first}; the weight is spread over about {fit.n_eff:.0f} effective frames of {len(fit.weights)}."
 
 

@@ -1,4 +1,4 @@
-"""How well a calculated map agrees with the observed one, on work and free reflections, in total and without the fall-off."""
+"""Agreement of a calculated with the observed map: work and free, in total and without the fall-off."""
 
 from __future__ import annotations
 

@@ -15,7 +15,19 @@ from mdweights_core.cli.main import INTERRUPTED, Window, main
 from mdweights_core.example import example_inputs
 from mdweights_core.faults import fault_log_path
 
-FIT_KEYS = {"cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff", "n_active", "weights_file", "iterations", "seconds", "kkt_residual", "warnings"}
+FIT_KEYS = {
+    "cc",
+    "cc_aniso",
+    "cc_free",
+    "cc_aniso_free",
+    "n_eff",
+    "n_active",
+    "weights_file",
+    "iterations",
+    "seconds",
+    "kkt_residual",
+    "warnings",
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +77,17 @@ def test_predict_then_info_then_fit_from_the_store(example_arguments, tmp_path, 
     assert main(["info", store, "--json"]) == 0
     described = json.loads(capsys.readouterr().out)["files"][0]
     assert described["n_finished"] == 108
-    arguments = ["fit", "--map", example_arguments[1], "--frames", store, "--d-min", "2.5", "--out", str(tmp_path / "a.mdw")]
+    arguments = [
+        "fit",
+        "--map",
+        example_arguments[1],
+        "--frames",
+        store,
+        "--d-min",
+        "2.5",
+        "--out",
+        str(tmp_path / "a.mdw"),
+    ]
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n_frames"] == 108
 

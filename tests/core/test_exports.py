@@ -24,7 +24,16 @@ def mtz(example_project, tmp_path_factory):
 def test_columns_types_and_history(mtz, example_project):
     found, _ = mtz
     types = {c.label: c.type for c in found.columns}
-    expected = {"FWT": "F", "PHIFWT": "P", "IMEAN": "J", "IDIFF": "J", "IDOBS": "J", "SIGIDOBS": "Q", "IDANISO": "R", "IDOBSANISO": "R"}
+    expected = {
+        "FWT": "F",
+        "PHIFWT": "P",
+        "IMEAN": "J",
+        "IDIFF": "J",
+        "IDOBS": "J",
+        "SIGIDOBS": "Q",
+        "IDANISO": "R",
+        "IDOBSANISO": "R",
+    }
     assert expected.items() <= types.items()
     assert types["FreeR_flag"] == "I"
     assert found.spacegroup.xhm() == "P 21 21 21"

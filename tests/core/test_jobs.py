@@ -9,7 +9,7 @@ from mdweights_core.jobs import Clock, Progress, Stopped
 def _count(n: int, cleaned: list[str], keep: bool):
     done = 0
     try:
-        for done in range(1, n + 1):  # noqa: B007
+        for done in range(1, n + 1):
             yield Progress("counting", done, n)
     except Stopped:
         if not keep:

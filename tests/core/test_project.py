@@ -117,7 +117,9 @@ def test_a_folder_that_is_no_project_is_told(tmp_path):
 
 
 def test_inputs_survive_json(tmp_path):
-    inputs = FitInputs(tmp_path / "m.mtz", (tmp_path / "a.xtc",), tmp_path / "t.pdb", cell=(1, 2, 3, 90, 90, 90), d_min=2.0)
+    inputs = FitInputs(
+        tmp_path / "m.mtz", (tmp_path / "a.xtc",), tmp_path / "t.pdb", cell=(1, 2, 3, 90, 90, 90), d_min=2.0
+    )
     assert FitInputs.from_json(json.loads(json.dumps(inputs.to_json()))) == inputs
 
 

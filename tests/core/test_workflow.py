@@ -68,9 +68,9 @@ def test_frames_of_a_folder_are_taken_in_natural_order(tmp_path):
     for name in ("f10.mtz", "f2.mtz", "f1.mtz.gz", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
     assert [p.name for p in frame_mtzs([tmp_path])] == ["f1.mtz.gz", "f2.mtz", "f10.mtz"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
     with pytest.raises(BadInput, match="no MTZ files"):
-        empty = tmp_path / "empty"
-        empty.mkdir()
         frame_mtzs([empty])
 
 

@@ -6,10 +6,20 @@ A step is some 150 ms of work, so that whoever drives the solver can show progre
 from __future__ import annotations
 
 from mdweights_core.weights.solvers.base import SOLVERS, Solver, SolverSettings, SolverState
-from mdweights_core.weights.solvers.first_order import Adam, AdamPrototype, LBFGS
+from mdweights_core.weights.solvers.first_order import LBFGS, Adam, AdamPrototype
 from mdweights_core.weights.solvers.gauss_newton import GaussNewton
 
-__all__ = ["SOLVERS", "Adam", "AdamPrototype", "GaussNewton", "LBFGS", "Solver", "SolverSettings", "SolverState", "make_solver"]
+__all__ = [
+    "LBFGS",
+    "SOLVERS",
+    "Adam",
+    "AdamPrototype",
+    "GaussNewton",
+    "Solver",
+    "SolverSettings",
+    "SolverState",
+    "make_solver",
+]
 
 _CLASSES: dict[str, type[Solver]] = {
     "gauss-newton": GaussNewton,

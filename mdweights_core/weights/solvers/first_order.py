@@ -1,4 +1,4 @@
-"""First-order solvers from optax: L-BFGS and Adam on softmax weights, and the prototype's Adam on raw sigmoid weights."""
+"""First-order solvers from optax: L-BFGS, Adam, and the prototype's Adam on raw sigmoid weights."""
 
 from __future__ import annotations
 
@@ -54,7 +54,15 @@ def _optimiser(name: str, learning_rate: float) -> optax.GradientTransformationE
 
 @partial(jax.jit, static_argnames=("loss", "optimiser", "learning_rate"))
 def _advance(
-    carry: _Carry, n: Array, arrays: ModelArrays, theta: Array, prior: Array, *, loss: str, optimiser: str, learning_rate: float
+    carry: _Carry,
+    n: Array,
+    arrays: ModelArrays,
+    theta: Array,
+    prior: Array,
+    *,
+    loss: str,
+    optimiser: str,
+    learning_rate: float,
 ) -> tuple[_Carry, Array]:
     """`n` iterations in one compiled loop, and the loss at the new parameters."""
     method, function = _optimiser(optimiser, learning_rate), _LOSSES[loss]
@@ -84,7 +92,9 @@ class _FirstOrder(Solver):
     def start(self, arrays: ModelArrays, weights: np.ndarray) -> SolverState:
         parameters = jnp.asarray(self._to_parameters(weights))
         carry = _Carry(parameters, _optimiser(self.optimiser, self.learning_rate).init(parameters))
-        value = _LOSSES[self.loss](parameters, arrays, jnp.asarray(self.settings.theta), jnp.asarray(self.settings.prior))
+        value = _LOSSES[self.loss](
+            parameters, arrays, jnp.asarray(self.settings.theta), jnp.asarray(self.settings.prior)
+        )
         return SolverState(np.asarray(weights), -float(value), memory=_Memory(carry))
 
     def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
@@ -106,19 +116,21 @@ class _FirstOrder(Solver):
         improved = found > memory.best_gain + self.settings.tolerance
         memory = _Memory(carry, chunk, max(found, memory.best_gain), 0 if improved else memory.since_best + n)
         weights, total = self._to_weights(np.asarray(carry.parameters, dtype=np.float64))
-        moved = replace(
-            state, weights=weights, gain=found, iteration=state.iteration + n, raw_sum=total, memory=memory
-        )
+        moved = replace(state, weights=weights, gain=found, iteration=state.iteration + n, raw_sum=total, memory=memory)
         return self._conclude(moved, memory)
 
     def _conclude(self, state: SolverState, memory: _Memory) -> SolverState:
         if not np.isfinite(state.gain):
-            return replace(state, done=True, outcome="The objective is no longer a number; the last weights are not usable.")
+            return replace(
+                state, done=True, outcome="The objective is no longer a number; the last weights are not usable."
+            )
         if memory.since_best >= self.patience:
             text = f"No further gain in {memory.since_best} of {state.iteration} iterations."
             return replace(state, done=True, converged=True, outcome=text)
         if state.iteration >= self.settings.max_steps:
-            return replace(state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations, still rising.")
+            return replace(
+                state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations, still rising."
+            )
         return state
 
     def _to_parameters(self, weights: np.ndarray) -> np.ndarray:

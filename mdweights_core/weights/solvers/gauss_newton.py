@@ -127,7 +127,7 @@ def _line_search(
 ) -> tuple[np.ndarray, float]:
     """The best point on the line from the present weights to (and a little beyond) `target`; never a worse one."""
     line = segment(jnp.asarray(state.weights), jnp.asarray(target), arrays)
-    alphas = _ALPHAS[_ALPHAS <= _longest_step(state.weights, target)]
+    alphas = _ALPHAS[_longest_step(state.weights, target) >= _ALPHAS]
     points = state.weights + alphas[:, None] * (target - state.weights)
     points = np.maximum(points, 0.0)
     gains = correlation_along(line, alphas)

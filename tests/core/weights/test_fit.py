@@ -123,6 +123,18 @@ def test_mean_intensity_is_diffuse_plus_bragg(truth):
 def test_summary_holds_what_scripts_read(truth):
     fit = jobs.run(fit_weights(truth.problem))
     summary = fit_summary(fit)
-    wanted = {"cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff", "n_active", "iterations", "seconds", "kkt_residual"}
-    assert wanted | {"warnings"} | {f"{n}_uniform" for n in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")} <= set(summary)
+    wanted = {
+        "cc",
+        "cc_aniso",
+        "cc_free",
+        "cc_aniso_free",
+        "n_eff",
+        "n_active",
+        "iterations",
+        "seconds",
+        "kkt_residual",
+    }
+    assert wanted | {"warnings"} | {f"{n}_uniform" for n in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")} <= set(
+        summary
+    )
     assert f"{fit.scores.cc_aniso_free:.3f}" in verdict(fit)

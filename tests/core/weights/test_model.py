@@ -64,7 +64,9 @@ def test_correlation_is_pearson_of_the_projected_work_set(truth):
     arrays = model.model_arrays(problem, anisotropic=True)
     x, work = _numpy_intensity(truth, w), ~problem.free
     expected = pearson(problem.operator(x)[work], problem.operator(problem.observed)[work])
-    assert float(model.correlation(model.intensity(jnp.asarray(w), arrays), arrays)) == pytest.approx(expected, abs=1e-6)
+    assert float(model.correlation(model.intensity(jnp.asarray(w), arrays), arrays)) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_a_single_frame_gives_zero_instead_of_nan(truth):

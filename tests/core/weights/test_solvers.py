@@ -98,7 +98,13 @@ def test_kkt_residual_of_a_hand_made_point():
 
 
 def test_unknown_names_and_bad_numbers_are_refused_with_a_sentence():
-    for bad in ({"solver": "magic"}, {"objective": "r-factor"}, {"theta": -1.0}, {"free_fraction": 1.0}, {"max_steps": 0}):
+    for bad in (
+        {"solver": "magic"},
+        {"objective": "r-factor"},
+        {"theta": -1.0},
+        {"free_fraction": 1.0},
+        {"max_steps": 0},
+    ):
         with pytest.raises(BadInput, match=r"\w+ \w+"):
             FitSettings(**bad)
 
