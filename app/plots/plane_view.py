@@ -15,6 +15,7 @@ from mdweights_core.crystal.volume import Slice
 
 # ring labels stand off both index axes, and steep enough to clear one another
 _LABEL_ANGLE = np.radians(62.0)
+_MINUS = "\N{MINUS SIGN}"
 
 
 class PlaneView(pg.ViewBox):
@@ -198,7 +199,7 @@ class IndexAxis(pg.AxisItem):
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """The index at each position (called by pyqtgraph)."""
-        return [str(round(self._index(value))).replace("-", "\N{MINUS SIGN}") for value in values]
+        return [str(round(self._index(value))).replace("-", _MINUS) for value in values]
 
     @property
     def _step(self) -> float:
@@ -236,7 +237,9 @@ class ColourBar:
         self._image.setImage(np.linspace(low, high, 256)[None, :], levels=(low, high), lut=colours, autoLevels=False)
         self._image.setRect(low, 0.0, high - low, 1.0)
         self.view.setRange(xRange=(low, high), yRange=(0.0, 1.0), padding=0)
-        self.axis.setTicks([[(position, format_number(value)) for position, value in scale.ticks()]])
+        self.axis.setTicks(
+            [[(position, format_number(value).replace("-", _MINUS)) for position, value in scale.ticks()]]
+        )
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide bar and numbers, keeping their room."""

@@ -45,7 +45,7 @@ class SliceTriptych(PlotPanel):
         self._slices: tuple[Slice | None, Slice | None, Slice | None] = (None, None, None)
         self._sigma: Slice | None = None
         self._hkl: tuple[int, int, int] | None = None
-        self._pinned = False
+        self._pinned, self._whole = False, True
         self._limits = (0, 0, 0)
         self._shape: tuple[str, tuple[int, ...]] | None = None
         self.views = [PlaneView(name) for name in ("observed", "calculated", "difference")]
@@ -127,8 +127,19 @@ class SliceTriptych(PlotPanel):
         self._write_readout()
 
     @Slot()
+    def _refit(self) -> None:
+        """Keep the whole plane in view while the widget changes its size, until the user zooms or moves."""
+        if self._whole:
+            self.reset_view()
+
+    @Slot()
+    def _leave_whole(self) -> None:
+        self._whole = False
+
+    @Slot()
     def reset_view(self) -> None:
         """Show the whole plane."""
+        self._whole = True
         width, height = self.views[0].whole_range()
         self.views[0].setRange(xRange=(-width, width), yRange=(-height, height), padding=0.02)
 
@@ -246,6 +257,9 @@ class SliceTriptych(PlotPanel):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(step)
         self.views[0].sigRangeChanged.connect(self._follow_range)
+        self.views[0].sigResized.connect(self._refit)
+        for view in self.views:
+            view.sigRangeChangedManually.connect(self._leave_whole)
         self.canvas.scene().sigMouseMoved.connect(self._move)
         self.canvas.scene().sigMouseClicked.connect(self._click)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.plots.intensity_scale import SCALES, IntensityScale
@@ -92,6 +93,24 @@ def test_views_move_together(triptych: SliceTriptych, qtbot: QtBot) -> None:
     for view in triptych.views[:2]:
         np.testing.assert_allclose(np.array(view.viewRange()), first, atol=0.004)
     assert {view.width() for view in triptych.views} == {triptych.views[0].width()}
+
+
+def test_the_whole_plane_fills_the_view_at_any_size(triptych: SliceTriptych, qtbot: QtBot) -> None:
+    plane = volume().slice("hk", 0)
+    triptych.set_slices(plane)
+    show(triptych, qtbot)
+    view = triptych.views[0]
+    for width, height in [(900, 420), (1500, 420), (700, 700)]:
+        triptych.resize(width, height)
+        QApplication.processEvents()
+        half = np.array(view.whole_range())
+        spare = np.array(view.viewRange())[:, 1] / half
+        assert spare.min() == pytest.approx(1.04, abs=0.03)
+    view.setRange(xRange=(0.0, 0.05), yRange=(0.0, 0.05))
+    view.sigRangeChangedManually.emit([True, True])
+    triptych.resize(800, 500)
+    QApplication.processEvents()
+    assert view.viewRange()[0][1] < half[0]
 
 
 def test_read_out_tells_all_numbers_and_dashes(triptych: SliceTriptych) -> None:

@@ -30,6 +30,7 @@ def lightness(rgba: np.ndarray) -> np.ndarray:
 def test_text_is_legible(theme: Theme) -> None:
     for name in ("text", "subtle", "warning"):
         assert contrast(getattr(theme, name), theme.window) >= 4.5, name
+        assert contrast(getattr(theme, name), theme.base) >= 4.5, name
     for name in ("plot_foreground", "good", "bad", "accent"):
         assert contrast(getattr(theme, name), theme.plot_background) >= 4.0, name
 
