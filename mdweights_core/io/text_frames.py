@@ -60,26 +60,34 @@ class PdbModels:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._text = _content(path)
-        ends = [match.end() for match in _MODEL_END.finditer(self._text)] + [len(self._text)]
-        starts = [0, *ends[:-1]]
-        self._blocks = [
-            (start, end) for start, end in zip(starts, ends, strict=True) if _ATOM_LINE.search(self._text, start, end)
-        ]
+        self._mapped: bytes | mmap.mmap | None = None
+        self._blocks = list(_pdb_blocks(self._text))
         if not self._blocks:
             raise BadInput("There are no atoms in this file", where=path)
-        self._first = self._records(0)
+        self._names = self._records(0).name
         self._cell = _pdb_cell(self._text, self._blocks[0])
         self.n_frames = len(self._blocks)
 
     def atoms(self) -> Atoms:
         """Atoms of the first model."""
-        return _atoms_of(self._first)
+        return _atoms_of(self._records(0))
+
+    def close(self) -> None:
+        """Let the file go; the next frame opens it again."""
+        if isinstance(self._mapped, mmap.mmap):
+            self._mapped.close()
+        self._mapped = None
+
+    @property
+    def _text(self) -> bytes | mmap.mmap:
+        if self._mapped is None:
+            self._mapped = _content(self.path)
+        return self._mapped
 
     def frame(self, number: int) -> Frame:
         """Model `number`, from 0."""
-        records = self._first if number == 0 else self._records(number)
-        _require_same_atoms(records, self._first, number, self.path)
+        records = self._records(number)
+        _require_same_atoms(records.name, self._names, number, self.path)
         cell = _pdb_cell(self._text, self._blocks[number])
         return Frame(records.positions, np.nan, self._cell if cell is None else cell)
 
@@ -113,12 +121,12 @@ class CifModels:
 
     def frame(self, number: int) -> Frame:
         """Model `number`, from 0."""
-        _require_same_atoms(self._models[number], self._models[0], number, self.path)
+        _require_same_atoms(self._models[number].name, self._models[0].name, number, self.path)
         return Frame(self._models[number].positions, np.nan, self._cell)
 
 
 class GroFrames:
-    """The frames of a GRO file."""
+    """The frames of a GRO file, which is open only while one is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -217,6 +225,15 @@ def _content(path: Path) -> bytes | mmap.mmap:
         raise BadInput("The file cannot be read or unpacked", where=path) from problem
 
 
+def _pdb_blocks(text: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each model that has atoms starts (with what stands before it) and ends."""
+    start = 0
+    for end in [*(match.end() for match in _MODEL_END.finditer(text)), len(text)]:
+        if _ATOM_LINE.search(text, start, end):
+            yield start, end
+        start = end
+
+
 def _pdb_cell(text: bytes | mmap.mmap, block: tuple[int, int]) -> np.ndarray | None:
     """CRYST1 of a model; the first model's block starts with the header."""
     match = _CRYST1.search(text, *block)
@@ -303,18 +320,17 @@ def _residue(records: _Records, row: int) -> tuple[bytes, ...]:
     return (bytes(records.chain[row]), bytes(records.residue_number[row]), bytes(records.insertion[row]))
 
 
-def _require_same_atoms(records: _Records, first: _Records, number: int, path: Path) -> None:
-    if len(records.name) != len(first.name):
+def _require_same_atoms(names: np.ndarray, first: np.ndarray, number: int, path: Path) -> None:
+    if len(names) != len(first):
         raise BadInput(
-            f"Model {number + 1} has {len(records.name)} atoms but the first model has {len(first.name)}",
+            f"Model {number + 1} has {len(names)} atoms but the first model has {len(first)}",
             where=path,
             advice="All models must hold the same atoms",
         )
-    if (records.name != first.name).any():
-        row = int(np.argmax(records.name != first.name))
+    if (names != first).any():
+        row = int(np.argmax(names != first))
         raise BadInput(
-            f"Atom {row + 1} of model {number + 1} is {_text(records.name[row])}, "
-            f"but {_text(first.name[row])} in the first model",
+            f"Atom {row + 1} of model {number + 1} is {_text(names[row])}, but {_text(first[row])} in the first model",
             where=path,
             advice="All models must hold the same atoms in the same order",
         )

@@ -9,6 +9,7 @@ import hashlib
 import os
 import threading
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from mdweights_core.io.trajectory_files import Reader, has_topology, open_reader
 __all__ = ["Atoms", "Chunk", "FrameSource", "open_frames"]
 
 _SMALLEST_VOLUME = 4.0  # angstrom cubed per atom: nothing is denser, hydrogen included
+_MOST_OPEN_FILES = 8
 _DEFAULT_BOX = 10.0  # many writers put a cube of 1 nm where there is no box
 
 
@@ -68,6 +70,7 @@ class FrameSource:
     def __init__(self, paths: Sequence[Path], topology_path: Path | None, atoms: Atoms, readers: list[Reader]) -> None:
         self.paths, self.topology_path = tuple(paths), topology_path
         self._readers, self._lock = readers, threading.Lock()
+        self._open: deque[Reader] = deque()
         self._ends = np.cumsum([reader.n_frames for reader in readers]).tolist()
         self._n_sites = len(atoms)
         is_real = atoms.element != VIRTUAL
@@ -122,11 +125,20 @@ class FrameSource:
         file = self._file_of(frame)
         local = frame - self._begin(file)
         with self._lock:
-            positions, time, cells = self._readers[file].read(local, count)
+            positions, time, cells = self._ready(file).read(local, count)
         self._check(positions, file, local)
         if self._rows is not None:
             positions = positions[:, self._rows]
         return Chunk(frame, positions, time, cells if self.cell is not None else None)
+
+    def _ready(self, file: int) -> Reader:
+        """The reader of a file, which stays open; of a thousand files only the last few used are."""
+        reader = self._readers[file]
+        if reader not in self._open:
+            self._open.append(reader)
+            if len(self._open) > _MOST_OPEN_FILES:
+                self._open.popleft().close()
+        return reader
 
     def _check(self, positions: np.ndarray, file: int, local: int) -> None:
         if positions.shape[1] != self._n_sites:
@@ -145,7 +157,7 @@ class FrameSource:
             )
 
     def _first_cell(self) -> gemmi.UnitCell | None:
-        positions, _, cells = self._readers[0].read(0, 1)
+        positions, _, cells = self._ready(0).read(0, 1)
         self._check(positions, 0, 0)
         if cells is None:
             return None
@@ -199,7 +211,7 @@ def open_frames(paths: Sequence[str | os.PathLike[str]], topology: str | os.Path
     atoms = read_topology(place or files[0])
     if not (atoms.element != VIRTUAL).any():
         raise BadInput("There are no atoms in this topology", where=place or files[0])
-    return FrameSource(files, place, atoms, [open_reader(file, len(atoms)) for file in files])
+    return FrameSource(files, place, atoms, [_closed(open_reader(file, len(atoms))) for file in files])
 
 
 def real_cell(parameters: np.ndarray, n_atoms: int) -> gemmi.UnitCell | None:
@@ -212,6 +224,11 @@ def real_cell(parameters: np.ndarray, n_atoms: int) -> gemmi.UnitCell | None:
     cell = gemmi.UnitCell(*parameters)
     is_possible = np.isfinite(cell.volume) and cell.volume >= _SMALLEST_VOLUME * n_atoms
     return cell if is_possible else None
+
+
+def _closed(reader: Reader) -> Reader:
+    reader.close()
+    return reader
 
 
 def _fingerprint(path: Path) -> str:

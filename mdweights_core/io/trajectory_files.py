@@ -52,6 +52,9 @@ class Reader(Protocol):
     def read(self, start: int, count: int) -> Frames:
         """Positions float32 [n, n_atoms, 3] in angstrom, times [n] in ps, cells [n, 6] or None."""
 
+    def close(self) -> None:
+        """Let the file go; the next read opens it again."""
+
 
 def require_input(path: str | os.PathLike[str]) -> Path:
     """The path of an input file that is there and not empty; a dtr trajectory is a folder."""
@@ -119,6 +122,10 @@ class _TextReader:
         is_truncated = isinstance(frames, GroFrames) and frames.is_truncated
         self.warning = _cut_off(self.n_frames) if is_truncated else ""
 
+    def close(self) -> None:
+        if isinstance(self._frames, PdbModels):
+            self._frames.close()
+
     def read(self, start: int, count: int) -> Frames:
         frames = [self._frames.frame(number) for number in range(start, min(start + count, self.n_frames))]
         sizes = {len(frame.positions) for frame in frames}
@@ -131,20 +138,24 @@ class _TextReader:
 
 
 class _MdtrajReader:
-    """Frames of a binary file (and of the rarer text formats) read by mdtraj, left open between reads."""
+    """Frames of a binary file (and of the rarer text formats) read by mdtraj, left open between reads until closed."""
 
     def __init__(self, path: Path, extension: str, n_atoms: int) -> None:
         self.path, self._extension, self._n_atoms = path, extension, n_atoms
         self.warning = ""
+        self._file: Any = None
         self._next = 0
         with _explained(path, "trajectory"), _quiet():
-            self._file = self._open()
+            self._open()
             self.n_frames = self._count()
         if self.n_frames < 1:
             raise BadInput("There is no whole frame in this file", where=path, advice="Copy or make it again")
 
     def read(self, start: int, count: int) -> Frames:
         with _explained(self.path, "trajectory", f"frame {start + 1}"):
+            if self._file is None:
+                with _quiet():
+                    self._open()
             self._go_to(start)
             # asked for more than there is, some formats read into a last frame that is cut off
             frames = self._next_frames(min(count, self.n_frames - start))
@@ -152,12 +163,19 @@ class _MdtrajReader:
             raise BadInput(f"Frame {start + 1} cannot be read", where=self.path, advice="Copy or make the file again")
         return frames
 
-    def _open(self) -> Any:
+    def close(self) -> None:
+        if self._file is not None:
+            with _explained(self.path, "trajectory"):
+                self._file.close()
+        self._file = None
+
+    def _open(self) -> None:
         import mdtraj
 
+        self.close()
         self._next = 0
         options = {"n_atoms": self._n_atoms} if self._extension in (".mdcrd", ".crd") else {}
-        return mdtraj.open(str(self.path), **options)
+        self._file = mdtraj.open(str(self.path), **options)
 
     def _next_frames(self, count: int) -> Frames:
         if self._extension in _RESTART:
@@ -177,7 +195,7 @@ class _MdtrajReader:
         if self._next == frame:
             return
         if self._extension in _RESTART:
-            self._file, self._next = self._open(), 0
+            self._open()
             return
         with _quiet() if self._extension == ".dcd" else contextlib.nullcontext():  # it opens the file anew, and says so
             self._file.seek(frame)
@@ -203,7 +221,7 @@ class _MdtrajReader:
             if not n_frames:
                 raise
             self.warning = _cut_off(n_frames)
-        self._file = self._open()
+        self._open()
         return n_frames
 
     def _whole_frames(self, n_frames: int) -> int:
@@ -214,7 +232,7 @@ class _MdtrajReader:
                 self._next_frames(1)
             except _READING_ERRORS:
                 self.warning = _cut_off(last)
-                self._file = self._open()
+                self._open()
                 continue
             return last + 1 if self.warning else self._check_end(n_frames)
         return 0
@@ -225,7 +243,7 @@ class _MdtrajReader:
             self._step()
         except _READING_ERRORS:
             self.warning = _cut_off(n_frames)
-        self._file = self._open()
+        self._open()
         return n_frames
 
     def _step(self) -> bool:

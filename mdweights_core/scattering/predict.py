@@ -84,6 +84,7 @@ def predict(
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
     _check(source, target, settings)
     store = _same_or_new(Path(out), target, _frames_of(source), _key(source, target, settings))
+    store.remember_files(source.paths, source.topology_path)
     if not store.is_complete:
         store.warn(source.warnings)
         yield Progress(STAGE, int(store.finished.sum()), store.n_frames, "Preparing")

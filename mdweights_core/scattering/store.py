@@ -108,8 +108,9 @@ class StructureFactorStore:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What the store was made from: its key, and under ``warnings`` what was said while making it."""
-        return {**self.key, "warnings": list(_attributes(self._group).get("warnings", []))}
+        """What the store was made from: its key, its files, and under ``warnings`` what was said while making it."""
+        attributes = _attributes(self._group)
+        return {**self.key, **attributes.get("files", {}), "warnings": list(attributes.get("warnings", []))}
 
     @property
     def key(self) -> dict[str, Any]:
@@ -177,6 +178,16 @@ class StructureFactorStore:
         if new:
             with _disk(self.path):
                 self._group.attrs["warnings"] = known + new
+
+    def remember_files(self, trajectory: Sequence[Path], topology: Path | None) -> None:
+        """Keep where the molecules are, under ``origin["trajectory"]`` and ``origin["topology"]``."""
+        files = {
+            "trajectory": [str(path.absolute()) for path in trajectory],
+            "topology": None if topology is None else str(topology.absolute()),
+        }
+        if _attributes(self._group).get("files") != files:
+            with _disk(self.path):
+                self._group.attrs["files"] = files
 
     @classmethod
     def create(

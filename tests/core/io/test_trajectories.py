@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import os
+import resource
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,11 @@ def gro_text(n_frames: int, names=("OW", "HW1", "HW2", "MW"), residue="SOL", box
             text += f"{1:5d}{residue:<5s}{name:>5s}{row + 1:5d}{0.1 * row:8.3f}{0.01 * number:8.3f}{-0.5:8.3f}\n"
         text += box + "\n"
     return text
+
+
+@pytest.fixture
+def small(shared_data) -> Path:
+    return shared_data / "trajectories"
 
 
 # --- real trajectories -----------------------------------------------------------------------------------------------
@@ -199,6 +207,45 @@ def test_models_of_mmcif(tmp_path, shared_data):
     np.testing.assert_allclose(source.positions(79), reference.positions(79), atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["mdcrd", "xyz", "lammpstrj", "ncrst", "rst7"])
+def test_rarer_formats_that_mdtraj_writes(small, tmp_path, kind):
+    import mdtraj
+
+    frames = mdtraj.load(str(small / "frame0.xtc"), top=str(small / "frame0.gro"))[:7]
+    is_restart = kind in ("ncrst", "rst7")
+    frames = frames[:1] if is_restart else frames
+    frames.unitcell_angles = np.full((len(frames), 3), 90.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frames.save(str(tmp_path / f"run.{kind}"))
+    source = open_frames([tmp_path / f"run.{kind}"], small / "frame0.gro")
+    assert source.n_frames == len(frames)
+    for frame in (len(frames) - 1, 0, len(frames) // 2):
+        assert np.abs(source.positions(frame) - 10 * frames.xyz[frame]).max() < 0.002
+    if kind != "xyz":
+        assert np.allclose(source.cell.parameters[:3], 10 * frames.unitcell_lengths[0], atol=0.01)
+    assert source.warnings == ()
+
+
+def test_more_files_than_may_be_open(tmp_path, small):
+    """One frame per file is common; a process may not hold all of them open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = [write(tmp_path / f"{i}.pdb", pdb_text(1).replace("-1.500", f"{-i - 1:6.3f}"[:6])) for i in range(60)]
+    links = [tmp_path / f"{i}.xtc" for i in range(60)]
+    for link in links:
+        link.symlink_to(small / "frame0.xtc")
+    open_now = len(os.listdir("/proc/self/fd"))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 30, hard))
+        models = open_frames(files)
+        runs = open_frames(links, small / "frame0.gro")
+        assert sum(len(chunk.positions) for chunk in models.chunks()) == 60
+        assert sum(len(chunk.positions) for chunk in runs.chunks(size=501)) == 60 * 501
+        assert models.positions(7)[0, 2] == -8
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_frames_of_gro(tmp_path):
     source = open_frames([write(tmp_path / "water.gro", gro_text(4))])
     assert source.n_frames == 4
@@ -273,11 +320,6 @@ def test_small_crystals_are_no_dummies(box):
 
 
 # --- what users do wrong ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small(shared_data) -> Path:
-    return shared_data / "trajectories"
 
 
 @pytest.mark.parametrize("kind", ["xtc", "trr"])
