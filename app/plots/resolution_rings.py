@@ -44,7 +44,7 @@ def ring_spacings(inverse_d_max: float, height: float = 0.0, n: int = 4) -> list
         return []
     r_max = np.sqrt(inverse_d_max**2 - height**2)
     candidates = [(d, ring_radius(d, height)) for d in _NICE_D]
-    within = [(d, r) for d, r in candidates if r is not None and r <= r_max * 1.0001]
+    within = [(d, r) for d, r in candidates if r is not None and r <= 1.01 * r_max]
     ring_of = dict(within)
     chosen: list[float] = []
     for wanted in r_max * np.arange(1, n + 1) / n:

@@ -95,7 +95,7 @@ def test_rings_are_few_coarse_to_fine_and_apart(inverse_d_max: float) -> None:
     spacings = ring_spacings(inverse_d_max)
     radii = [ring_radius(d) or 0.0 for d in spacings]
     assert 2 <= len(spacings) <= 4
-    assert max(radii) <= inverse_d_max * 1.001
+    assert max(radii) <= 1.01 * inverse_d_max
     assert np.diff(radii).min() > 0.1 * inverse_d_max
 
 
