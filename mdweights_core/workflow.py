@@ -9,7 +9,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, format_cell, same_cell
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput
 from mdweights_core.io.mtz import read_diffuse_map
@@ -111,10 +111,15 @@ def load_frames(
     """Structure factors of the frames on the map's lattice: from a store, per-frame MTZs or a trajectory."""
     if frame_kind(inputs.frames) == "store":
         return open_complete_store(inputs.frames[0])
+    cell = typed_cell(inputs.cell)
+    if cell is not None and not same_cell(cell, diffuse_map.lattice.cell):
+        raise BadInput(
+            f"the cell given ({format_cell(cell)}) is not the map's ({format_cell(diffuse_map.lattice.cell)})",
+            where=inputs.map,
+            advice="Leave the cell out to use the map's, or give the map that belongs to these frames",
+        )
     lattice = laue_groups(diffuse_map.lattice).p1
-    return (
-        yield from frames_on_lattice(inputs.frames, inputs.topology, lattice, settings, out, typed_cell(inputs.cell))
-    )
+    return (yield from frames_on_lattice(inputs.frames, inputs.topology, lattice, settings, out, cell))
 
 
 def frames_on_lattice(

@@ -48,6 +48,9 @@ def test_trajectory_store_and_mtz_folder_give_the_same_weights(tmp_path):
     from_store = dataclasses.replace(inputs, frames=(store_path,), topology=None)
     again = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(), tmp_path / "store.mdw"))
     np.testing.assert_allclose(again.fit.weights, direct.fit.weights, atol=1e-6)
+    molecules = again.frame_source()  # the store remembers where they are
+    assert molecules is not None
+    assert molecules.n_frames == 108
     folder = tmp_path / "mtzs"
     _write_frames(store, folder)
     from_mtzs = dataclasses.replace(inputs, frames=(folder,), topology=None)
@@ -121,6 +124,13 @@ def test_a_resolution_range_without_reflections_is_told(tmp_path):
     inputs = dataclasses.replace(example_inputs(), d_min=50.0)
     with pytest.raises(BadInput, match="no reflection"):
         jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
+
+
+def test_a_typed_cell_that_is_not_the_maps_is_told_before_any_work(tmp_path):
+    inputs = dataclasses.replace(example_inputs(), cell=(30, 30, 30, 90, 90, 90))
+    with pytest.raises(BadInput, match="not the map's"):
+        jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_map_the_resolution_must_be_given(tmp_path):
