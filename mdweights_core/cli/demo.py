@@ -54,16 +54,17 @@ def run(args: argparse.Namespace, terminal: Terminal, window: Window | None) -> 
 
 def compare_with_hidden(project: Project, terminal: Terminal) -> dict[str, Any]:
     """Say how well the hidden weights of the example came back."""
-    from mdweights_core.example import hidden_weights
+    from mdweights_core.example import STATE_NAMES, hidden_weights
 
     true, state = hidden_weights()
     fitted = project.fit.weights
     correlation = float(np.corrcoef(true, fitted)[0, 1])
-    names = np.unique(state)
-    sums = {str(s): (float(true[state == s].sum()), float(fitted[state == s].sum())) for s in names}
+    sums = {
+        name: (float(true[state == s].sum()), float(fitted[state == s].sum())) for s, name in enumerate(STATE_NAMES)
+    }
     terminal.say(f"\nHidden weights: correlation of fitted with true weights {correlation:.3f}")
-    rows = [(f"state {s}", f"{a:.3f}", f"{b:.3f}") for s, (a, b) in sums.items()]
-    terminal.table("", ("summed weight", "hidden", "fitted"), rows)
+    rows = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in sums.items()]
+    terminal.table("", ("summed weight of a state", "hidden", "fitted"), rows)
     return {"hidden_correlation": correlation, "states": sums}
 
 

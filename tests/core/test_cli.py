@@ -163,3 +163,15 @@ def test_interrupt_ends_with_130_and_the_next_run_goes_on(example_arguments, tmp
     if process.returncode != 0:  # a fast machine may have finished before the signal
         assert process.returncode == INTERRUPTED
     assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
+
+
+def test_demo_writes_everything_and_says_how_well_the_hidden_weights_came_back(tmp_path, capsys):
+    drawn = []
+    window = Window(open=lambda project: 0, picture=lambda project, out: drawn.append((project, out)))
+    assert main(["demo", "--out", str(tmp_path / "d"), "--json"], window) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["hidden_correlation"] > 0.9
+    written = result["files"]
+    assert {"weighted MTZ", "weights", "report", "best frames", "frames kept", "window"} <= set(written)
+    assert all(os.path.exists(path) for name, path in written.items() if name != "window")
+    assert drawn == [(tmp_path / "d" / "example.mdw", tmp_path / "d" / "window.png")]
