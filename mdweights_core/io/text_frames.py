@@ -56,7 +56,10 @@ class _Records(NamedTuple):
 
 
 class PdbModels:
-    """The models of a PDB file as frames; of alternative conformers the one with most occupancy, model by model."""
+    """The models of a PDB file as frames; of alternative conformers the one with most occupancy, model by model.
+
+    Symmetry mates are not made, and neither occupancies nor B factors weigh the atoms: a frame is what is in the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

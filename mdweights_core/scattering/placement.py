@@ -6,10 +6,12 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
+from mdweights_core.errors import BadInput
 from mdweights_core.io.trajectories import Atoms
 from mdweights_core.scattering.structure_factors import fractional
 
-_NOTICEABLE, _SAME, _GROSS = 0.001, 0.005, 0.02
+_NOTICEABLE, _SAME, _GROSS = 0.001, 0.005, 0.02  # differences of a box from the cell
+_ANOTHER = 0.1  # difference from the first frame's box that no pressure makes
 _SOLVENT = {
     *(
         "HOH",
@@ -84,12 +86,24 @@ class Placement:
                 f"{100 * change:.2f} %: positions were scaled with the box"
             )
 
-    def fractional(self, positions: np.ndarray, box: np.ndarray | None) -> np.ndarray:
-        """Positions [n_atoms, 3] in angstrom of a frame with `box` [6] as fractional coordinates, float64."""
+    def fractional(self, positions: np.ndarray, box: np.ndarray | None, frame: int = 0) -> np.ndarray:
+        """Positions [n_atoms, 3] in angstrom of a frame with `box` [6] as fractional coordinates, float64.
+
+        Raises
+        ------
+        BadInput
+            When the box of the frame is quite another than that of the first.
+        """
         if self.repeats is None or self._first is None:
             return fractional(positions, self.cell)
         own = self._first if box is None or not np.isfinite(box).all() else box
-        self._largest_change = max(self._largest_change, _difference(own, self._first))
+        change = _difference(own, self._first)
+        if change > _ANOTHER:
+            raise BadInput(
+                f"The box of frame {frame + 1} ({_text(own)}) is not like that of the first frame ({_text(self._first)})",
+                advice="Leave this frame out, or take trajectories of one simulation only",
+            )
+        self._largest_change = max(self._largest_change, change)
         return fractional(positions, gemmi.UnitCell(*own)) * self.repeats
 
     def closing_warnings(self) -> list[str]:
@@ -135,6 +149,10 @@ def anchor_atoms(atoms: Atoms) -> np.ndarray:
 
 def _divided(box: np.ndarray, repeats: np.ndarray) -> np.ndarray:
     return np.concatenate([box[:3] / repeats, box[3:]])
+
+
+def _text(box: np.ndarray) -> str:
+    return " ".join(f"{number:.4g}" for number in box)
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:

@@ -142,8 +142,8 @@ def _fill(
     pace = Pace(start, store.n_frames)
 
     def placed() -> Iterator[tuple[np.ndarray, Finding]]:
-        for positions, moment, box in _frames(source, start):
-            place = placement.fractional(positions, box)
+        for frame, (positions, moment, box) in enumerate(_frames(source, start), start):
+            place = placement.fractional(positions, box, frame)
             shift = tracker(place)
             yield place - shift if settings.remove_drift else place, Finding(moment, orthogonal @ shift, box)
 
