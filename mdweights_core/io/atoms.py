@@ -34,6 +34,7 @@ _IONS = {
     **dict.fromkeys(("NI", "NI2"), "Ni"),
     **dict.fromkeys(("CO", "CO3"), "Co"),
 }
+SOLVENT = frozenset(_WATER | set(_IONS))  # residue names of waters and single ions
 _LIGHT = ("D", "He", "Li", "Be", "B", "Ne")
 _TWO_LETTERS = {
     "CL": "Cl",

@@ -7,32 +7,11 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
 from mdweights_core.errors import BadInput
-from mdweights_core.io.trajectories import Atoms
+from mdweights_core.io.atoms import SOLVENT, Atoms
 from mdweights_core.scattering.structure_factors import fractional
 
 _NOTICEABLE, _SAME, _GROSS = 0.001, 0.005, 0.02  # differences of a box from the cell
 _ANOTHER = 0.1  # difference from the first frame's box that no pressure makes
-_SOLVENT = {
-    *(
-        "HOH",
-        "WAT",
-        "SOL",
-        "DOD",
-        "TIP",
-        "TIP2",
-        "TIP3",
-        "TIP4",
-        "TIP5",
-        "TP3",
-        "TP4",
-        "TP5",
-        "T3P",
-        "T4P",
-        "SPC",
-        "OPC",
-    ),
-    *("NA", "NA+", "SOD", "CL", "CL-", "CLA", "K", "K+", "POT", "MG", "CAL", "LI", "RB", "CS", "CES", "ION"),
-}
 
 
 class Placement:
@@ -100,7 +79,7 @@ class Placement:
         change = _difference(own, self._first)
         if change > _ANOTHER:
             raise BadInput(
-                f"The box of frame {frame + 1} ({_text(own)}) is not like that of the first frame ({_text(self._first)})",
+                f"The box of frame {frame + 1} ({_text(own)}) is not like that of the first ({_text(self._first)})",
                 advice="Leave this frame out, or take trajectories of one simulation only",
             )
         self._largest_change = max(self._largest_change, change)
@@ -143,7 +122,7 @@ def anchor_atoms(atoms: Atoms) -> np.ndarray:
     alpha = (atoms.name == "CA") & (atoms.element == "C")
     if alpha.any():
         return np.flatnonzero(alpha)
-    solid = ~np.isin(atoms.element, ("H", "D")) & ~np.isin(atoms.residue_name, list(_SOLVENT))
+    solid = ~np.isin(atoms.element, ("H", "D")) & ~np.isin(atoms.residue_name, list(SOLVENT))
     return np.flatnonzero(solid) if solid.any() else np.arange(len(atoms))
 
 
