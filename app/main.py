@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 PICTURE_SIZE = QSize(1600, 1000)
 QUIET_LOOKS = 10
+KEEP_UNSAVED_S = 14 * 86400.0
 ICON = Path(__file__).resolve().parents[1] / "resources" / "icons" / "mdweights.svg"
 
 
@@ -51,6 +54,7 @@ def main(argv: list[str], inputs: FitInputs | None = None) -> int:
     """
     application = make_application()
     start_logging()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would see Ctrl+C only when the event loop comes back to it
     errors, lines = ErrorRelay(), LogRelay()
     restore_hook = errors.install()
     lines.install()
@@ -91,9 +95,17 @@ def make_scratch() -> Path:
     parent = Path(platformdirs.user_cache_dir("mdweights", appauthor=False)) / "unsaved"
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        _clear_old(parent)
         return Path(tempfile.mkdtemp(dir=parent))
     except OSError:  # a home that cannot be written to: the system's temporary folder serves as well
         return Path(tempfile.mkdtemp(prefix="mdweights-"))
+
+
+def _clear_old(parent: Path) -> None:
+    """Remove what windows that ended badly left behind long ago."""
+    for folder in parent.iterdir():
+        if time.time() - folder.stat().st_mtime > KEEP_UNSAVED_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:

@@ -28,7 +28,7 @@ SOLVERS = {
     "gauss-newton": "Gauss-Newton",
     "lbfgs": "L-BFGS",
     "adam": "Adam",
-    "adam-prototype": "Adam, raw sigmoid (prototype, not normalised)",
+    "adam-prototype": "Prototype, not normalised (raw sigmoid)",
 }
 DEFAULTS = FitSettings()
 

@@ -22,7 +22,7 @@ class FramesPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._is_following = False
+        self._is_following = self._is_leading = False
         self.table = FramesTable(self)
         self.view = QTableView()
         self.filter = QLineEdit()
@@ -71,6 +71,7 @@ class FramesPanel(QWidget):
         session.fit.weights_changed.connect(self._on_live_weights)
         session.marks.marks_changed.connect(self._on_marks)
         session.selection.frame_changed.connect(self._follow)
+        session.selection.brushed_changed.connect(self._follow_brush)
         self.filter.textChanged.connect(self._on_filter)
         self.table.shown_changed.connect(self._on_shown)
         self.view.selectionModel().selectionChanged.connect(self._on_selected)
@@ -81,6 +82,7 @@ class FramesPanel(QWidget):
             self.table.set_frames(())
         elif self._session.document.fitted is None:  # a fit's frames know more: weights, drift
             self.table.set_frames(reading.source, reading.time)
+            self._follow(self._session.selection.frame)
 
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:
@@ -123,7 +125,9 @@ class FramesPanel(QWidget):
             return
         rows = [index.row() for index in self.view.selectionModel().selectedRows()]
         current = self.table.frame_at(self.view.currentIndex().row())
+        self._is_leading = True
         self._session.selection.set_brushed([self.table.frame_at(row) for row in rows] if len(rows) > 1 else [])
+        self._is_leading = False
         if current >= 0:
             self._session.selection.select(current)
 
@@ -137,6 +141,20 @@ class FramesPanel(QWidget):
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         self.view.selectionModel().setCurrentIndex(self.table.index(row, 0), flags)
         self.view.scrollTo(self.table.index(row, 0))
+        self._is_following = False
+
+    @Slot(object)
+    def _follow_brush(self, frames: np.ndarray) -> None:
+        """Show the frames brushed elsewhere."""
+        if self._is_leading:
+            return
+        rows = np.sort([row for row in map(self.table.row_of, frames) if row >= 0])
+        last = len(COLUMNS) - 1
+        chosen = QItemSelection()
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else ():
+            chosen.select(self.table.index(int(run[0]), 0), self.table.index(int(run[-1]), last))
+        self._is_following = True
+        self.view.selectionModel().select(chosen, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         self._is_following = False
 
 

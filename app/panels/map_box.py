@@ -42,7 +42,7 @@ class MapBox(QGroupBox):
         self.info = note(EMPTY)
         self.columns = {key: QComboBox() for key in ("column", "sigma_column", "free_column")}
         self.d_min, self.d_max = resolution_box(), resolution_box()
-        self.reindex = QLineEdit()
+        self.space_group, self.reindex = QLineEdit(), QLineEdit()
         self._lay_out()
         self._connect()
         self.show_reading(None)
@@ -68,10 +68,12 @@ class MapBox(QGroupBox):
             box.blockSignals(True)
             box.setValue(value or 0.0)
             box.blockSignals(False)
+        self.space_group.setText(draft.space_group or "")
         self.reindex.setText(draft.reindex or "")
 
     def _lay_out(self) -> None:
-        self.reindex.setPlaceholderText("as in the file")
+        for field in (self.space_group, self.reindex):
+            field.setPlaceholderText("as in the file")
         self._fields = QWidget()
         rows = form(self._fields)
         add_row(rows, "&Intensity", self.columns["column"], "Column with the diffuse intensities")
@@ -90,6 +92,8 @@ class MapBox(QGroupBox):
             box.setToolTip(f"{name}: reflections beyond it are left out (Å)")
             pair.addWidget(box, 1)
         add_row(rows, "&d min, max", limits, "Resolution limits in angstrom")
+        tip = "Space group in place of the file's, for example P 41; its Laue class says what is averaged"
+        add_row(rows, "Space &group", self.space_group, tip)
         add_row(rows, "&Reindex", self.reindex, "Change of indices applied on reading, for example k,h,-l")
         head = QHBoxLayout()
         head.addWidget(self.name, 1)
@@ -105,7 +109,8 @@ class MapBox(QGroupBox):
             combo.activated.connect(self._on_columns)
         self.d_min.valueChanged.connect(self._on_limits)
         self.d_max.valueChanged.connect(self._on_limits)
-        self.reindex.editingFinished.connect(self._on_reindex)
+        self.space_group.editingFinished.connect(self._on_symmetry)
+        self.reindex.editingFinished.connect(self._on_symmetry)
 
     def _fill_columns(self, summary: MtzSummary) -> None:
         guesses = {"column": summary.intensity, "sigma_column": summary.sigma, "free_column": summary.free}
@@ -136,8 +141,9 @@ class MapBox(QGroupBox):
         self.edited.emit({"d_min": _limit(self.d_min), "d_max": _limit(self.d_max)})
 
     @Slot()
-    def _on_reindex(self) -> None:
-        self.edited.emit({"reindex": self.reindex.text().strip() or None})
+    def _on_symmetry(self) -> None:
+        fields = {"space_group": self.space_group, "reindex": self.reindex}
+        self.edited.emit({name: field.text().strip() or None for name, field in fields.items()})
 
 
 def _limit(box: QDoubleSpinBox) -> float | None:

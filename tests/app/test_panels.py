@@ -101,7 +101,7 @@ def test_column_and_limit_choices_are_told(qtbot: QtBot, map_box: MapBox) -> Non
     map_box.reindex.setText(" k,h,-l ")
     with qtbot.waitSignal(map_box.edited) as edited:
         map_box.reindex.editingFinished.emit()
-    assert edited.args[0] == {"reindex": "k,h,-l"}
+    assert edited.args[0] == {"reindex": "k,h,-l", "space_group": None}
 
 
 def test_showing_a_draft_is_no_edit(qtbot: QtBot, map_box: MapBox) -> None:
@@ -214,6 +214,10 @@ def test_the_table_of_frames_follows_the_selection_and_leads_it(qtbot: QtBot, se
     assert session.selection.frame == 5
     panel.view.selectAll()
     assert session.selection.brushed.tolist() == [0, 1, 2, 3, 4, 5]
+    session.selection.set_brushed([1, 2, 4])
+    rows = {index.row() for index in panel.view.selectionModel().selectedRows()}
+    assert rows == {panel.table.row_of(frame) for frame in (1, 2, 4)}
+    assert session.selection.frame == 5
     session.marks.assign(np.array([0]), Mark.DROP)
     panel.filter.setText("mark = drop")
     assert panel.table.rowCount() == 1
