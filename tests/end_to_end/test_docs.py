@@ -1,0 +1,114 @@
+"""The documents say what the program does: command lines parse, links lead somewhere, the snippet runs."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mdweights_core.cli.main import _parser
+from mdweights_core.weights.result import fit_summary
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README, GUIDE = REPOSITORY / "README.md", REPOSITORY / "docs" / "guide.md"
+PAGES = [
+    *(README, GUIDE, REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md"),
+    *(REPOSITORY / "docs" / "architecture.md", REPOSITORY / "resources" / "example" / "README.md"),
+]
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def commands_of(text: str) -> Iterator[str]:
+    """Indented command lines, without the remark that stands apart at their end, and those quoted in sentences."""
+    for line in text.splitlines():
+        if line.startswith("    mdweights"):
+            yield re.split(r"\s{3,}", line.strip())[0]
+    for quoted in re.findall(r"`(mdweights \w+ [^`]+)`", text):  # a name alone, `mdweights fit`, is no command
+        if "..." not in quoted:
+            yield quoted
+
+
+def quoted_commands() -> list[tuple[str, str]]:
+    return [(page.name, command) for page in PAGES for command in commands_of(text_of(page))]
+
+
+def headings(page: Path) -> set[str]:
+    """What the headings of a page are linked by, as GitHub makes it."""
+    return {
+        re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in _HEADING.findall(text_of(page))
+    }
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize(("page", "command"), quoted_commands())
+def test_a_quoted_command_line_is_understood(page: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        _parser().parse_args(shlex.split(command)[1:])
+    except SystemExit:
+        pytest.fail(f"{page}: {command}\n{capsys.readouterr().err}")
+
+
+def test_commands_are_found_and_a_wrong_one_is_refused() -> None:
+    text = "    mdweights demo --now   a remark\n`mdweights info x.mtz`, `mdweights info FILE...`, `mdweights fit`"
+    assert list(commands_of(text)) == ["mdweights demo --now", "mdweights info x.mtz"]
+    assert {README.name, GUIDE.name} <= {page for page, _ in quoted_commands()}
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["demo", "--now"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_or_a_heading(page: Path) -> None:
+    broken = []
+    for target in _LINK.findall(text_of(page)):
+        if target.startswith("https://"):
+            continue
+        name, _, heading = target.partition("#")
+        file = page.parent / name if name else page
+        if not file.is_file() or (heading and heading not in headings(file)):
+            broken.append(target)
+    assert not broken
+
+
+def test_every_subcommand_and_option_is_explained() -> None:
+    text = text_of(GUIDE) + text_of(README)
+    missing = []
+    for name, parser in subcommands().items():
+        options = [action.option_strings[-1] for action in parser._actions if action.option_strings]
+        missing += [word for word in (f"mdweights {name}", *options) if word != "--help" and word not in text]
+    assert not missing
+
+
+def test_every_field_of_the_json_of_a_fit_is_explained() -> None:
+    fields = set(re.findall(r'^ +"(\w+)":', inspect.getsource(fit_summary), re.MULTILINE))
+    assert {"n_eff", "warnings", "scale"} <= fields
+    assert not {field for field in fields if f"`{field}`" not in text_of(GUIDE)}
+
+
+def test_the_snippet_of_the_guide_runs(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", text_of(GUIDE), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "held out" in done.stdout
+    assert len((tmp_path / "weights.csv").read_text().splitlines()) == 109
+
+
+def test_pictures_are_small() -> None:
+    sizes = {picture.name: picture.stat().st_size for picture in (REPOSITORY / "docs" / "pictures").iterdir()}
+    assert sizes
+    assert not {name for name, size in sizes.items() if size > 300_000}
