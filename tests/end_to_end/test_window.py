@@ -11,9 +11,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QSettings, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QSettings, QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.main import build_window
@@ -26,11 +25,17 @@ PATIENCE = 180.0
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Let the event loop run until `condition` holds."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        QTest.qWait(10)
+    """Let the event loop run until `condition` holds.
+
+    Not with QTest.qWait: vispy replaces it by a loop that never sleeps and takes the interpreter from the worker.
+    """
+    loop, end = QEventLoop(), time.monotonic() + PATIENCE
+    look = QTimer(interval=10)
+    look.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    look.start()
+    loop.exec()
+    look.stop()
+    assert condition(), "waited in vain"
 
 
 def is_quiet(window: MainWindow) -> bool:
