@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +30,7 @@ class Terminal:
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
+        self.interrupted = False
         self._out = Console(quiet=as_json, highlight=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -55,12 +61,51 @@ class Terminal:
             sys.stdout.write(json.dumps(values, default=_plain, allow_nan=False) + "\n")
 
     def run(self, job: jobs.Job[Result]) -> Result:
-        """Drive `job` with a progress bar on stderr when that is a terminal."""
-        if not self._err.is_terminal:
-            return jobs.run(job)
-        columns = (TextColumn("{task.description:<18}"), BarColumn(), TextColumn("{task.fields[message]}"))
-        with Progress(*columns, TimeRemainingColumn(), console=self._err, transient=True) as bar:
-            return jobs.run(job, _Bars(bar).show)
+        """Drive `job` with a progress bar on stderr when that is a terminal.
+
+        Ctrl-C asks the job to stop at its next snapshot. What it has by then is returned, with `interrupted` set; a job
+        with nothing to keep raises KeyboardInterrupt, and so does a second Ctrl-C at once.
+        """
+        with _interrupts() as asked:
+            if not self._err.is_terminal:
+                return self._drive(job, asked, None)
+            columns = (TextColumn("{task.description:<18}"), BarColumn(), TextColumn("{task.fields[message]}"))
+            with Progress(*columns, TimeRemainingColumn(), console=self._err, transient=True) as bar:
+                return self._drive(job, asked, _Bars(bar).show)
+
+    def _drive(self, job: jobs.Job[Result], asked: Event, show: Callable[[jobs.Progress], None] | None) -> Result:
+        while not asked.is_set():
+            try:
+                progress = next(job)
+            except StopIteration as end:
+                return end.value
+            if show is not None:
+                show(progress)
+        kept = jobs.stop(job)
+        if kept is None:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        return kept
+
+
+@contextmanager
+def _interrupts() -> Iterator[Event]:
+    """Turn the first Ctrl-C into an event; the handler before is back in place for the second and afterwards."""
+    asked = Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Bars:

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
             f"A fault of mdweights ({type(error).__name__}: {error}). Details are in {write_fault_log(error)}."
         )
         return 1
-    return 0
+    return INTERRUPTED if terminal.interrupted else 0
 
 
 def _open_window(parser: argparse.ArgumentParser, window: Window | None) -> int:

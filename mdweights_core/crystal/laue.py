@@ -1,6 +1,6 @@
 """Equivalent reflections under the Laue class of a space group, Friedel's law included.
 
-A crystal has equal intensities at all images h R of a reflection (R: rotations of the space group) and at -h. Its diffuse
+A crystal has equal intensities at all images h R of a reflection (R: rotations of the space group) and at -h. Diffuse
 intensities obey the Laue class too, but a single simulated frame does not: its structure factors are computed at every
 image (`LaueGroups.p1`) and only the variance over frames is averaged.
 """

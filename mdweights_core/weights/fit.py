@@ -12,7 +12,7 @@ from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.model import ModelArrays, gain_and_gradient, intensity, model_arrays
 from mdweights_core.weights.problem import WeightProblem
-from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, WeightFit
+from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, WeightFit, is_collapsed
 from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
 from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
@@ -198,7 +198,7 @@ def fit_warnings(
             f"{n_frames} weights are fitted to {n_work} reflections: too few data per frame to trust single weights. "
             "Raise theta, or take fewer frames or higher resolution."
         )
-    if n_eff < max(3.0, 0.02 * n_frames) and n_frames > 3:
+    if is_collapsed(weights):
         yield f"The weights collapsed onto about {n_eff:.1f} of {n_frames} frames. Raise theta to spread them."
     if problem.is_anisotropic:
         yield "The observed map came without its isotropic part: only the anisotropic CC means anything."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.crystal.laue import LaueGroups, laue_class
-from mdweights_core.weights.scores import Scores
+from mdweights_core.weights.scores import Scores, kish
 from mdweights_core.weights.settings import FitSettings
 
 ACTIVE = 1e-6
@@ -110,7 +110,18 @@ def verdict(fit: WeightFit) -> str:
         )
     else:
         first = f"No reflections were held out, so nothing says whether {name} of the fit is more than overfitting"
+    if is_collapsed(fit.weights):
+        return f"{first}; but the weights collapsed onto about {fit.n_eff:.1f} of {len(fit.weights)} frames: unusable."
     return f"{first}; the weight is spread over about {fit.n_eff:.0f} effective frames of {len(fit.weights)}."
+
+
+def is_collapsed(weights: np.ndarray) -> bool:
+    """True when so few frames carry the weights that their pattern means little: under 3, or 2 % of them.
+
+    A correlation does not know the scale: nearly all weight on one frame leaves hardly any variance, and traces of a few
+    others then make up whatever pattern fits.
+    """
+    return len(weights) > 3 and kish(weights) < max(3.0, 0.02 * len(weights))
 
 
 def _headline(fit: WeightFit) -> tuple[str, float, float]:

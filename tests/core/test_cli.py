@@ -165,6 +165,29 @@ def test_interrupt_ends_with_130_and_the_next_run_goes_on(example_arguments, tmp
     assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
 
 
+def test_interrupt_of_a_fit_saves_the_weights_reached(example_arguments, tmp_path, monkeypatch, capsys):
+    """The signal comes with the fourth look at the weights, as from Ctrl-C."""
+    from mdweights_core.weights import fit
+
+    real, looks = fit._Watch.look, []
+
+    def look(self, *args):
+        looks.append(1)
+        if len(looks) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return real(self, *args)
+
+    monkeypatch.setattr(fit._Watch, "look", look)
+    out = tmp_path / "a.mdw"
+    arguments = ["fit", *example_arguments, "--d-min", "2.5", "--solver", "adam", "--max-steps", "9999", "--json"]
+    before = signal.getsignal(signal.SIGINT)
+    assert main([*arguments, "--out", str(out)]) == INTERRUPTED
+    result = json.loads(capsys.readouterr().out)
+    assert result["stopped"]
+    assert (out / "project.json").exists()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_demo_writes_everything_and_says_how_well_the_hidden_weights_came_back(tmp_path, capsys):
     drawn = []
     window = Window(open=lambda project: 0, picture=lambda project, out: drawn.append((project, out)))

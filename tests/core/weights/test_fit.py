@@ -76,6 +76,7 @@ def test_collapsed_weights_are_named():
     fit = jobs.run(fit_weights(truth.problem))
     assert fit.n_eff < 3
     assert any("collapsed" in text for text in fit.warnings)
+    assert "unusable" in verdict(fit)
 
 
 def test_two_frames_are_called_meaningless():
