@@ -93,7 +93,8 @@ def molecule_with_hydrogens(atoms: list[HeavyAtom], seed: int) -> app.Modeller:
         topology.addAtom(atom.name, app.Element.getBySymbol(atom.element), residues[atom.residue])
     topology.createStandardBonds()
     modeller = app.Modeller(topology, _quantity(np.array([a.position for a in atoms])))
-    modeller.addHydrogens(app.ForceField(*FORCE_FIELD), platform=_platform()[0])
+    reference = openmm.Platform.getPlatformByName("Reference")  # the same hydrogens every time, see `_platform`
+    modeller.addHydrogens(app.ForceField(*FORCE_FIELD), platform=reference)
     return modeller
 
 
@@ -278,4 +279,5 @@ def _tether_force(atoms: np.ndarray) -> openmm.CustomExternalForce:
 
 
 def _platform() -> tuple[openmm.Platform, dict[str, str]]:
-    return openmm.Platform.getPlatformByName("CPU"), {"DeterministicForces": "true", "Threads": "2"}
+    """One thread: with more, sums are taken in any order, and the same seed gives other frames each time."""
+    return openmm.Platform.getPlatformByName("CPU"), {"DeterministicForces": "true", "Threads": "1"}
