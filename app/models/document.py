@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from mdweights_core.errors import BadInput
 
 if TYPE_CHECKING:
     from mdweights_core.project import FitInputs
+    from mdweights_core.scattering.settings import PredictSettings
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
 MAP_FIELDS = frozenset({"map", "column", "sigma_column", "free_column", "space_group", "reindex", "d_min", "d_max"})
@@ -35,6 +36,7 @@ class Draft:
     d_min: float | None = None
     d_max: float | None = None
     remove_drift: bool = True
+    b_iso: float = 0.0
 
     @property
     def is_complete(self) -> bool:
@@ -59,14 +61,19 @@ class Draft:
 
         self.require_complete()
         assert self.map is not None
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "remove_drift"}
-        return FitInputs(**fields)
+        return FitInputs(**{name: getattr(self, name) for name in INPUT_FIELDS})
 
     @classmethod
-    def of(cls, inputs: FitInputs, remove_drift: bool = True) -> Draft:
-        """The draft that gives these inputs."""
-        names = [name for name in cls.__dataclass_fields__ if name != "remove_drift"]
-        return cls(**{name: getattr(inputs, name) for name in names}, remove_drift=remove_drift)
+    def of(cls, inputs: FitInputs, predict: PredictSettings | None = None) -> Draft:
+        """The draft that gives these inputs (and settings of the structure factors)."""
+        chosen = {name: getattr(inputs, name) for name in INPUT_FIELDS}
+        if predict is None:
+            return cls(**chosen)
+        return cls(**chosen, remove_drift=predict.remove_drift, b_iso=predict.b_iso)
+
+
+PREDICT_FIELDS = ("remove_drift", "b_iso")
+INPUT_FIELDS = tuple(field.name for field in fields(Draft) if field.name not in PREDICT_FIELDS)
 
 
 class Document(QObject):

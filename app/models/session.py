@@ -261,7 +261,7 @@ class Session(QObject):
 
     def _opened(self, reading: ProjectReading) -> None:
         project = reading.project
-        draft = Draft.of(project.inputs, project.predict_settings.remove_drift)
+        draft = Draft.of(project.inputs, project.predict_settings)
         self.document.set_draft(draft)
         self.document.saved_path = Path(project.path)
         self._set_n_frames(len(project.fit.weights))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mdweights_core.weights.result import WeightFit
 
-FEW_FRAMES = 5.0
+FEW_FRAMES, COLLAPSED = 5.0, 2.0
+LOOSE_KKT = 1e-2
 
 
 class Verdict(Enum):
@@ -48,12 +49,17 @@ def _held_out(fit: WeightFit) -> Light:
 
 def _frames(fit: WeightFit) -> Light:
     text = f"{fit.n_eff:.1f} effective frames"
+    if fit.n_eff < COLLAPSED:
+        return Light(Verdict.BAD, text, "The weights collapsed onto a frame or two; raise theta")
     if fit.n_eff < FEW_FRAMES:
         return Light(Verdict.CAUTION, text, "Very few frames carry the weight; raise theta or add frames")
     return Light(Verdict.GOOD, text, "Kish number of frames: 1 / sum of squared weights")
 
 
 def _ending(fit: WeightFit) -> Light:
+    if fit.converged and fit.kkt_residual > LOOSE_KKT:
+        tip = f"{fit.outcome} But the weights are not optimal: the KKT residual is {fit.kkt_residual:.1e}"
+        return Light(Verdict.CAUTION, "converged, not optimal", tip)
     if fit.converged:
         return Light(Verdict.GOOD, "converged", fit.outcome)
     return Light(Verdict.CAUTION, "stopped early" if fit.stopped else "not converged", fit.outcome)

@@ -6,7 +6,16 @@ import math
 from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.models.document import Draft
 from app.models.readings import FramesReading
@@ -37,6 +46,7 @@ class FramesBox(QGroupBox):
         self.topology_button = QPushButton("Topology…")
         self.info = note(EMPTY)
         self.cell = QLineEdit()
+        self.b_iso = QDoubleSpinBox()
         self.remove_drift = QCheckBox("Remove &drift of the whole system")
         self._reading: FramesReading | None = None
         self._lay_out()
@@ -58,6 +68,9 @@ class FramesBox(QGroupBox):
         self.topology_button.setVisible(bool(draft.frames))
         self.name.show_text(*_names(draft))
         self.cell.setText("" if draft.cell is None else " ".join(f"{value:g}" for value in draft.cell))
+        self.b_iso.blockSignals(True)
+        self.b_iso.setValue(draft.b_iso)
+        self.b_iso.blockSignals(False)
         self.remove_drift.setChecked(draft.remove_drift)
         if draft.frames and self._reading is None:
             self.info.setText(NEEDS_TOPOLOGY if draft.topology is None else "")
@@ -72,6 +85,11 @@ class FramesBox(QGroupBox):
         rows = form(self._fields)
         tip = "Unit cell of the crystal: a b c in Å, alpha beta gamma in degrees; empty takes the one in the files"
         add_row(rows, "C&ell", self.cell, tip)
+        self.b_iso.setRange(0.0, 200.0)
+        self.b_iso.setDecimals(1)
+        self.b_iso.setSuffix(" Å²")
+        self.b_iso.setKeyboardTracking(False)
+        add_row(rows, "&B factor", self.b_iso, "B factor given to all atoms of every frame, Å²; 0 for none")
         rows.addRow(self.remove_drift)
         layout = QVBoxLayout(self)
         layout.addWidget(self.name)
@@ -84,6 +102,7 @@ class FramesBox(QGroupBox):
         self.topology_button.clicked.connect(self._on_topology)
         self.cell.editingFinished.connect(self._on_cell)
         self.remove_drift.clicked.connect(self._on_drift)
+        self.b_iso.valueChanged.connect(self._on_b_iso)
 
     def _cell_hint(self) -> str:
         if self._reading is None or self._reading.cell is None:
@@ -108,6 +127,10 @@ class FramesBox(QGroupBox):
     @Slot(bool)
     def _on_drift(self, checked: bool) -> None:
         self.edited.emit({"remove_drift": checked})
+
+    @Slot(float)
+    def _on_b_iso(self, value: float) -> None:
+        self.edited.emit({"b_iso": value})
 
 
 def _names(draft: Draft) -> tuple[str, str]:

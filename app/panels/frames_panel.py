@@ -13,7 +13,7 @@ from app.panels.forms import note
 from mdweights_core.errors import BadInput
 
 EMPTY = "No frames yet. They are listed here, with their weights, once a simulation is open."
-WIDTHS = {"frame": 60, "mark": 56, "weight": 78, "relative": 58, "influence": 74, "time": 74, "drift": 70}
+WIDTHS = {"frame": 60, "mark": 56, "weight": 82, "relative": 74, "influence": 74, "time": 74, "drift": 70}
 
 
 class FramesPanel(QWidget):

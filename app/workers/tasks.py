@@ -191,7 +191,7 @@ def fit(draft: Draft, settings: Mapping[str, Any], out: Path, start_weights: np.
     from mdweights_core.weights.settings import FitSettings
     from mdweights_core.workflow import fit_project
 
-    predict = PredictSettings(remove_drift=draft.remove_drift)
+    predict = PredictSettings(remove_drift=draft.remove_drift, b_iso=draft.b_iso)
     project = yield from fit_project(draft.inputs(), predict, FitSettings(**settings), out, start_weights)
     return None if project is None else _project_reading(project)
 

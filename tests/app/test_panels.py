@@ -152,6 +152,8 @@ def test_edits_in_the_data_panel_reach_the_document(qtbot: QtBot, session: Sessi
     panel.frames_box.remove_drift.click()
     panel.frames_box.cell.setText("20 30 40 90 90 90")
     panel.frames_box.cell.editingFinished.emit()
+    panel.frames_box.b_iso.setValue(15.0)
+    assert session.document.draft.b_iso == 15.0
     assert not session.document.draft.remove_drift
     assert session.document.draft.cell == (20, 30, 40, 90, 90, 90)
 
@@ -263,8 +265,8 @@ def test_times_as_people_read_them(seconds: float, text: str) -> None:
 def test_the_lights_come_and_go_with_the_fit(qtbot: QtBot, tmp_path: Path) -> None:
     lights = ValidityLights()
     qtbot.addWidget(lights)
-    lights.show_project(a_project(tmp_path, n_eff=1.5))
-    assert lights.labels[1].text() == "▲ 1.5 effective frames"
+    lights.show_project(a_project(tmp_path, n_eff=2.5))
+    assert lights.labels[1].text() == "▲ 2.5 effective frames"
     assert lights.labels[0].accessibleName().endswith("good")
     lights.show_project(None)
     assert lights.labels == []

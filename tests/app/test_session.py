@@ -182,6 +182,8 @@ def test_a_project_opens_with_its_marks(session: Session, tmp_path: Path) -> Non
     assert session.document.saved_path == tmp_path
     assert not session.document.is_unsaved
     assert session.document.can_resume
+    assert session.document.draft.b_iso == 12.5
+    assert session.document.draft.inputs() == INPUTS
 
 
 def test_a_project_whose_trajectory_is_another_now_keeps_its_fit(

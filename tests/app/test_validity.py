@@ -28,6 +28,8 @@ def test_a_good_fit() -> None:
         ({"scores": scores(0.3)}, 0, Verdict.BAD, "held-out 0.300 (0.400 unweighted)"),
         ({"scores": scores(NAN)}, 0, Verdict.UNKNOWN, "no held-out set"),
         ({"n_eff": 2.25}, 1, Verdict.CAUTION, "2.2 effective frames"),
+        ({"n_eff": 1.04}, 1, Verdict.BAD, "1.0 effective frames"),
+        ({"kkt_residual": 66.0}, 2, Verdict.CAUTION, "converged, not optimal"),
         ({"converged": False}, 2, Verdict.CAUTION, "not converged"),
         ({"converged": False, "stopped": True}, 2, Verdict.CAUTION, "stopped early"),
         ({"warnings": ("a", "b")}, 3, Verdict.CAUTION, "2 warnings"),

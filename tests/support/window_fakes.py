@@ -103,7 +103,7 @@ def a_project(path: Path, inputs: Any = None, n_frames: int = 6, **changes: Any)
     project = SimpleNamespace(
         path=path,
         inputs=inputs,
-        predict_settings=SimpleNamespace(remove_drift=True),
+        predict_settings=SimpleNamespace(remove_drift=True, b_iso=12.5),
         fit_settings=FitSettings(theta=0.25),
         fit=a_fit(n_frames, **changes),
         frames=frames,
