@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QDesktopServices, QUndoStack
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.commands.mark_frames import MarkFrames
 from app.dialogs.files import EXPORTS, FileDialogs
-from app.dialogs.help import about, shortcut_sheet
+from app.dialogs.help import about, guide, shortcut_sheet
 from app.models.marks import Mark
 from app.models.paths import PROJECT
 from app.settings import Settings
 from app.shortcuts import ActionSpec, sheet
-from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.errors import MdweightsError
 
 if TYPE_CHECKING:
     from app.models.session import Session
@@ -220,9 +220,11 @@ class WindowCommands(QObject):
         self._session.selection.set_brushed([])
 
     def show_guide(self) -> None:
-        """Open the user guide in the system's viewer."""
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(GUIDE))):
-            self._session.failed.emit(BadInput("The user guide could not be opened", where=GUIDE))
+        """Show the user guide."""
+        try:
+            guide(GUIDE, self._window).show()
+        except MdweightsError as problem:
+            self._session.failed.emit(problem)
 
     def show_shortcuts(self) -> None:
         """Show the shortcut sheet."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from app.errors import versions
+from mdweights_core.errors import DiskProblem
 
 
 class TextDialog(QDialog):
@@ -38,6 +40,26 @@ def shortcut_sheet(rows: list[tuple[str, str, str]], parent: QWidget | None = No
             last = group
         parts.append(f'<tr><td>{escape(title)}</td><td style="padding-left: 24px"><b>{escape(keys)}</b></td></tr>')
     return TextDialog("Keyboard shortcuts", f"<table>{''.join(parts)}</table>", parent)
+
+
+def guide(path: Path, parent: QWidget | None = None) -> TextDialog:
+    """The user guide, a Markdown file.
+
+    Raises
+    ------
+    DiskProblem
+        When it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        advice = "Read it where the program comes from: docs/guide.md"
+        raise DiskProblem("The user guide is not part of this installation", where=path, advice=advice) from error
+    dialog = TextDialog("User guide", "", parent)
+    dialog.page.setSearchPaths([str(path.parent)])
+    dialog.page.setMarkdown(text)
+    dialog.resize(820, 700)
+    return dialog
 
 
 def about(parent: QWidget | None = None) -> TextDialog:

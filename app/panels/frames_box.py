@@ -49,6 +49,7 @@ class FramesBox(QGroupBox):
         self.b_iso = QDoubleSpinBox()
         self.remove_drift = QCheckBox("Remove &drift of the whole system")
         self._reading: FramesReading | None = None
+        self._draft = Draft()
         self._lay_out()
         self._connect()
         self.show_draft(Draft())
@@ -58,7 +59,7 @@ class FramesBox(QGroupBox):
         """Show what the frames are, or the empty state."""
         self._reading = reading
         self.cell.setPlaceholderText(self._cell_hint())
-        self.info.setText(EMPTY if reading is None else describe(reading))
+        self._write_info()
 
     @Slot(object)
     def show_draft(self, draft: Draft) -> None:
@@ -72,8 +73,8 @@ class FramesBox(QGroupBox):
         self.b_iso.setValue(draft.b_iso)
         self.b_iso.blockSignals(False)
         self.remove_drift.setChecked(draft.remove_drift)
-        if draft.frames and self._reading is None:
-            self.info.setText(NEEDS_TOPOLOGY if draft.topology is None else "")
+        self._draft = draft
+        self._write_info()
 
     def _lay_out(self) -> None:
         self.topology_button.setToolTip("File that names the atoms of the trajectory: PDB, GRO, PSF, PRMTOP")
@@ -108,6 +109,14 @@ class FramesBox(QGroupBox):
         if self._reading is None or self._reading.cell is None:
             return "a b c α β γ"
         return "from the files"
+
+    def _write_info(self) -> None:
+        if self._reading is not None:
+            self.info.setText(describe(self._reading))
+        elif not self._draft.frames:
+            self.info.setText(EMPTY)
+        else:
+            self.info.setText(NEEDS_TOPOLOGY if self._draft.topology is None else "")
 
     @Slot()
     def _on_open(self) -> None:

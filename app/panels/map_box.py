@@ -21,6 +21,7 @@ from app.models.document import Draft
 from app.models.readings import MapReading
 from app.panels.forms import ElidedLabel, add_row, form, note, resolution_box
 from mdweights_core.crystal.lattice import format_cell
+from mdweights_core.errors import BadInput
 
 if TYPE_CHECKING:
     from mdweights_core.io.mtz import MtzSummary
@@ -163,7 +164,8 @@ def describe(reading: MapReading) -> str:
     if reading.volumes is not None:
         lines.append(f"used: {reading.n_used:,} measured{_range(*reversed(reading.d_range))}")
     if reading.problem is not None:
-        lines.append(f"\N{BLACK UP-POINTING TRIANGLE} {reading.problem.sentence}")
+        told = BadInput(reading.problem.what, advice=reading.problem.advice)  # the file's name stands above
+        lines.append(f"\N{BLACK UP-POINTING TRIANGLE} {told.sentence}")
     return "\n".join(lines)
 
 

@@ -142,6 +142,8 @@ def test_frames_without_and_with_a_reading(qtbot: QtBot) -> None:
     assert "No frames yet" in box.info.text()
     box.show_draft(Draft(frames=(Path("run.xtc"),)))
     assert "needs a topology" in box.info.text()
+    box.show_reading(None)
+    assert "needs a topology" in box.info.text()
     box.show_reading(some_frames(12))
     assert box.info.text() == f"12 frames as reflection files\n{format_cell(gemmi.UnitCell(20, 30, 40, 90, 90, 90))}"
 

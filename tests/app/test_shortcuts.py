@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from app.dialogs.help import about, shortcut_sheet
+from app.dialogs.help import about, guide, shortcut_sheet
 from app.shortcuts import ActionSpec, make_actions, sheet
+from mdweights_core.errors import DiskProblem
 
 
 def nothing() -> None:
@@ -41,6 +45,15 @@ def test_the_sheet_is_shown_as_plain_text(qtbot: QtBot) -> None:
     text = dialog.page.toPlainText()
     for words in ("File", "Open map", "Ctrl+M", "Next <frame>", "Space or N"):
         assert words in text
+
+
+def test_the_guide_is_shown_or_its_absence_told(qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "guide.md").write_text("# First steps\n\nOpen a *map*.", encoding="utf-8")
+    dialog = guide(tmp_path / "guide.md")
+    qtbot.addWidget(dialog)
+    assert dialog.page.toPlainText() == "First steps\nOpen a map."
+    with pytest.raises(DiskProblem, match="guide"):
+        guide(tmp_path / "missing.md")
 
 
 def test_about_names_the_versions(qtbot: QtBot) -> None:
