@@ -118,8 +118,8 @@ def verdict(fit: WeightFit) -> str:
 def is_collapsed(weights: np.ndarray) -> bool:
     """True when so few frames carry the weights that their pattern means little: under 3, or 2 % of them.
 
-    A correlation does not know the scale: nearly all weight on one frame leaves hardly any variance, and traces of a few
-    others then make up whatever pattern fits.
+    A correlation does not know the scale: nearly all weight on one frame leaves hardly any variance, and traces of a
+    few others then make up whatever pattern fits.
     """
     return len(weights) > 3 and kish(weights) < max(3.0, 0.02 * len(weights))
 
