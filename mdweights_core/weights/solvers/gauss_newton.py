@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 import scipy.optimize
 
 from mdweights_core.weights.model import (
@@ -26,6 +25,7 @@ from mdweights_core.weights.model import (
 from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState
 
 _NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
+_COLLAPSED = 0.97  # beyond it the correlation only creeps up while the rest of the weights goes to zero
 _ALPHAS = np.concatenate([np.geomspace(1e-3, 1.0, 31), np.linspace(1.05, 1.5, 10)])
 
 
@@ -46,6 +46,11 @@ class GaussNewton(Solver):
 def _conclude(state: SolverState, weights: np.ndarray, gain: float, settings: SolverSettings) -> SolverState:
     iteration, gained = state.iteration + 1, gain - state.gain
     moved = replace(state, weights=weights, gain=gain, iteration=iteration)
+    if weights.max() > _COLLAPSED:
+        text = (
+            f"The correlation keeps rising as all weight moves onto frame {int(weights.argmax())}: there is no optimum."
+        )
+        return replace(moved, done=True, outcome=text)
     if gained < settings.tolerance:
         return replace(moved, done=True, converged=True, outcome=f"Converged after {iteration} iterations.")
     if iteration >= settings.max_steps:
@@ -63,7 +68,7 @@ def solve_frozen(model: QuadraticModel, weights: np.ndarray, settings: SolverSet
 
 def _nonnegative(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """argmin_u>=0 u.N.u / 2 - b.u, normalised; the present weights when nothing correlates."""
-    values, vectors = scipy.linalg.eigh(gram)
+    values, vectors = np.linalg.eigh(gram)  # not scipy.linalg: that holds the interpreter lock, and the window waits
     kept = values > _NOISE * values[-1]  # with more frames than reflections N has no full rank
     factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
     right = vectors[:, kept].T @ overlap / np.sqrt(values[kept])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.optimize
-from support.synthetic import synthetic_problem
+from support.synthetic import problem_of, synthetic_problem
 
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput
@@ -111,3 +111,18 @@ def test_unknown_names_and_bad_numbers_are_refused_with_a_sentence():
 
 def test_kish_of_equal_weights_is_their_number():
     assert kish(np.full(7, 1 / 7)) == pytest.approx(7)
+
+
+def test_a_map_only_a_collapsed_ensemble_can_match_is_said_to_have_no_optimum():
+    """sum_t |F_t - F_0|^2 is the variance of weights (1 - e, e c_t...) as e goes to 0, and of no other weights."""
+    truth = synthetic_problem(12, 1500, n_true=4, seed=4)
+    f = truth.f_p1
+    observed = truth.problem.groups.average((np.abs(f[1:4] - f[0]) ** 2).sum(axis=0))
+    problem = problem_of(truth.problem.groups, f.astype(np.complex64), observed, truth.problem.free)
+    fit = jobs.run(fit_weights(problem))
+    assert not fit.converged
+    assert "frame 0" in fit.outcome
+    assert "no optimum" in fit.outcome
+    spread = jobs.run(fit_weights(problem, FitSettings(theta=0.05)))
+    assert spread.converged
+    assert spread.n_eff > 2
