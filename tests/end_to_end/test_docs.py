@@ -8,13 +8,20 @@ import re
 import shlex
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mdweights_core.cli.main import _parser
-from mdweights_core.weights.result import fit_summary
+from mdweights_core.example import example_inputs, hidden_weights
+from mdweights_core.jobs import run
+from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.weights.result import describe_fit, fit_summary
+from mdweights_core.weights.settings import FitSettings
+from mdweights_core.workflow import fit_project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README, GUIDE = REPOSITORY / "README.md", REPOSITORY / "docs" / "guide.md"
@@ -106,6 +113,20 @@ def test_the_snippet_of_the_guide_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "held out" in done.stdout
     assert len((tmp_path / "weights.csv").read_text().splitlines()) == 109
+
+
+def test_the_guide_prints_what_a_fit_of_the_example_prints(tmp_path: Path) -> None:
+    fit = run(fit_project(example_inputs(), PredictSettings(), FitSettings(), tmp_path / "peptide.mdw")).fit
+    guide = text_of(GUIDE)
+    assert unicodedata.normalize("NFC", describe_fit(fit)) in guide  # one sign for the angstrom, whatever its code
+    for title, name in (("anisotropic CC", "cc_aniso"), ("total CC", "cc")):
+        (row,) = re.findall(rf"^    {title} +([\d. ]+)$", guide, re.MULTILINE)
+        expected = [getattr(s, name + part) for part in ("", "_free") for s in (fit.scores, fit.uniform)]
+        assert [float(number) for number in row.split()] == pytest.approx(expected, abs=0.002)
+    correlation = np.corrcoef(hidden_weights()[0], fit.weights)[0, 1]
+    for page in (README, GUIDE):
+        (quoted,) = re.findall(r"correlation\s+of\s+(0\.\d+)", text_of(page))
+        assert float(quoted) == pytest.approx(correlation, abs=0.01)
 
 
 def test_pictures_are_small() -> None:
