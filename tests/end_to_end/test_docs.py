@@ -92,6 +92,12 @@ def test_every_link_leads_to_a_file_or_a_heading(page: Path) -> None:
     assert not broken
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_text_would_be_taken_for_a_tag_and_vanish(page: Path) -> None:
+    prose = re.sub(r"```.*?```|^    .*?$|`[^`]*`", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    assert not re.findall(r"<[A-Za-z/][^>]*>", prose)
+
+
 def test_every_subcommand_and_option_is_explained() -> None:
     text = text_of(GUIDE) + text_of(README)
     missing = []
