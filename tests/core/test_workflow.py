@@ -26,7 +26,9 @@ def test_hidden_weights_come_back(example_project):
     assert np.corrcoef(true, fitted)[0, 1] > 0.9
     for s in np.unique(state):
         assert fitted[state == s].sum() == pytest.approx(true[state == s].sum(), abs=0.03)
-    assert example_project.fit.scores.cc_aniso_free > example_project.fit.uniform.cc_aniso_free + 0.03
+    fitted_scores, equal = example_project.fit.scores, example_project.fit.uniform
+    assert fitted_scores.cc_aniso > equal.cc_aniso + 0.05
+    assert fitted_scores.cc_aniso_free > equal.cc_aniso_free + 0.02  # 166 free reflections: known to about 0.01
 
 
 def test_a_second_fit_reuses_the_structure_factors(example_project, tmp_path):
