@@ -109,7 +109,7 @@ def test_a_chunk_that_was_not_written_is_never_marked(store, monkeypatch):
 def test_killed_while_writing_leaves_only_whole_frames(tmp_path):
     """A writer that is killed in the middle: every frame marked finished holds what was written."""
     script = """
-import sys
+import sys, time
 sys.path.insert(0, sys.argv[2])
 import test_store
 store = test_store.StructureFactorStore.create(sys.argv[1], test_store.lattice(20000), test_store.table(400), {})
@@ -117,6 +117,7 @@ print("ready", flush=True)
 for start in range(0, 400, 4):
     store.write(start, test_store.block(4, 20000, seed=start))
     print(start, flush=True)
+    time.sleep(0.1 if start > 12 else 0)  # so that it is still writing when the signal comes, however busy the machine
 """
     place = tmp_path / "killed"
     command = [sys.executable, "-c", script, str(place), str(Path(__file__).parent)]
