@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.panels.fit_panel import FitPanel
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide.md"
+TO_THE_END = 1 << 40  # more places than there are frames
 
 
 class Window(Protocol):
@@ -86,6 +87,7 @@ class WindowCommands(QObject):
         return (
             ActionSpec("frames.next", "&Next frame", partial(self.step, 1), ("Space",), "Select the next frame"),
             ActionSpec("frames.previous", "&Previous frame", partial(self.step, -1), ("Shift+Space",), ""),
+            *self._walks(),
             *(
                 ActionSpec(
                     f"frames.{name}", f"Mark {name}", partial(self.mark, mark), (key,), f"Mark the frames {name}"
@@ -95,6 +97,19 @@ class WindowCommands(QObject):
             ActionSpec("frames.unmark", "Remove mark", partial(self.mark, Mark.NONE), ("Backspace",), ""),
             ActionSpec("frames.deselect", "Clear brush", self.clear_brush, ("Esc",), "Only the selected frame remains"),
         )
+
+    def _walks(self) -> list[ActionSpec]:
+        """Through the frames in order of their weight."""
+        rows = (
+            ("heavier", "Next &higher weight", 1, "H", "Select the frame that weighs just more"),
+            ("lighter", "Next &lower weight", -1, "L", "Select the frame that weighs just less"),
+            ("heaviest", "Highest weight", TO_THE_END, "Shift+H", "Select the frame that weighs most"),
+            ("lightest", "Lowest weight", -TO_THE_END, "Shift+L", "Select the frame that weighs least"),
+        )
+        return [
+            ActionSpec(f"frames.{name}", title, partial(self.walk, step), (key,), tip, needs_fit=True)
+            for name, title, step, key, tip in rows
+        ]
 
     def _fit(self) -> tuple[ActionSpec, ...]:
         return (
@@ -208,6 +223,12 @@ class WindowCommands(QObject):
     def step(self, by: int) -> None:
         """Select the frame `by` further."""
         self._session.selection.select(max(self._session.selection.frame + by, 0))
+
+    def walk(self, step: int) -> None:
+        """Select the frame `step` places heavier, or lighter when negative."""
+        fitted = self._session.document.fitted
+        if fitted is not None:
+            self._session.selection.walk(fitted.project.fit.weights, step)
 
     def mark(self, mark: Mark) -> None:
         """Mark the brushed frames, or the selected one."""

@@ -44,11 +44,6 @@ class MarksModel(QObject):
         """A copy of the marks, int8 [n_frames], values of `Mark`."""
         return self._marks.copy()
 
-    @property
-    def signs(self) -> np.ndarray:
-        """1 for keep, -1 for drop, 0 for the rest: int8 [n_frames], as plots draw them."""
-        return (self._marks == Mark.KEEP).astype(np.int8) - (self._marks == Mark.DROP).astype(np.int8)
-
     def set_n_frames(self, n_frames: int) -> None:
         """Start afresh with `n_frames` unmarked frames."""
         self._marks = np.zeros(max(n_frames, 0), dtype=np.int8)

@@ -71,6 +71,21 @@ class SelectionModel(QObject):
             self._cursor = cursor
             self.cursor_changed.emit(cursor)
 
+    def walk(self, weights: np.ndarray, step: int) -> None:
+        """Select the frame `step` places heavier (lighter when negative) than the selected one; stays at the ends.
+
+        Parameters
+        ----------
+        weights : float [n_frames]
+            Frames of equal weight stand in order of their number, so that a walk meets every frame once.
+        step : int
+        """
+        by_weight = np.argsort(weights, kind="stable")
+        if len(by_weight) != self._n_frames or self._frame < 0:
+            return
+        place = int(np.flatnonzero(by_weight == self._frame)[0]) + step
+        self.select(int(by_weight[min(max(place, 0), len(by_weight) - 1)]))
+
     def targets(self) -> np.ndarray:
         """Frames an action applies to: the brushed ones, else the selected one; int64."""
         if len(self._brushed):

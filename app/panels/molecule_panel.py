@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSlider, QSpinBox, QVBoxLayout, QWidget
 
+from app.models.marks import Mark
 from app.models.molecules import MoleculeModel
 from app.models.readings import FramesReading, ProjectReading
 from app.models.session import Session
@@ -155,7 +156,9 @@ class MoleculePanel(QWidget):
             return ""
         if is_ranked:
             return "" if self._molecules.has_weights else NEEDS_FIT
-        return "" if self._session.marks.signs.any() else NEEDS_MARKS
+        marks = self._session.marks
+        compared = len(marks.frames_with(Mark.KEEP)) + len(marks.frames_with(Mark.DROP))
+        return "" if compared else NEEDS_MARKS
 
     def _caption(self, frame: int) -> str:
         fitted = self._session.document.fitted

@@ -183,9 +183,8 @@ class PlotBinding(QObject):
 
     @Slot(object)
     def _on_marks(self, frames: object) -> None:
-        signs = self._session.marks.signs
-        self._plots.weights.set_marks(signs)
-        self._plots.scatter.set_marks(signs)
+        for plot in (self._plots.weights, self._plots.scatter):
+            plot.set_marks(self._session.marks.values)
 
     @Slot(int)
     def _on_selected(self, frame: int) -> None:

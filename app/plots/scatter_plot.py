@@ -9,8 +9,10 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
+from app.models.marks import Mark
 from app.plots.base import PlotPanel, glass, plain_axis, style_plot, subtle_label, summary_label
 from app.plots.brush import BrushViewBox
+from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme, intensity_colours
 
 # more points than this take longer to paint than a blink: they are counted into cells
@@ -75,7 +77,7 @@ class FrameScatter(PlotPanel):
         self.show_content()
 
     def set_marks(self, marks: np.ndarray) -> None:
-        """Show marks, int8 [T]: 1 keep (blue triangle), -1 drop (orange cross), 0 none (grey dot)."""
+        """Show marks, int8 [T], values of `Mark`: keep (blue triangle), drop (orange cross), unsure (square), none."""
         self._marks = np.array(marks, dtype=np.int8)
         self._draw()
 
@@ -119,8 +121,8 @@ class FrameScatter(PlotPanel):
         """Repaint with the colours of `theme`."""
         super().apply_theme(theme)
         style_plot(self.plot, theme)
-        for dots, colour in zip(self._dots, (theme.neutral, theme.good, theme.bad), strict=True):
-            dots.setBrush(glass(colour, 190))
+        for dots, style in zip(self._dots, (NO_MARK, *MARK_STYLES.values()), strict=True):
+            dots.setBrush(glass(getattr(theme, style.colour), 190))
         self._brushed_dots.setBrush(theme.accent)
         self._ring.setPen(pg.mkPen(theme.accent, width=2))
 
@@ -146,7 +148,8 @@ class FrameScatter(PlotPanel):
         self.plot = self.canvas.addPlot(viewBox=self.box)
         self.plot.hideButtons()
         self._density = pg.ImageItem(axisOrder="row-major")
-        self._dots = [pg.ScatterPlotItem(symbol=s, size=size, pen=None) for s, size in (("o", 6), ("t1", 9), ("x", 9))]
+        styles = (NO_MARK, *MARK_STYLES.values())
+        self._dots = [pg.ScatterPlotItem(symbol=style.symbol, size=style.size, pen=None) for style in styles]
         self._brushed_dots = pg.ScatterPlotItem(symbol="o", size=7, pen=None)
         self._ring = pg.ScatterPlotItem(symbol="o", size=14, brush=None)
         for item in (self._density, *self._dots, self._brushed_dots, self._ring):
@@ -171,11 +174,11 @@ class FrameScatter(PlotPanel):
 
     def _draw(self) -> None:
         x, y = self._points()
-        marks = self._marks if len(self._marks) == len(x) else np.zeros(len(x), dtype=np.int8)
+        marks = marks_of(self._marks, len(x))
         known = np.isfinite(x) & np.isfinite(y)
         crowd = int(known.sum()) > _MANY
-        for dots, value in zip(self._dots, (0, 1, -1), strict=True):
-            group = known & (marks == value) & (not crowd or value != 0)
+        for dots, mark in zip(self._dots, (Mark.NONE, *MARK_STYLES), strict=True):
+            group = known & (marks == mark) & (not crowd or mark is not Mark.NONE)
             dots.setData(x=x[group], y=y[group])
         self._density.setVisible(crowd)
         if crowd:

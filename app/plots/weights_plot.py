@@ -10,9 +10,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
+from app.models.marks import Mark
 from app.plots.base import PlotPanel, glass, plain_axis, style_axis, subtle_label, summary_label
 from app.plots.brush import BrushViewBox
 from app.plots.frame_bars import ORDERS, is_rising, order_frames
+from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme
 
 _ORDER_NAMES = ("frame number", "time", "sorted by weight")
@@ -100,7 +102,7 @@ class WeightsPlot(PlotPanel):
         self._draw_detail()
 
     def set_marks(self, marks: np.ndarray) -> None:
-        """Show marks, int8 [T]: 1 keep (blue triangle), -1 drop (orange cross), 0 none."""
+        """Show marks, int8 [T], values of `Mark`: keep (blue triangle), drop (orange cross), unsure (square)."""
         self._marks = np.array(marks, dtype=np.int8)
         self._draw_bars()
 
@@ -155,7 +157,8 @@ class WeightsPlot(PlotPanel):
         for axis in (*(self.plot.getAxis(n) for n in ("left", "bottom")), self.lane.getAxis("left")):
             style_axis(axis, theme)
         self.lane.getAxis("left").setPen(None)
-        for bars, colour in zip(self._bars, (theme.neutral, theme.good, theme.bad, theme.accent), strict=True):
+        colours = [getattr(theme, style.colour) for style in (NO_MARK, *MARK_STYLES.values())]
+        for bars, colour in zip(self._bars, (*colours, theme.accent), strict=True):
             bars.setOpts(brush=colour, pen=pg.mkPen(colour, width=1) if len(self._weights) > _THIN else None)
         self._error_bars.setData(pen=pg.mkPen(theme.plot_foreground, width=1))
         self._truth.setPen(pg.mkPen(theme.plot_foreground, width=2))
@@ -168,7 +171,7 @@ class WeightsPlot(PlotPanel):
         self._region.setHoverBrush(glass(theme.accent, 45))
         for edge in self._region.lines:
             edge.setPen(pg.mkPen(theme.accent, width=1))
-        for points, colour in zip(self._mark_points, (theme.good, theme.bad), strict=True):
+        for points, colour in zip(self._mark_points, colours[1:], strict=True):
             points.setBrush(colour)
 
     # ---- building
@@ -208,7 +211,7 @@ class WeightsPlot(PlotPanel):
         plain_axis(self.plot.getAxis("bottom"), self._order.label)
         self.box.setLimits(yMin=0)
         self.box.setMouseEnabled(x=True, y=False)
-        self._bars = [pg.BarGraphItem(x=[], height=[], width=1) for _ in range(4)]
+        self._bars = [pg.BarGraphItem(x=[], height=[], width=1) for _ in range(len(MARK_STYLES) + 2)]
         self._error_bars = pg.ErrorBarItem(x=np.empty(0), y=np.empty(0), height=np.empty(0))
         self._truth = pg.PlotCurveItem(connect="pairs")
         self._line = pg.InfiniteLine(
@@ -222,7 +225,7 @@ class WeightsPlot(PlotPanel):
         ):
             item.setZValue(depth)
             self.plot.addItem(item, ignoreBounds=True)
-        self._mark_points = [pg.ScatterPlotItem(symbol=s, size=9, pen=None) for s in ("t1", "x")]
+        self._mark_points = [pg.ScatterPlotItem(symbol=s.symbol, size=s.size, pen=None) for s in MARK_STYLES.values()]
         self._pointer = pg.ScatterPlotItem(symbol="d", size=12, pen=None)
         for points in (*self._mark_points, self._pointer):
             self.lane.addItem(points, ignoreBounds=True)
@@ -278,14 +281,14 @@ class WeightsPlot(PlotPanel):
 
     def _draw_bars(self) -> None:
         n = len(self._weights)
-        marks = self._marks if len(self._marks) == n else np.zeros(n, dtype=np.int8)
+        marks = marks_of(self._marks, n)
         brushed = np.zeros(n, dtype=bool)
         brushed[self._brushed[(self._brushed >= 0) & (self._brushed < n)]] = True
-        groups = ((marks == 0) & ~brushed, (marks == 1) & ~brushed, (marks == -1) & ~brushed, brushed)
+        groups = (*((marks == mark) & ~brushed for mark in (Mark.NONE, *MARK_STYLES)), brushed)
         for bars, group in zip(self._bars, groups, strict=True):
             bars.setOpts(x=self._order.x[group], height=self._weights[group], width=self._order.width)
-        for points, value in zip(self._mark_points, (1, -1), strict=True):
-            x = self._order.x[marks == value]
+        for points, mark in zip(self._mark_points, MARK_STYLES, strict=True):
+            x = self._order.x[marks == mark]
             points.setData(x=x, y=np.full(len(x), 0.5))
         self.apply_theme(self.theme)
         self._draw_selection()

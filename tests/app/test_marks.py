@@ -46,11 +46,6 @@ def test_the_frames_changed_are_told(qtbot: QtBot, marks: MarksModel) -> None:
     assert told.args[0].tolist() == [5]
 
 
-def test_signs_for_plots(marks: MarksModel) -> None:
-    marks.assign(np.array([0, 1, 2]), np.array([Mark.KEEP, Mark.DROP, Mark.UNSURE], dtype=np.int8))
-    assert marks.signs.tolist() == [1, -1, 0, 0, 0, 0]
-
-
 def test_marks_come_back_with_the_project(marks: MarksModel, tmp_path: Path) -> None:
     marks.assign(np.array([1, 4]), Mark.KEEP)
     marks.assign(np.array([2]), Mark.UNSURE)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.models.marks import Mark
 from app.plots.scatter_plot import FrameScatter
 from app.plots.weights_plot import WeightsPlot
 from app.theme import DARK, LIGHT
@@ -36,21 +37,26 @@ def colour_of_bar(plot: WeightsPlot, frame: int) -> QColor:
 def test_bars_wear_the_colours_of_their_marks_and_of_the_brush(plot: WeightsPlot, qtbot: QtBot, theme: object) -> None:
     plot.apply_theme(theme)
     plot.set_weights(WEIGHTS)
-    plot.set_marks(np.array([0, 1, -1, 0, 0, 1], dtype=np.int8))
+    plot.set_marks(np.array([Mark.NONE, Mark.KEEP, Mark.DROP, Mark.NONE, Mark.UNSURE, Mark.KEEP], dtype=np.int8))
     plot.set_brushed(np.array([3, 5]))
     show(plot, qtbot)
     colours = [colour_of_bar(plot, frame).name() for frame in range(6)]
-    none, keep, drop, brush = theme.neutral, theme.good, theme.bad, theme.accent
-    assert colours == [none, keep, drop, brush, none, brush]
+    assert colours == [theme.neutral, theme.good, theme.bad, theme.accent, theme.subtle, theme.accent]
 
 
 def test_marks_have_shapes_of_their_own(plot: WeightsPlot) -> None:
     plot.set_weights(WEIGHTS)
-    plot.set_marks(np.array([0, 1, -1, 0, 0, 1], dtype=np.int8))
-    keep, drop = plot._mark_points
-    assert keep.getData()[0].tolist() == [1, 5]
-    assert drop.getData()[0].tolist() == [2]
-    assert keep.opts["symbol"] != drop.opts["symbol"]
+    plot.set_marks(np.array([Mark.NONE, Mark.KEEP, Mark.DROP, Mark.UNSURE, Mark.NONE, Mark.KEEP], dtype=np.int8))
+    assert [points.getData()[0].tolist() for points in plot._mark_points] == [[1, 5], [2], [3]]
+    assert len({points.opts["symbol"] for points in (*plot._mark_points, plot._pointer)}) == 4
+
+
+def test_marked_points_have_the_shapes_of_the_bars(scatter: FrameScatter, plot: WeightsPlot) -> None:
+    scatter.set_columns({"a": (np.arange(5.0), "")})
+    scatter.set_marks(np.array([Mark.UNSURE, Mark.KEEP, Mark.NONE, Mark.DROP, Mark.UNSURE], dtype=np.int8))
+    assert [dots.getData()[0].tolist() for dots in scatter._dots] == [[2], [1], [3], [0, 4]]
+    of_bars = [points.opts["symbol"] for points in plot._mark_points]
+    assert [dots.opts["symbol"] for dots in scatter._dots[1:]] == of_bars
 
 
 def test_the_marker_follows_the_frame_into_another_order(plot: WeightsPlot) -> None:

@@ -67,3 +67,18 @@ def test_the_reflection_cursor(qtbot: QtBot, selection: SelectionModel) -> None:
         selection.set_cursor(np.array([1, -2, 3]))
     selection.set_cursor(None)
     assert selection.cursor is None
+
+
+def test_a_walk_by_weight_meets_every_frame_once(selection: SelectionModel) -> None:
+    weights = np.array([0.2, 0.0, 0.5, 0.0, 0.3])
+    selection.set_n_frames(5)
+    selection.walk(weights, -10)
+    met = [selection.frame]
+    for _ in range(5):
+        selection.walk(weights, 1)
+        met.append(selection.frame)
+    assert met == [1, 3, 0, 4, 2, 2]
+    selection.walk(weights, -2)
+    assert selection.frame == 0
+    selection.walk(weights[:3], 1)  # weights of other frames say nothing about these
+    assert selection.frame == 0

@@ -170,6 +170,23 @@ def test_keys_step_and_mark_and_undo(qtbot: QtBot, window: MainWindow, tmp_path:
     assert marks.frames_with(Mark.UNSURE).tolist() == [3, 4]
 
 
+def test_keys_walk_through_the_frames_by_weight(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    with_fit(window, tmp_path)
+    weights = window.session.document.fitted.project.fit.weights
+    view, met = window.frames_panel.view, []
+    window.activateWindow()
+    view.setFocus()
+    qtbot.waitUntil(view.hasFocus)
+    qtbot.keyClick(view, Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
+    for _ in weights:
+        met.append(window.session.selection.frame)
+        qtbot.keyClick(view, Qt.Key.Key_L)
+    assert sorted(met) == list(range(len(weights)))
+    assert (np.diff(weights[met]) <= 0).all()
+    qtbot.keyClick(view, Qt.Key.Key_H)
+    assert window.session.selection.frame == met[-2]
+
+
 def test_letters_go_to_the_field_that_has_the_focus(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     with_fit(window, tmp_path)
     window.activateWindow()
