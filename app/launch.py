@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mdweights_core.cli import main as command_line
@@ -20,11 +21,11 @@ def main() -> int:
     return command_line(sys.argv[1:], Window(open=open_window, picture=draw_window))
 
 
-def open_window(project: Path | None) -> int:
-    """Show the window, on a project when one is given."""
+def open_window(files: Sequence[Path]) -> int:
+    """Show the window, on a project or on a map and frames when some are given."""
     from app.main import main as window_main
 
-    return window_main([] if project is None else [str(project)])
+    return window_main([str(path) for path in files])
 
 
 def draw_window(project: Path, picture: Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from mdweights_core import __version__
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.crystal.laue import laue_groups
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.io.files import atomic_write, file_fingerprint
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
@@ -181,6 +181,10 @@ class Project:
             "provenance": dict(self.provenance),
         }
 
+    def changed_files(self) -> list[str]:
+        """Input files that are gone or hold something else than when the fit was made."""
+        return [path for path, before in self.provenance.get("files", {}).items() if _fingerprint(path) != before]
+
     def frame_source(self) -> FrameSource | None:
         """The trajectory the frames came from, for molecules; None when they were structure factors only."""
         from mdweights_core.io.trajectories import open_frames
@@ -226,6 +230,13 @@ def provenance(inputs: FitInputs) -> dict[str, Any]:
         "packages": {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy", "gemmi", "mdtraj")},
         "files": {str(p): file_fingerprint(p) for p in files if Path(p).is_file()},
     }
+
+
+def _fingerprint(path: str) -> str | None:
+    try:
+        return file_fingerprint(path)
+    except MdweightsError:
+        return None
 
 
 def _read_record(path: Path) -> dict[str, Any]:

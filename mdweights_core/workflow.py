@@ -49,7 +49,7 @@ def fit_project(
     Raises
     ------
     BadInput
-        Any input that cannot be used; nothing is changed then.
+        Any input that cannot be used; the project there is unchanged then.
     """
     check_destination(out)
     yield Progress("reading", message=f"Reading {Path(inputs.map).name}")
@@ -148,6 +148,7 @@ def predict_frames(
     cell: tuple[float, ...] | None = None,
     space_group: str | None = None,
     d_min: float | None = None,
+    d_max: float | None = None,
 ) -> Job[StructureFactorStore]:
     """`mdweights predict`: structure factors on a map's lattice, or on all reflections of a cell down to `d_min`."""
     if frame_kind(frames) == "store":
@@ -159,7 +160,7 @@ def predict_frames(
         yield Progress("reading", message=f"Reading {Path(map_inputs.map).name}")
         lattice = laue_groups(load_map(map_inputs).lattice).p1
     else:
-        lattice = _whole_lattice(frames, topology, typed, space_group, d_min)
+        lattice = _whole_lattice(frames, topology, typed, space_group, (d_min, d_max))
     return (yield from frames_on_lattice(frames, topology, lattice, settings or PredictSettings(), out, typed))
 
 
@@ -168,8 +169,9 @@ def _whole_lattice(
     topology: Path | None,
     cell: gemmi.UnitCell | None,
     space_group: str | None,
-    d_min: float | None,
+    limits: tuple[float | None, float | None],
 ) -> MillerLattice:
+    d_min, d_max = limits
     if d_min is None:
         raise BadInput("without a map the resolution is not known", advice="Give --d-min, or --map")
     if frame_kind(frames) == "mtz":
@@ -177,7 +179,7 @@ def _whole_lattice(
     cell = cell or open_frames(frames, topology).cell
     if cell is None:
         raise BadInput("the frames carry no unit cell", where=frames[0], advice="Give --cell a,b,c,alpha,beta,gamma")
-    return half_lattice(cell, parse_space_group(space_group or "P 1", cell), d_min)
+    return half_lattice(cell, parse_space_group(space_group or "P 1", cell), d_min, d_max)
 
 
 def open_complete_store(path: Path) -> StructureFactorStore:

@@ -35,6 +35,13 @@ def add_frames(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--b-iso", type=float, default=0.0, metavar="B", help="B factor of all atoms, A^2 (default 0)")
 
 
+def positive(text: str) -> int:
+    """A whole number of at least one."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def cell(text: str) -> tuple[float, ...]:
     """Six numbers separated by commas."""
     try:

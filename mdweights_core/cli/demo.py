@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: Window | None) -> 
         terminal.say(f"  {what:<14} {path}")
     terminal.result({"files": {k: str(v) for k, v in written.items()}, **recovery})
     if shown and window is not None:
-        window.open(project.path)
+        window.open([project.path])
 
 
 def compare_with_hidden(project: Project, terminal: Terminal) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mdweights_core.cli.arguments import add_json
+from mdweights_core.cli.arguments import add_json, positive
 from mdweights_core.cli.console import Terminal
 from mdweights_core.errors import BadInput
 from mdweights_core.project import Project
@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--csv", type=Path, metavar="F", help="frame, source, time, weight, influence")
     parser.add_argument("--ndx", type=Path, metavar="F", help="GROMACS index of the frames kept")
     parser.add_argument("--pdb", type=Path, metavar="F", help="frames of largest weight as models")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many frames --pdb writes (10)")
+    parser.add_argument("--top", type=positive, default=10, metavar="N", help="how many frames --pdb writes (10)")
     add_json(parser)
     parser.set_defaults(run=run)
 

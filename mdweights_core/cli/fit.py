@@ -10,7 +10,7 @@ import numpy as np
 
 from mdweights_core.cli.arguments import add_frames, add_json, add_map, fit_inputs, predict_settings
 from mdweights_core.cli.console import Terminal
-from mdweights_core.project import Project
+from mdweights_core.project import Project, frame_kind
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, FitSettings
 
 
@@ -37,6 +37,8 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     )
     from mdweights_core.workflow import fit_project
 
+    if frame_kind(tuple(args.frames)) == "store" and (args.keep_drift or args.b_iso):
+        terminal.warn("--keep-drift and --b-iso change nothing: these structure factors were made before.")
     project = terminal.run(fit_project(fit_inputs(args), predict_settings(args), settings, args.out))
     conclude(project, terminal)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mdweights_core.cli.arguments import add_json
 from mdweights_core.cli.console import Terminal
+from mdweights_core.cli.fit import print_fit
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.project import Project, frame_kind
@@ -134,9 +135,13 @@ def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[s
 
 
 def _project(path: Path, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.weights.result import fit_summary, verdict
+    from mdweights_core.weights.result import fit_summary
 
     project = Project.open(path)
     terminal.say(f"{path}: project of {len(project.fit.weights)} frames, made {project.provenance.get('date', '?')}")
-    terminal.say(f"  {verdict(project.fit)}")
-    return {"file": str(path), "kind": "project", "inputs": project.inputs.to_json(), **fit_summary(project.fit)}
+    print_fit(project, terminal)
+    changed = project.changed_files()
+    for name in changed:
+        terminal.warn(f"{name} is not the file this fit was made from any more.")
+    facts = {"file": str(path), "kind": "project", "inputs": project.inputs.to_json(), "changed_files": changed}
+    return facts | fit_summary(project.fit)

@@ -26,19 +26,22 @@ class Window:
     Attributes
     ----------
     open : callable
-        Shows the window, on a project when one is given; returns the exit code.
+        Shows the window on files (a project, or a map and frames) or on nothing; returns the exit code.
     picture : callable
         Draws the window on a project into a PNG file.
     """
 
-    open: Callable[[Path | None], int]
+    open: Callable[[Sequence[Path]], int]
     picture: Callable[[Path, Path], None]
 
 
 def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int:
-    """Run `mdweights ARGS`; without a subcommand the window opens."""
+    """Run `mdweights ARGS`; without a subcommand the window opens, on the files named if there are any."""
     parser = _parser()
-    args = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if window is not None and words and all(Path(word).exists() for word in words):
+        return window.open([Path(word) for word in words])
+    args = parser.parse_args(words)
     if args.command is None:
         return _open_window(parser, window)
     terminal = Terminal(as_json=getattr(args, "json", False))
@@ -68,13 +71,14 @@ def _open_window(parser: argparse.ArgumentParser, window: Window | None) -> int:
     if window is None:
         parser.print_help()
         return 0
-    return window.open(None)
+    return window.open([])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mdweights",
         description="Frame weights for MD ensembles from diffuse-scattering maps. Without a subcommand: the window.",
+        epilog="mdweights FILE... opens the window on a project, or on a map and frames.",
     )
     parser.add_argument("--version", action="version", version=f"mdweights {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="subcommands")

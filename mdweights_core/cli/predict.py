@@ -38,6 +38,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
             cell=args.cell,
             space_group=args.space_group,
             d_min=args.d_min,
+            d_max=args.d_max,
         )
     )
     seconds = time.monotonic() - started

@@ -129,4 +129,4 @@ def same_cell(one: gemmi.UnitCell, other: gemmi.UnitCell, tolerance: float = 0.0
 def format_cell(cell: gemmi.UnitCell) -> str:
     """The cell as a line people read: ``48.50 48.50 63.43 A, 90.0 90.0 90.0 deg``."""
     a, b, c, al, be, ga = cell_parameters(cell)
-    return f"{a:.2f} {b:.2f} {c:.2f} \N{ANGSTROM SIGN}, {al:.2f} {be:.2f} {ga:.2f}\N{DEGREE SIGN}"
+    return f"{a:.2f} {b:.2f} {c:.2f} Å, {al:.2f} {be:.2f} {ga:.2f}\N{DEGREE SIGN}"

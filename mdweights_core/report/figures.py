@@ -65,7 +65,7 @@ def shells_figure(fit: WeightFit) -> Figure:
         axes.plot(x[seen], fit.scores.shells.cc_aniso_free[seen], color=ORANGE, marker=".", label="free")
     shown = x[:: max(1, len(x) // 5)]
     axes.set_xticks(shown, [f"{1 / np.sqrt(v):.2f}" for v in shown])
-    _finish(axes, "d (\N{ANGSTROM SIGN})", "anisotropic CC")
+    _finish(axes, "d (Å)", "anisotropic CC")
     return figure
 
 
@@ -88,7 +88,7 @@ def slices_figure(fit: WeightFit, zone: str, level: int, *, anisotropic: bool) -
     ):
         axes.set_title(title, fontsize=9)
         figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
-    panels[0].set_ylabel("1/\N{ANGSTROM SIGN}", fontsize=8)
+    panels[0].set_ylabel("1/Å", fontsize=8)
     return figure
 
 
@@ -123,7 +123,7 @@ def _draw_slice(axes: Axes, values: np.ndarray, plane: Slice, low: float, high: 
     _draw_rings(axes, plane)
     axes.set_aspect("equal")
     axes.tick_params(labelsize=7)
-    axes.set_xlabel(f"along {_DIRECTION[plane.zone[0]]} (1/\N{ANGSTROM SIGN})", fontsize=8)
+    axes.set_xlabel(f"along {_DIRECTION[plane.zone[0]]} (1/Å)", fontsize=8)
     return image
 
 
@@ -139,7 +139,7 @@ def _draw_rings(axes: Axes, plane: Slice) -> None:
             continue
         last = radius
         axes.plot(radius * np.cos(angle), radius * np.sin(angle), color="#606060", linewidth=0.4)
-        axes.annotate(f"{d:g} \N{ANGSTROM SIGN}", (0, radius), fontsize=6, color="#404040", ha="center", va="bottom")
+        axes.annotate(f"{d:g} Å", (0, radius), fontsize=6, color="#404040", ha="center", va="bottom")
 
 
 def _shell_centres(shells: ShellTable) -> np.ndarray:

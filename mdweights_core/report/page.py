@@ -51,7 +51,7 @@ def _context(project: Project) -> dict[str, Any]:
         "facts": {
             "Cell": format_cell(fit.groups.lattice.cell),
             "Space group": f"{space_group.xhm()} (Laue class {laue_class(space_group)})",
-            "Resolution": f"{d.max():.2f} to {d.min():.2f} \N{ANGSTROM SIGN}",
+            "Resolution": f"{d.max():.2f} to {d.min():.2f} Å",
             "Reflections": f"{int((~fit.free).sum())} fitted, {int(fit.free.sum())} held out",
             "Frames": f"{len(fit.weights)}, {len(kept_frames(fit.weights))} kept",
         },

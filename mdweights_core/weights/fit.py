@@ -174,6 +174,10 @@ def kkt_residual(weights: np.ndarray, gradient: np.ndarray) -> float:
     return max(inside, float(reduced[~active].max(initial=0.0)))
 
 
+_HEAVY = 0.25  # of the weight on one frame
+_FALL = 0.01  # of the total CC
+
+
 def fit_warnings(
     problem: WeightProblem,
     weights: np.ndarray,
@@ -193,6 +197,8 @@ def fit_warnings(
             f"Overfit: on held-out reflections the weights do worse ({held_out:.3f}) than equal weights ({plain:.3f}). "
             "Raise theta, or do not use these weights."
         )
+    if np.isnan(held_out):
+        yield "No reflections were held out, so nothing can tell a good fit from an overfitted one."
     if n_frames > 0.25 * n_work:
         yield (
             f"{n_frames} weights are fitted to {n_work} reflections: too few data per frame to trust single weights. "
@@ -200,6 +206,14 @@ def fit_warnings(
         )
     if is_collapsed(weights):
         yield f"The weights collapsed onto about {n_eff:.1f} of {n_frames} frames. Raise theta to spread them."
+    elif weights.max() > _HEAVY and n_frames > 4:
+        heaviest = int(weights.argmax())
+        yield f"Frame {heaviest} alone carries {100 * weights.max():.0f} % of the weight. Raise theta to spread it."
+    if scores.cc < uniform.cc - _FALL and not problem.is_anisotropic:
+        yield (
+            f"The total CC fell from {uniform.cc:.3f} with equal weights to {scores.cc:.3f}: the weighted ensemble has "
+            "the wrong fall-off with resolution. Raise theta."
+        )
     if problem.is_anisotropic:
         yield "The observed map came without its isotropic part: only the anisotropic CC means anything."
     if abs(raw_sum - 1) > 0.005:

@@ -107,7 +107,7 @@ def build_problem(
     _check(diffuse_map, store)
     seen = _average_observed(diffuse_map)
     rows, covered = _store_rows(seen.groups, store)
-    notes = _coverage_notes(covered)
+    notes = (*store.origin["warnings"], *_coverage_notes(covered))
     groups = laue_groups(seen.groups.lattice.select(covered))  # the same order: groups are sorted by index
     rows = rows[: groups.copies.shape[0], covered]
     observed = seen.intensity[covered]

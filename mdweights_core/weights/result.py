@@ -102,6 +102,12 @@ def verdict(fit: WeightFit) -> str:
     """What came out, in a sentence or two for people."""
     name, held_out, plain = _headline(fit)
     if np.isfinite(held_out):
+        n_free = int(fit.free.sum())
+        if held_out < 2 / np.sqrt(n_free):
+            return (
+                f"The weighted ensemble does not agree with the map: on {n_free} held-out reflections {name} is "
+                f"{held_out:.3f} (equal weights {plain:.3f}), which chance can give."
+            )
         gain = held_out - plain
         word = "better than" if gain > _NOTABLE else "no better than" if gain > -_NOTABLE else "worse than"
         first = (
@@ -135,7 +141,7 @@ def describe_fit(fit: WeightFit) -> str:
     d = fit.groups.lattice.d_spacing
     return (
         f"{len(fit.weights)} frames, {int((~fit.free).sum())} work and {int(fit.free.sum())} free reflections, "
-        f"Laue class {laue_class(fit.groups.lattice.space_group)}, {d.max():.2f} to {d.min():.2f} \N{ANGSTROM SIGN}"
+        f"Laue class {laue_class(fit.groups.lattice.space_group)}, {d.max():.2f} to {d.min():.2f} Å"
     )
 
 

@@ -40,7 +40,18 @@ def test_no_subcommand_opens_the_window():
     opened = []
     window = Window(open=lambda project: opened.append(project) or 7, picture=lambda project, out: None)
     assert main([], window) == 7
-    assert opened == [None]
+    assert opened == [[]]
+
+
+def test_files_without_a_subcommand_open_the_window_on_them(tmp_path, monkeypatch):
+    opened = []
+    window = Window(open=lambda files: opened.append(files) or 0, picture=lambda project, out: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "map.mtz").write_bytes(b"x")
+    assert main(["map.mtz"], window) == 0
+    assert [str(path) for path in opened[0]] == ["map.mtz"]
+    with pytest.raises(SystemExit):
+        main(["absent.mtz"], window)
 
 
 def test_help_and_version_work_without_a_window(capsys):

@@ -135,3 +135,12 @@ def test_frames_are_told_apart(tmp_path):
     assert frame_kind((tmp_path / "a.xtc",)) == "trajectory"
     with pytest.raises(BadInput, match="no frames"):
         frame_kind(())
+
+
+def test_input_files_that_changed_are_named(copy, tmp_path):
+    project = Project.open(copy)
+    assert project.changed_files() == []
+    absent = str(tmp_path / "absent.mtz")
+    files = project.provenance["files"] | {absent: "0", str(project.inputs.map): "other"}
+    changed = dataclasses.replace(project, provenance={**project.provenance, "files": files}).changed_files()
+    assert set(changed) == {absent, str(project.inputs.map)}

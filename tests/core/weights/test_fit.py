@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.synthetic import synthetic_problem
@@ -139,3 +141,36 @@ def test_summary_holds_what_scripts_read(truth):
         summary
     )
     assert f"{fit.scores.cc_aniso_free:.3f}" in verdict(fit)
+
+
+def test_without_a_held_out_set_the_fit_says_so():
+    truth = synthetic_problem(20, 800)
+    object.__setattr__(truth.problem, "free", np.zeros(len(truth.problem.observed), dtype=bool))
+    fit = jobs.run(fit_weights(truth.problem))
+    assert any("held out" in text for text in fit.warnings)
+    assert np.isnan(fit.scores.cc_aniso_free)
+    assert fit_summary(fit)["cc_aniso_free"] is None
+    assert "No reflections were held out" in verdict(fit)
+
+
+def test_agreement_that_chance_can_give_is_not_called_better():
+    truth = synthetic_problem(40, 900, n_true=10)
+    noise = np.random.default_rng(8).normal(size=len(truth.problem.observed))
+    object.__setattr__(truth.problem, "observed", noise)
+    fit = jobs.run(fit_weights(truth.problem))
+    assert fit.scores.cc_aniso > 0.05  # what can be fitted to noise
+    assert "chance" in verdict(fit)
+
+
+def test_what_was_said_about_the_frames_is_said_with_the_fit(tmp_path):
+    """A box that is not the crystal's: the store's warning reaches the result."""
+    from mdweights_core.example import example_inputs
+    from mdweights_core.scattering.settings import PredictSettings
+    from mdweights_core.workflow import fit_project, predict_frames
+
+    inputs = replace(example_inputs(), d_min=3.0)
+    store = jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, map_inputs=inputs))
+    store.warn(["The box is odd"])
+    from_store = replace(inputs, frames=(tmp_path / "f.zarr",))
+    project = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(max_steps=1), tmp_path / "a.mdw"))
+    assert "The box is odd" in project.fit.warnings
