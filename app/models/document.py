@@ -12,7 +12,10 @@ from app.models.readings import FramesReading, MapReading, ProjectReading
 from mdweights_core.errors import BadInput
 
 if TYPE_CHECKING:
+    import gemmi
+
     from mdweights_core.project import FitInputs
+    from mdweights_core.scattering.placement import Placement
     from mdweights_core.scattering.settings import PredictSettings
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
@@ -108,6 +111,35 @@ class Document(QObject):
     def can_resume(self) -> bool:
         """True when there are weights of a fit to exactly these inputs to go on from."""
         return self.fitted is not None and self.fitted_draft == self.draft
+
+    @property
+    def box_warnings(self) -> tuple[str, ...]:
+        """What the fit will say of the box of the frames beside the cell of the map; empty until both are known."""
+        placement = self._placement
+        return () if placement is None else tuple(placement.warnings)
+
+    @property
+    def molecule_cell(self) -> gemmi.UnitCell | None:
+        """The cell the molecules lie in: the box of their frames, but the map's when that box is left aside."""
+        placement = self._placement
+        if placement is not None:
+            return placement.cell if placement.repeats is None else self.frames.cell  # type: ignore[union-attr]
+        if self.draft.cell is not None:
+            import gemmi
+
+            return gemmi.UnitCell(*self.draft.cell)
+        known = [reading.cell for reading in (self.frames, self.map and self.map.summary) if reading and reading.cell]
+        return known[0] if known else None
+
+    @property
+    def _placement(self) -> Placement | None:
+        if self.map is None or self.map.summary.cell is None:
+            return None
+        if self.frames is None or self.frames.cell is None or self.frames.molecules is None:
+            return None
+        from mdweights_core.scattering.placement import Placement
+
+        return Placement(self.frames.cell, self.map.summary.cell)
 
     def clear(self) -> None:
         """Begin a new document."""

@@ -37,7 +37,8 @@ class DataPanel(QScrollArea):
     def _connect(self) -> None:
         document = self._session.document
         document.map_changed.connect(self.map_box.show_reading)
-        document.frames_changed.connect(self.frames_box.show_reading)
+        document.map_changed.connect(self._on_readings)
+        document.frames_changed.connect(self._on_readings)
         document.draft_changed.connect(self.frames_box.show_draft)
         document.draft_changed.connect(self.map_box.show_draft)
         self.map_box.edited.connect(self._on_edited)
@@ -46,6 +47,12 @@ class DataPanel(QScrollArea):
         self.map_box.open_requested.connect(self.map_requested)
         self.frames_box.open_requested.connect(self.frames_requested)
         self.frames_box.topology_requested.connect(self.topology_requested)
+
+    @Slot(object)
+    def _on_readings(self, reading: object) -> None:
+        """What the frames are, and how their box stands to the cell of the map."""
+        document = self._session.document
+        self.frames_box.show_reading(document.frames, document.box_warnings)
 
     @Slot(dict)
     def _on_edited(self, changes: dict) -> None:

@@ -49,15 +49,15 @@ class FramesBox(QGroupBox):
         self.b_iso = QDoubleSpinBox()
         self.remove_drift = QCheckBox("Remove &drift of the whole system")
         self._reading: FramesReading | None = None
+        self._box_warnings: tuple[str, ...] = ()
         self._draft = Draft()
         self._lay_out()
         self._connect()
         self.show_draft(Draft())
 
-    @Slot(object)
-    def show_reading(self, reading: FramesReading | None) -> None:
-        """Show what the frames are, or the empty state."""
-        self._reading = reading
+    def show_reading(self, reading: FramesReading | None, box_warnings: tuple[str, ...] = ()) -> None:
+        """Show what the frames are, and what is to be said of their box beside the map's cell; or the empty state."""
+        self._reading, self._box_warnings = reading, box_warnings
         self.cell.setPlaceholderText(self._cell_hint())
         self._write_info()
 
@@ -78,7 +78,9 @@ class FramesBox(QGroupBox):
 
     def _lay_out(self) -> None:
         self.topology_button.setToolTip("File that names the atoms of the trajectory: PDB, GRO, PSF, PRMTOP")
-        self.remove_drift.setToolTip("Shift each frame so that its centre of mass stays in place")
+        self.remove_drift.setToolTip(
+            "Take out the translation of each frame as a whole, found from its CA atoms; rotations stay"
+        )
         buttons = QHBoxLayout()
         buttons.addWidget(self.topology_button)
         buttons.addWidget(self.open_button)
@@ -112,7 +114,7 @@ class FramesBox(QGroupBox):
 
     def _write_info(self) -> None:
         if self._reading is not None:
-            self.info.setText(describe(self._reading))
+            self.info.setText(describe(self._reading, self._box_warnings))
         elif not self._draft.frames:
             self.info.setText(EMPTY)
         else:
@@ -152,7 +154,7 @@ def _names(draft: Draft) -> tuple[str, str]:
     return f"{draft.frames[0].name}{more}{with_topology}", "\n".join(map(str, every))
 
 
-def describe(reading: FramesReading) -> str:
+def describe(reading: FramesReading, box_warnings: tuple[str, ...] = ()) -> str:
     """The frames in a few lines."""
     what = f"{reading.n_frames:,} frames"
     if reading.kind == MOLECULES:
@@ -160,7 +162,9 @@ def describe(reading: FramesReading) -> str:
     else:
         what += f" as {reading.kind}"
     lines = [what, format_cell(reading.cell) if reading.cell else "no unit cell in the files: the map's is used"]
-    return "\n".join([*lines, *(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in reading.warnings)])
+    return "\n".join(
+        [*lines, *(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in (*reading.warnings, *box_warnings))]
+    )
 
 
 def parse_cell(text: str) -> tuple[float, float, float, float, float, float] | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import gemmi
 import numpy as np
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSlider, QSpinBox, QVBoxLayout, QWidget
 
 from app.models.marks import Mark
 from app.models.molecules import MoleculeModel
-from app.models.readings import FramesReading, ProjectReading
+from app.models.readings import FramesReading, MapReading, ProjectReading
 from app.models.session import Session
 from app.panels.forms import note
 
@@ -78,6 +77,7 @@ class MoleculePanel(QWidget):
         selection.frame_changed.connect(self._on_selected)
         self._session.marks.marks_changed.connect(self._on_marks)
         document.frames_changed.connect(self._on_frames)
+        document.map_changed.connect(self._on_map)
         document.project_changed.connect(self._on_project)
         self._molecules.atoms_changed.connect(self._on_atoms)
         self._molecules.frame_ready.connect(self._on_frame_ready)
@@ -86,6 +86,11 @@ class MoleculePanel(QWidget):
     @Slot(object)
     def _on_frames(self, reading: FramesReading | None) -> None:
         self._set_count(0 if reading is None else reading.n_frames)
+        self._refresh()
+
+    @Slot(object)
+    def _on_map(self, reading: MapReading | None) -> None:
+        """The molecules may lie in the cell of the map."""
         self._refresh()
 
     @Slot(object)
@@ -119,7 +124,7 @@ class MoleculePanel(QWidget):
     @Slot(int, object)
     def _on_frame_ready(self, frame: int, positions: np.ndarray) -> None:
         self._view.set_caption(self._caption(frame))
-        self._view.show_frame(positions, self._cell())
+        self._view.show_frame(positions, self._session.document.molecule_cell)
 
     @Slot(object)
     def _on_marks(self, frames: np.ndarray) -> None:
@@ -166,11 +171,3 @@ class MoleculePanel(QWidget):
             return f"frame {frame}"
         weights = fitted.project.fit.weights
         return f"frame {frame}, weight {weights[frame]:.4g} ({weights[frame] * len(weights):.2g} × equal)"
-
-    def _cell(self) -> gemmi.UnitCell | None:
-        document = self._session.document
-        if document.draft.cell is not None:
-            return gemmi.UnitCell(*document.draft.cell)
-        if document.frames is not None and document.frames.cell is not None:
-            return document.frames.cell
-        return None if document.map is None else document.map.summary.cell

@@ -13,9 +13,9 @@ from app.theme import LIGHT, Theme
 
 vispy.app.use_app("pyside6")
 
-_THIN = 1.0
-# sticks of small molecules are thicker: up to this many drawn atoms, width in pixels
-_STICKS = ((40, 8.0), (300, 5.5), (np.inf, 3.5))
+_THIN, _MEAN = 1.0, 4.0
+# sticks are as thick as their angstroms are on the screen, within these limits, pixels
+_STICK_WIDTHS = (1.5, 14.0)
 # the camera's depth runs over this many diagonals of the scene, so that moving the view clips nothing
 _DEPTH = 2.0
 _FOG = """
@@ -28,7 +28,7 @@ _NOWHERE = np.zeros((2, 3), dtype=np.float32)
 
 
 class MoleculeCanvas:
-    """A canvas with sticks, joints, two bundles of thin lines and the edges of a cell; lengths in angstrom."""
+    """A canvas with sticks, joints, two bundles of thin lines, their means and the edges of a cell; angstrom."""
 
     def __init__(self, parent: QWidget) -> None:
         self.canvas = scene.SceneCanvas(keys=None, parent=parent, show=False)
@@ -36,36 +36,52 @@ class MoleculeCanvas:
         self.camera = scene.cameras.TurntableCamera(fov=0.0, up="+z", elevation=15.0, azimuth=20.0)
         self.view.camera = self.camera
         self._mode = "frame"
-        self._sticks = self._lines(_STICKS[0][1])
+        self._sticks = self._lines(_THIN)
+        self._thickness, self._width = 0.0, 0.0
+        self._atoms = (_NOWHERE, _NOWHERE)
         self._good, self._bad = self._lines(_THIN), self._lines(_THIN)
+        self._good_mean, self._bad_mean = self._lines(_MEAN), self._lines(_MEAN)
         self._edges = self._lines(_THIN)
         self._joints = scene.visuals.Markers(parent=self.view.scene, scaling="fixed", antialias=0)
         self._joints.set_gl_state("opaque", depth_test=True)
-        self._sizes = dict.fromkeys((self._sticks, self._joints, self._good, self._bad, self._edges), 0)
+        drawn = (self._sticks, self._joints, self._good, self._bad, self._good_mean, self._bad_mean, self._edges)
+        self._sizes = dict.fromkeys(drawn, 0)
         self._fog = [Filter(fcode=_FOG) for _ in self._sizes]
         for visual, fog in zip(self._sizes, self._fog, strict=True):
             visual.attach(fog)
         self.apply_theme(LIGHT)
         self._show()
+        self.canvas.events.draw.connect(self._follow_zoom)
 
     @property
     def widget(self) -> QWidget:
         """The widget to put into a layout."""
         return self.canvas.native
 
-    def set_sticks(self, points: np.ndarray, colours: np.ndarray, atoms: np.ndarray, atom_colours: np.ndarray) -> None:
-        """Draw segments (float32 [2 n, 3], RGBA [2 n, 4]) and round joints at atoms (float32 [m, 3], RGBA [m, 4])."""
-        width = next(width for most, width in _STICKS if len(atoms) <= most)
-        self._set_lines(self._sticks, points, colours, width)
-        self._sizes[self._joints] = len(atoms)
-        if len(atoms):
-            self._joints.set_data(atoms, face_color=atom_colours, edge_width=0.0, size=1.25 * width, symbol="disc")
+    def set_sticks(
+        self, points: np.ndarray, colours: np.ndarray, atoms: np.ndarray, atom_colours: np.ndarray, thickness: float
+    ) -> None:
+        """Draw segments (float32 [2 n, 3], RGBA [2 n, 4]) and round joints at atoms (float32 [m, 3], RGBA [m, 4]).
+
+        They are `thickness` angstrom thick, so that they keep their look in a small view and when zoomed.
+        """
+        self._thickness, self._width = thickness, self._wanted_width(thickness)
+        self._atoms = (atoms, atom_colours)
+        self._set_lines(self._sticks, points, colours, self._width)
+        self._draw_joints()
         self._show()
 
-    def set_sets(self, good: np.ndarray, bad: np.ndarray, theme: Theme) -> None:
-        """Draw two bundles of segments, float32 [2 n, 3] each, in the colours of good and bad."""
-        self._set_lines(self._good, good, _rgba(theme.good, 0.9))
-        self._set_lines(self._bad, bad, _rgba(theme.bad, 0.9))
+    def set_sets(self, good: np.ndarray, bad: np.ndarray, theme: Theme, *, faint: bool) -> None:
+        """Draw two bundles of segments, float32 [2 n, 3] each, in the colours of good and bad; `faint` under means."""
+        alpha = 0.3 if faint else 0.9
+        self._set_lines(self._good, good, _rgba(theme.good, alpha))
+        self._set_lines(self._bad, bad, _rgba(theme.bad, alpha))
+        self._show()
+
+    def set_means(self, good: np.ndarray, bad: np.ndarray, theme: Theme) -> None:
+        """Draw the means of the two bundles thicker, float32 [2 n, 3] each (none when empty)."""
+        self._set_lines(self._good_mean, good, _rgba(theme.good, 1.0), _MEAN)
+        self._set_lines(self._bad_mean, bad, _rgba(theme.bad, 1.0), _MEAN)
         self._show()
 
     def set_cell(self, edges: np.ndarray, theme: Theme) -> None:
@@ -107,6 +123,24 @@ class MoleculeCanvas:
         height, width = pixels.shape[:2]
         return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
+    def _follow_zoom(self, _event: object = None) -> None:
+        """Keep the sticks as thick as their angstroms: pixels are all that lines of OpenGL know."""
+        width = self._wanted_width(self._thickness)
+        if self._sizes[self._sticks] and abs(width - self._width) > 0.1 * self._width:
+            self._width = width
+            self._sticks.set_data(width=width)
+            self._draw_joints()
+
+    def _wanted_width(self, thickness: float) -> float:
+        per_angstrom = min(self.canvas.size) / max(float(self.camera.scale_factor), 1e-6)
+        return float(np.clip(thickness * per_angstrom, *_STICK_WIDTHS))
+
+    def _draw_joints(self) -> None:
+        atoms, colours = self._atoms
+        self._sizes[self._joints] = len(atoms)
+        if len(atoms):
+            self._joints.set_data(atoms, face_color=colours, edge_width=0.0, size=1.1 * self._width, symbol="disc")
+
     def update(self) -> None:
         """Ask for a repaint."""
         self.canvas.update()
@@ -129,9 +163,9 @@ class MoleculeCanvas:
 
     def _show(self) -> None:
         frame = self._mode == "frame"
-        wanted = {self._sticks: frame, self._joints: frame, self._good: not frame, self._bad: not frame}
+        of_frame = (self._sticks, self._joints)
         for visual, size in self._sizes.items():
-            visual.visible = size > 0 and wanted.get(visual, True)
+            visual.visible = size > 0 and (visual is self._edges or (visual in of_frame) == frame)
 
 
 def _rgba(colour: str, alpha: float) -> np.ndarray:

@@ -188,6 +188,31 @@ def chain_colours(atoms: AtomTable) -> np.ndarray:
     return np.hstack([_CHAIN_COLOURS[rows], opaque]).astype(np.float32)
 
 
+def lightened(colours: np.ndarray) -> np.ndarray:
+    """Colours for a dark ground, RGBA float32 [n, 4]: a third of the way to white."""
+    light = colours.copy()
+    light[:, :3] += (1.0 - light[:, :3]) / 3.0
+    return light
+
+
+def mean_model(models: list[np.ndarray], cell: gemmi.UnitCell | None = None) -> np.ndarray:
+    """Mean position of every atom over `models`, float32 [n_atoms, 3].
+
+    Parameters
+    ----------
+    models : list of float [n_atoms, 3]
+        angstrom, at least one.
+    cell : gemmi.UnitCell, optional
+        Atoms that were put back into it count where they are nearest to those of the first model.
+    """
+    first = np.asarray(models[0], dtype=np.float64)
+    shifts = np.asarray(models, dtype=np.float64) - first
+    if cell is not None:
+        axes = cell_axes(cell)
+        shifts -= np.round(shifts @ np.linalg.inv(axes)) @ axes
+    return (first + shifts.mean(axis=0)).astype(np.float32)
+
+
 def cell_edges(axes: np.ndarray) -> np.ndarray:
     """End points of the twelve edges of a cell, float32 [24, 3]; the first three edges are a, b and c from the origin.
 

@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
-from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QImage, QPainter, QPalette
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QStackedLayout,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from app.scenes import molecule_geometry as geometry
+from app.scenes.molecule_controls import AXES, MoleculeControls
+from app.scenes.overlay import Overlay
 from app.scenes.probe import gl_problem
 from app.theme import LIGHT, Theme
 from mdweights_core.errors import BadInput, DiskProblem
@@ -30,13 +22,13 @@ from mdweights_core.errors import BadInput, DiskProblem
 if TYPE_CHECKING:
     from app.scenes.molecule_canvas import MoleculeCanvas
 
-_MODES = {"frame": "frame", "sets": "good and bad"}
 _MODELS_PER_SET = 40
 # sets of molecules with this many CA (or P) atoms are laid over each other by their traces
 _TRACE_OF_SETS = 10
 # stretches longer than this in some frame were cut by the periodic boundary, angstrom: bonds, trace
 _LONGEST = (3.0, 8.5)
-_AXES = ("a", "b", "c")
+# of sticks and of a trace, angstrom
+_THICK = (0.5, 1.0)
 
 
 class MoleculeView(QWidget):
@@ -82,11 +74,7 @@ class MoleculeView(QWidget):
         self._atoms = geometry.AtomTable.of(elements, names, residue_names, chains, residue_numbers)
         self._positions, self._sets, self._framed = None, ([], []), False
         self._pairs.clear()
-        trace = geometry.prefers_trace(self._atoms)
-        for box, row in ((self.style_box, int(trace)), (self.colour_box, int(trace))):
-            box.blockSignals(True)
-            box.setCurrentIndex(row)
-            box.blockSignals(False)
+        self.controls.suit(trace=geometry.prefers_trace(self._atoms))
         self._draw()
 
     def show_frame(self, positions: np.ndarray, cell: gemmi.UnitCell | None = None) -> None:
@@ -94,8 +82,11 @@ class MoleculeView(QWidget):
         if self._atoms is None or len(positions) != len(self._atoms):
             return
         self._positions = np.array(positions, dtype=np.float32)
+        is_other_cell = _edges_of(cell) != _edges_of(self._cell)
         self._cell = cell
         self._draw()
+        if is_other_cell:
+            self._frame_all()
 
     def show_sets(self, good: Sequence[np.ndarray], bad: Sequence[np.ndarray]) -> None:
         """Lay good models (blue) over bad (orange): float [n_atoms, 3] each, angstrom; at most 40 a set are drawn."""
@@ -109,7 +100,7 @@ class MoleculeView(QWidget):
     def show_mode(self, mode: str) -> None:
         """Show one ``frame`` or the two ``sets``, without emitting."""
         self._mode = mode
-        self._mode_buttons[mode].setChecked(True)
+        self.controls.mode_buttons[mode].setChecked(True)
         self._draw()
 
     def set_caption(self, text: str) -> None:
@@ -144,9 +135,7 @@ class MoleculeView(QWidget):
         ratio = image.width() / max(self._scene.widget.width(), 1)
         image.setDevicePixelRatio(ratio)
         painter = QPainter(image)
-        for label in (self.caption, *self._letters):
-            if label.isVisible():
-                label.render(painter, label.pos(), renderFlags=QWidget.RenderFlag.DrawChildren)
+        self._overlay.paint_on(painter)
         painter.end()
         return image
 
@@ -167,8 +156,7 @@ class MoleculeView(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Repaint with the colours of `theme`."""
         self.theme = theme
-        for label in (self.caption, *self._letters):
-            label.setStyleSheet(f"color: {theme.plot_foreground}; background: transparent;")
+        self._overlay.set_colour(theme.plot_foreground)
         if self._scene is not None:
             self._scene.apply_theme(theme)
         self._draw()
@@ -179,10 +167,11 @@ class MoleculeView(QWidget):
         self._look_from(np.array([0.34, -0.91, 0.26]))
         self._frame_all()
 
+    @Slot(str)
     def look_along(self, axis: str) -> None:
         """Look down ``a``, ``b`` or ``c``: the axis points at the viewer."""
         axes = np.eye(3) if self._cell is None else geometry.cell_axes(self._cell)
-        self._look_from(axes[_AXES.index(axis)])
+        self._look_from(axes[AXES.index(axis)])
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.close_scene()
@@ -211,6 +200,7 @@ class MoleculeView(QWidget):
 
     def _make_layout(self) -> None:
         self._frame_caption = ""
+        self.controls = MoleculeControls(self)
         self.message = QLabel(self.empty_text)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setWordWrap(True)
@@ -220,53 +210,21 @@ class MoleculeView(QWidget):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addLayout(self._make_top_row())
-        over = content if self._scene is None else self._scene.widget
-        self.caption = _overlay(over)
-        self.caption.move(8, 6)
-        self._letters = [_overlay(over, letter) for letter in _AXES]
+        column.addLayout(self.controls.top_row())
+        self._overlay = Overlay(content if self._scene is None else self._scene.widget, AXES)
         if self._scene is not None:
             self._scene.widget.setAccessibleName("Molecule, drag to turn, wheel to zoom")
             self._scene.widget.setToolTip("Drag turns, wheel zooms, Shift and drag moves")
             column.addWidget(self._scene.widget, stretch=1)
             self._scene.canvas.events.draw.connect(self._place_letters)
-        column.addLayout(self._make_bottom_row())
+        column.addLayout(self.controls.bottom_row())
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.message)
         self._pages.addWidget(content)
-
-    def _make_top_row(self) -> QHBoxLayout:
-        row = _row()
-        group = QButtonGroup(self)
-        self._mode_buttons = {mode: _button(text, f"Show {text}", checkable=True) for mode, text in _MODES.items()}
-        for mode, button in self._mode_buttons.items():
-            group.addButton(button)
-            button.setChecked(mode == self._mode)
-            row.addWidget(button)
-        group.buttonClicked.connect(self._switch_mode)
-        row.addStretch(1)
-        self._axis_buttons = {axis: _button(axis, f"Look along {axis}") for axis in _AXES}
-        for button in self._axis_buttons.values():
-            button.clicked.connect(self._look_along_sender)
-            row.addWidget(button)
-        self.reset = _button("reset", "Show everything again")
-        self.reset.clicked.connect(self.reset_view)
-        row.addWidget(self.reset)
-        return row
-
-    def _make_bottom_row(self) -> QHBoxLayout:
-        self.style_box = _box(("sticks", "trace"), "Style of the molecule")
-        self.colour_box = _box(("by element", "by chain"), "Colours of the molecule")
-        self.hydrogens, self.water = QCheckBox("hydrogens"), QCheckBox("water")
-        row = _row()
-        for widget in (self.style_box, self.colour_box, self.hydrogens, self.water):
-            row.addWidget(widget)
-        row.addStretch(1)
-        for box in (self.style_box, self.colour_box):
-            box.currentIndexChanged.connect(self._draw)
-        for check in (self.hydrogens, self.water):
-            check.toggled.connect(self._draw)
-        return row
+        self.controls.mode_chosen.connect(self._on_mode)
+        self.controls.axis_chosen.connect(self.look_along)
+        self.controls.reset_requested.connect(self.reset_view)
+        self.controls.style_changed.connect(self._draw)
 
     # ---- drawing
 
@@ -295,39 +253,46 @@ class MoleculeView(QWidget):
         atoms, positions = self._atoms, self._positions
         if atoms is None or positions is None:
             return
-        colours = (
-            geometry.element_colours(atoms) if self.colour_box.currentIndex() == 0 else geometry.chain_colours(atoms)
-        )
-        pairs = self._pairs_of(positions, self._is_trace)
-        points, paint = geometry.two_coloured(
-            geometry.untorn(positions, pairs, _LONGEST[self._is_trace]), colours, pairs
-        )
-        shown = np.unique(pairs) if self._is_trace else np.flatnonzero(self._visible)
-        scene.set_sticks(points, paint, positions[shown], colours[shown])
+        trace = self.controls.is_trace
+        colours = geometry.chain_colours(atoms) if self.controls.is_by_chain else geometry.element_colours(atoms)
+        if self.theme.is_dark:
+            colours = geometry.lightened(colours)
+        pairs = self._pairs_of(positions, trace)
+        points, paint = geometry.two_coloured(geometry.untorn(positions, pairs, _LONGEST[trace]), colours, pairs)
+        shown = np.unique(pairs) if trace else np.flatnonzero(self._visible)
+        scene.set_sticks(points, paint, positions[shown], colours[shown], _THICK[trace])
 
     def _draw_sets(self, scene: MoleculeCanvas) -> None:
         """Lay the models over each other: by their trace where there is one, else by their bonds."""
-        assert self._atoms is not None
-        trace = self._is_trace or int(self._atoms.is_trace.sum()) >= _TRACE_OF_SETS
-        bundles = []
-        for models in self._sets:
-            ends = [geometry.untorn(m, self._pairs_of(m, trace), _LONGEST[trace]).reshape(-1, 3) for m in models]
-            bundles.append(np.concatenate(ends) if ends else np.empty((0, 3), dtype=np.float32))
-        scene.set_sets(bundles[0], bundles[1], self.theme)
+        trace = self._is_traced_in_sets
+        good, bad = ([self._ends(model, trace) for model in models] for models in self._sets)
+        scene.set_sets(_joined(good), _joined(bad), self.theme, faint=trace)
+        means = [self._mean_ends(models) if trace else _joined([]) for models in self._sets]
+        scene.set_means(means[0], means[1], self.theme)
 
     @property
-    def _is_trace(self) -> bool:
-        return self.style_box.currentIndex() == 1
+    def _is_traced_in_sets(self) -> bool:
+        return self._atoms is not None and (self.controls.is_trace or int(self._atoms.is_trace.sum()) >= _TRACE_OF_SETS)
+
+    def _ends(self, positions: np.ndarray, trace: bool) -> np.ndarray:
+        """End points of the bonds or of the trace, float32 [2 n, 3]."""
+        return geometry.untorn(positions, self._pairs_of(positions, trace), _LONGEST[trace]).reshape(-1, 3)
+
+    def _mean_ends(self, models: list[np.ndarray]) -> np.ndarray:
+        """The trace through the mean of several models, float32 [2 n, 3]; of a single one there is no mean."""
+        if len(models) < 2:
+            return _joined([])
+        return self._ends(geometry.mean_model(models, self._cell), trace=True)
 
     @property
     def _visible(self) -> np.ndarray:
         assert self._atoms is not None
-        return geometry.visible(self._atoms, self.hydrogens.isChecked(), self.water.isChecked())
+        return geometry.visible(self._atoms, self.controls.hydrogens.isChecked(), self.controls.water.isChecked())
 
     def _pairs_of(self, positions: np.ndarray, trace: bool) -> np.ndarray:
         """Bonds or trace among the visible atoms, found once from the first positions seen."""
         assert self._atoms is not None
-        key = (trace, self.hydrogens.isChecked(), self.water.isChecked())
+        key = (trace, self.controls.hydrogens.isChecked(), self.controls.water.isChecked())
         if key not in self._pairs:
             if trace:
                 self._pairs[key] = geometry.trace(self._atoms, positions)
@@ -359,64 +324,28 @@ class MoleculeView(QWidget):
         else:
             good, bad = (len(models) for models in self._sets)
             text = f"{good} good (blue), {bad} bad (orange)" if good + bad else "Mark frames to compare good with bad."
-        self.caption.setText(text)
-        self.caption.adjustSize()
-        self.caption.setVisible(bool(text))
+            if self._is_traced_in_sets and max(good, bad) > 1:
+                text += ", means thick"
+        self._overlay.set_caption(text)
 
     def _place_letters(self, _event: object = None) -> None:
         """Put a, b and c at the ends of the cell's axes."""
-        if self._scene is None:
-            return
-        for label in self._letters:
-            label.setVisible(self._cell is not None)
-        if self._cell is None:
-            return
-        ends = 1.03 * geometry.cell_axes(self._cell)
-        for label, (x, y) in zip(self._letters, self._scene.on_screen(ends), strict=True):
-            place = QPoint(round(x - label.width() / 2), round(y - label.height() / 2))
-            if np.isfinite((x, y)).all() and label.pos() != place:
-                label.move(place)
+        if self._scene is not None:
+            ends = None if self._cell is None else self._scene.on_screen(1.03 * geometry.cell_axes(self._cell))
+            self._overlay.place_letters(ends)
 
     # ---- hand
 
-    @Slot(QToolButton)
-    def _switch_mode(self, button: QToolButton) -> None:
-        mode = next(mode for mode, candidate in self._mode_buttons.items() if candidate is button)
+    @Slot(str)
+    def _on_mode(self, mode: str) -> None:
         if mode != self._mode:
             self.show_mode(mode)
             self.mode_changed.emit(mode)
 
-    @Slot()
-    def _look_along_sender(self) -> None:
-        self.look_along(next(axis for axis, button in self._axis_buttons.items() if button is self.sender()))
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty((0, 3), dtype=np.float32)
 
 
-def _overlay(parent: QWidget, text: str = "") -> QLabel:
-    label = QLabel(text, parent)
-    label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-    label.adjustSize()
-    label.hide()
-    return label
-
-
-def _row() -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(6, 4, 6, 4)
-    row.setSpacing(4)
-    return row
-
-
-def _box(items: tuple[str, ...], name: str) -> QComboBox:
-    box = QComboBox()
-    box.addItems(items)
-    box.setAccessibleName(name)
-    return box
-
-
-def _button(text: str, tip: str, checkable: bool = False) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    button.setCheckable(checkable)
-    return button
+def _edges_of(cell: gemmi.UnitCell | None) -> tuple[float, ...]:
+    return () if cell is None else tuple(cell.parameters)

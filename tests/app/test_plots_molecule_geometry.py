@@ -131,3 +131,13 @@ def test_thinning_keeps_both_ends() -> None:
     assert kept[-1] == 99
     assert len(kept) == 5
     assert geometry.thin_evenly(models[:3], 5) == models[:3]
+
+
+def test_the_mean_of_molecules_that_were_put_back_into_the_cell() -> None:
+    cell = gemmi.UnitCell(10, 12, 14, 90, 90, 110)
+    axes = geometry.cell_axes(cell)
+    first = np.array([[1.0, 2.0, 3.0], [9.5, 1.0, 0.5]])
+    models = [first, first + 0.3 + axes[0], first - 0.6 - 2 * axes[1] + axes[2]]
+    assert geometry.mean_model(models, cell) == pytest.approx(first - 0.1, abs=1e-5)
+    assert geometry.mean_model(models[:1]) == pytest.approx(first)
+    assert geometry.mean_model([first, first + 1.0]) == pytest.approx(first + 0.5)

@@ -82,7 +82,7 @@ def test_a_frame_is_drawn_in_the_colours_of_its_elements(view: MoleculeView, qtb
     show(view, qtbot)
     assert inked(view).sum() > 300
     assert reddish(view) > 30  # the oxygen
-    view.colour_box.setCurrentIndex(1)
+    view.controls.colour_box.setCurrentIndex(1)
     assert reddish(view) == 0
 
 
@@ -91,9 +91,9 @@ def test_hydrogens_and_water_are_hidden_by_default(view: MoleculeView, qtbot: Qt
     view.show_frame(POSITIONS, CELL)
     show(view, qtbot)
     plain = inked(view).sum()
-    view.hydrogens.setChecked(True)
+    view.controls.hydrogens.setChecked(True)
     with_hydrogen = inked(view).sum()
-    view.water.setChecked(True)
+    view.controls.water.setChecked(True)
     assert plain < with_hydrogen < inked(view).sum()
 
 
@@ -143,7 +143,7 @@ def test_sets_are_blue_and_orange(view: MoleculeView, qtbot: QtBot) -> None:
     assert bluish(view) == 0
     rgb = pixels(view)
     assert ((rgb[..., 0] > rgb[..., 2] + 60) & (rgb[..., 1] > rgb[..., 2])).sum() > 50
-    assert view.caption.text() == "0 good (blue), 1 bad (orange)"
+    assert view._overlay.caption.text() == "0 good (blue), 1 bad (orange)"
 
 
 def test_frame_and_sets_are_never_mixed(view: MoleculeView, qtbot: QtBot) -> None:
@@ -154,7 +154,7 @@ def test_frame_and_sets_are_never_mixed(view: MoleculeView, qtbot: QtBot) -> Non
     assert inked(view).any()
     view.show_mode("sets")
     assert not inked(view).any()
-    assert view.caption.text() == "Mark frames to compare good with bad."
+    assert view._overlay.caption.text() == "Mark frames to compare good with bad."
 
 
 def test_the_user_switches_the_mode(view: MoleculeView, qtbot: QtBot) -> None:
@@ -164,9 +164,9 @@ def test_the_user_switches_the_mode(view: MoleculeView, qtbot: QtBot) -> None:
     view.mode_changed.connect(modes.append)
     view.show_mode("sets")
     assert modes == []
-    view._mode_buttons["frame"].click()
-    view._mode_buttons["frame"].click()
-    view._mode_buttons["sets"].click()
+    view.controls.mode_buttons["frame"].click()
+    view.controls.mode_buttons["frame"].click()
+    view.controls.mode_buttons["sets"].click()
     assert modes == ["frame", "sets"]
 
 
@@ -186,7 +186,7 @@ def test_the_picture_carries_its_caption(view: MoleculeView, qtbot: QtBot, tmp_p
     bare = view.grab_image().convertToFormat(QImage.Format.Format_RGB32)
     view.set_caption("frame 117, weight 0.0121")
     named = view.grab_image().convertToFormat(QImage.Format.Format_RGB32)
-    corner = view.caption.geometry()
+    corner = view._overlay.caption.geometry()
     assert bare.copy(corner) != named.copy(corner)
     view.export_image(tmp_path / "molecule.png")
     assert QImage(str(tmp_path / "molecule.png")).size() == named.size()
@@ -229,8 +229,66 @@ def test_a_real_protein_is_traced_by_chain(view: MoleculeView, qtbot: QtBot, sha
     )
     view.show_frame(np.array([a.pos.tolist() for a, _, _ in flat]), gemmi.UnitCell(48.5, 48.5, 63.4, 90, 90, 90))
     show(view, qtbot)
-    assert view.style_box.currentText() == "trace"
+    assert view.controls.style_box.currentText() == "trace"
     assert inked(view).sum() > 2000
+
+
+def set_trace(view: MoleculeView) -> np.ndarray:
+    """Twelve CA atoms in a row along a; returns their positions."""
+    view.set_atoms(["C"] * 12, ["CA"] * 12, ["ALA"] * 12, ["A"] * 12, range(12))
+    return np.column_stack([3.8 * np.arange(12), np.zeros(12), np.zeros(12)]).astype(np.float32)
+
+
+def test_each_set_of_chains_has_its_mean_drawn_through_it(view: MoleculeView, qtbot: QtBot) -> None:
+    line = set_trace(view)
+    up = np.array([0.0, 0.0, 8.0], dtype=np.float32)
+    view.show_frame(line, gemmi.UnitCell(45, 45, 45, 90, 90, 90))
+    view.show_mode("sets")
+    show(view, qtbot)
+    view.look_along("b")
+
+    def inked_rows() -> np.ndarray:
+        """Height of every inked row over the first chain, angstrom, leaving the cell and the caption out."""
+        pixels(view)
+        (x0, y0), (x1, y1) = view._scene.on_screen(np.array([[8.0, 0.0, 0.0], [30.0, 0.0, 10.0]]))
+        left, right = sorted((round(x0), round(x1)))
+        rows = np.flatnonzero(inked(view)[:, left:right].mean(axis=1) > 0.9)
+        return (y0 - rows) / (y0 - y1) * 10.0
+
+    view.show_sets([line + up, line + 2 * up], [])
+    heights = inked_rows()
+    assert np.abs(heights - 12.0).min() < 0.5
+    assert "means thick" in view._overlay.caption.text()
+    view.show_sets([line + up], [line + 2 * up])  # one model is its own mean
+    assert np.abs(inked_rows() - 12.0).min() > 2.0
+
+
+def test_sticks_keep_their_thickness_in_angstrom(view: MoleculeView, qtbot: QtBot) -> None:
+    line = set_trace(view)
+    view.controls.style_box.setCurrentIndex(1)
+    view.show_frame(line)
+    show(view, qtbot)
+    view.look_along("b")
+
+    def thickness() -> int:
+        return int(np.median(inked(view)[:, 200:260].sum(axis=0)))
+
+    pixels(view)
+    near = thickness()
+    view._scene.camera.scale_factor *= 2.0
+    pixels(view)
+    assert thickness() == pytest.approx(near / 2, rel=0.25)
+    assert near > 5
+
+
+def test_another_cell_is_shown_whole(view: MoleculeView, qtbot: QtBot) -> None:
+    set_chain(view)
+    view.show_frame(POSITIONS, CELL)
+    show(view, qtbot)
+    view.show_frame(POSITIONS, gemmi.UnitCell(60, 60, 60, 90, 90, 90))
+    corner = view._scene.on_screen(np.full((1, 3), 60.0))[0]
+    assert (corner > 0).all()
+    assert (corner < [view._scene.widget.width(), view._scene.widget.height()]).all()
 
 
 def test_closing_gives_the_context_back(view: MoleculeView, qtbot: QtBot) -> None:
