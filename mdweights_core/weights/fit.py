@@ -28,7 +28,8 @@ def fit_weights(
     problem : WeightProblem
     settings : FitSettings, optional
     start_weights : float64 [n_frames], optional
-        Where to begin (a stopped fit is resumed this way); equal weights by default.
+        Where to begin (a stopped fit is resumed this way). By default equal weights, but less for frames so odd that
+        they would hide all others in the mean.
 
     Yields
     ------
@@ -62,7 +63,7 @@ def fit_weights(
 
 def _start(problem: WeightProblem, start_weights: np.ndarray | None) -> np.ndarray:
     if start_weights is None:
-        return np.full(problem.n_frames, 1.0 / problem.n_frames)
+        start_weights = 1.0 / np.maximum(problem.oddness / _ODD, 1.0)
     if len(start_weights) != problem.n_frames:
         raise BadInput(f"{len(start_weights)} starting weights were given for {problem.n_frames} frames")
     return np.asarray(start_weights, dtype=np.float64) / np.sum(start_weights)
@@ -174,6 +175,7 @@ def kkt_residual(weights: np.ndarray, gradient: np.ndarray) -> float:
     return max(inside, float(reduced[~active].max(initial=0.0)))
 
 
+_ODD = 10.0  # squared deviation from the mean, relative to the median frame's
 _HEAVY = 0.25  # of the weight on one frame
 _FALL = 0.01  # of the total CC
 
@@ -187,6 +189,7 @@ def fit_warnings(
     raw_sum: float = 1.0,
 ) -> Iterator[str]:
     """What a user must know before believing the weights, one sentence each."""
+    yield from _odd_frames(problem)
     n_frames, n_work, n_eff = problem.n_frames, problem.n_work, kish(weights)
     if n_frames == 2:
         yield "With two frames the diffuse map has the same shape whatever their weights: this fit means nothing."
@@ -220,4 +223,14 @@ def fit_warnings(
         yield (
             f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into its fit; "
             "all scores here are for the weights divided by their sum."
+        )
+
+
+def _odd_frames(problem: WeightProblem) -> Iterator[str]:
+    odd = np.flatnonzero(problem.oddness > _ODD)
+    if len(odd):
+        named = ", ".join(map(str, odd[:5])) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+        yield (
+            f"Frame {named}: up to {problem.oddness.max():.0f} times as far from the mean as others, as if of another "
+            "origin, orientation or crystal. Look at it, or leave it out."
         )

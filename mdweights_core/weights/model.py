@@ -52,6 +52,8 @@ def model_arrays(problem: WeightProblem, *, anisotropic: bool) -> ModelArrays:
     target = work * (target - target @ work / work.sum())
     length = np.linalg.norm(target)
     power = _power(e_re, e_im, share)
+    # of the median frame: one that is quite another than the rest must not raise what counts as noise
+    usual = jnp.median(_squared_lengths(power))
     return ModelArrays(
         e_re,
         e_im,
@@ -63,13 +65,18 @@ def model_arrays(problem: WeightProblem, *, anisotropic: bool) -> ModelArrays:
         jnp.asarray(work),
         jnp.asarray(spline, dtype=jnp.float32),
         jnp.asarray(means if anisotropic else np.zeros((1, n_groups)), dtype=jnp.float32),
-        _FLOOR * jnp.sum(jnp.mean(power, axis=0, dtype=jnp.float64) ** 2),
+        _FLOOR * usual,
     )
 
 
 @jax.jit
 def _power(e_re: Array, e_im: Array, share: Array) -> Array:
     return jnp.einsum("tkg,kg->tg", e_re**2 + e_im**2, share)
+
+
+@jax.jit
+def _squared_lengths(rows: Array) -> Array:
+    return jnp.sum(rows.astype(jnp.float64) ** 2, axis=1)
 
 
 def _mean_deviation(weights: Array, arrays: ModelArrays) -> tuple[Array, Array]:
@@ -152,7 +159,10 @@ def quadratic_model(weights: Array, arrays: ModelArrays) -> QuadraticModel:
 
 
 def _gram(rows: Array) -> Array:
-    """rows rows^T, float32 products of blocks summed in float64."""
+    """rows rows^T, float32 products of blocks summed in float64; rows are brought to size one, whatever their units."""
+    size = jnp.max(jnp.abs(rows), axis=1, keepdims=True)
+    size = jnp.where(size > 0, size, 1.0)
+    rows = rows / size
     n_blocks = -(-rows.shape[1] // _GRAM_BLOCK)
     padded = jnp.pad(rows, ((0, 0), (0, n_blocks * _GRAM_BLOCK - rows.shape[1])))
 
@@ -161,7 +171,8 @@ def _gram(rows: Array) -> Array:
         return total + (block @ block.T).astype(jnp.float64)
 
     start = jnp.zeros((rows.shape[0], rows.shape[0]), dtype=jnp.float64)
-    return jax.lax.fori_loop(0, n_blocks, add, start)
+    wide = size.astype(jnp.float64)
+    return wide * jax.lax.fori_loop(0, n_blocks, add, start) * wide.T
 
 
 class Segment(NamedTuple):

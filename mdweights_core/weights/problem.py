@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.store import StructureFactorStore
 
 MIN_REFLECTIONS = 50
+_FLAT = 1e-6  # relative spread that is only rounding
 _READ_BYTES = 64 * 2**20
 
 
@@ -74,6 +76,13 @@ class WeightProblem:
         """Number of reflections that are fitted."""
         return int((~self.free).sum())
 
+    @cached_property
+    def oddness(self) -> np.ndarray:
+        """Squared deviation of each frame from the mean, relative to the median frame's: float64 [n_frames]."""
+        parts = ((e.real.astype(np.float64), e.imag.astype(np.float64)) for e in self.deviation)
+        squares = np.array([np.vdot(re, re) + np.vdot(im, im) for re, im in parts])
+        return squares / (np.median(squares) or 1.0)
+
 
 @dataclass(frozen=True, eq=False)
 class _Observation:
@@ -102,7 +111,8 @@ def build_problem(
     Raises
     ------
     BadInput
-        Different cells, too few common reflections, one frame only, or more data than memory.
+        Different cells, too few common reflections, one frame only, frames that are all the same, a map without any
+        feature, or more data than memory.
     """
     _check(diffuse_map, store)
     seen = _average_observed(diffuse_map)
@@ -113,8 +123,11 @@ def build_problem(
     observed = seen.intensity[covered]
     sigma = None if seen.sigma is None else seen.sigma[covered]
     free = _free_set(None if seen.free is None else seen.free[covered], len(observed), free_fraction, seed)
+    _refuse_flat(observed[~free], diffuse_map)
     _check_memory(store.n_frames, rows.shape)
     deviation, centre = yield from _read_deviation(store, rows)
+    if not deviation.any():
+        raise BadInput("all frames have the same structure factors: there is no diffuse intensity", where=store.path)
     share = ((rows >= 0) / np.maximum((rows >= 0).sum(axis=0), 1)).astype(np.float32)
     return WeightProblem(
         groups=groups,
@@ -197,6 +210,15 @@ def _free_set(flagged: np.ndarray | None, n: int, fraction: float, seed: int) ->
     free = np.zeros(n, dtype=bool)
     free[order[: round(fraction * n)]] = True
     return free
+
+
+def _refuse_flat(observed: np.ndarray, diffuse_map: DiffuseMap) -> None:
+    if np.ptp(observed) <= _FLAT * np.abs(observed).max():
+        raise BadInput(
+            "the observed intensity is the same everywhere, so there is nothing to fit",
+            where=diffuse_map.provenance.get("file"),
+            advice="Choose another column",
+        )
 
 
 def _check_memory(n_frames: int, shape: tuple[int, ...]) -> None:

@@ -115,22 +115,19 @@ class _FirstOrder(Solver):
         chunk = _next_chunk(n, time.monotonic() - started)
         improved = found > memory.best_gain + self.settings.tolerance
         memory = _Memory(carry, chunk, max(found, memory.best_gain), 0 if improved else memory.since_best + n)
+        if not np.isfinite(found):
+            text = "The objective is no longer a number; these are the last weights before."
+            return replace(state, iteration=state.iteration + n, done=True, outcome=text)
         weights, total = self._to_weights(np.asarray(carry.parameters, dtype=np.float64))
         moved = replace(state, weights=weights, gain=found, iteration=state.iteration + n, raw_sum=total, memory=memory)
         return self._conclude(moved, memory)
 
     def _conclude(self, state: SolverState, memory: _Memory) -> SolverState:
-        if not np.isfinite(state.gain):
-            return replace(
-                state, done=True, outcome="The objective is no longer a number; the last weights are not usable."
-            )
         if memory.since_best >= self.patience:
             text = f"No further gain in {memory.since_best} of {state.iteration} iterations."
             return replace(state, done=True, converged=True, outcome=text)
         if state.iteration >= self.settings.max_steps:
-            return replace(
-                state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations, still rising."
-            )
+            return replace(state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations.")
         return state
 
     def _to_parameters(self, weights: np.ndarray) -> np.ndarray:

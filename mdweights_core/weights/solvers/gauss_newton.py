@@ -26,6 +26,7 @@ from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverSt
 
 _NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
 _COLLAPSED = 0.97  # beyond it the correlation only creeps up while the rest of the weights goes to zero
+_LONGEST_MOVE = 4.0  # in the logarithm of a weight
 _ALPHAS = np.concatenate([np.geomspace(1e-3, 1.0, 31), np.linspace(1.05, 1.5, 10)])
 
 
@@ -67,12 +68,20 @@ def solve_frozen(model: QuadraticModel, weights: np.ndarray, settings: SolverSet
 
 
 def _nonnegative(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """argmin_u>=0 u.N.u / 2 - b.u, normalised; the present weights when nothing correlates."""
-    values, vectors = np.linalg.eigh(gram)  # not scipy.linalg: that holds the interpreter lock, and the window waits
+    """argmin_u>=0 u.N.u / 2 - b.u, normalised; the present weights when nothing correlates.
+
+    Solved for u |D_t|: a frame far larger than the others would push all of them under the noise.
+    """
+    length = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    length[length == 0] = 1.0
+    values, vectors = np.linalg.eigh(
+        gram / np.outer(length, length)
+    )  # not scipy.linalg: that holds the interpreter lock, and the window waits
     kept = values > _NOISE * values[-1]  # with more frames than reflections N has no full rank
     factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
-    right = vectors[:, kept].T @ overlap / np.sqrt(values[kept])
+    right = vectors[:, kept].T @ (overlap / length) / np.sqrt(values[kept])
     solution, _ = scipy.optimize.nnls(factor, right, maxiter=30 * len(gram))
+    solution /= length
     total = solution.sum()
     return solution / total if total > 0 else weights
 
@@ -94,7 +103,8 @@ def _entropic(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray, settin
             break
         jacobian = np.diag(w) - np.outer(w, w)
         move = np.linalg.solve(curvature @ jacobian + (theta + damping) * np.eye(len(w)), centred)
-        move *= min(1.0, 4.0 / max(np.abs(move - w @ move).max(), 1e-300))
+        # each by itself, so that weights on their way to nothing do not hold up the others
+        move = np.clip(move - w @ move, -_LONGEST_MOVE, _LONGEST_MOVE)
         trial = _frozen_gain(gram, overlap, _softmax(logits + move), theta, prior)
         if trial[0] > value:
             logits, damping = logits + move, damping / 4

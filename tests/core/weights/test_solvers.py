@@ -126,3 +126,38 @@ def test_a_map_only_a_collapsed_ensemble_can_match_is_said_to_have_no_optimum():
     spread = jobs.run(fit_weights(problem, FitSettings(theta=0.05)))
     assert spread.converged
     assert spread.n_eff > 2
+
+
+@pytest.mark.parametrize("theta", [1e-7, 1e-6, 1e-4])
+def test_a_faint_entropy_gives_the_weights_of_none(truth, theta):
+    without = jobs.run(fit_weights(truth.problem))
+    fit = jobs.run(fit_weights(truth.problem, FitSettings(theta=theta)))
+    assert fit.converged
+    assert fit.iterations < 15
+    assert fit.scores.cc_aniso == pytest.approx(without.scores.cc_aniso, abs=1e-5)
+    np.testing.assert_allclose(fit.weights, without.weights, atol=5e-3)
+
+
+@pytest.mark.parametrize("theta", [0.0, 1e-6, 1e-3])
+@pytest.mark.parametrize("size", [30, 300])
+def test_one_frame_of_quite_another_pattern_is_left_out(theta, size):
+    """As of another origin or orientation: its Bragg intensity, 10 000 times the diffuse, does not drown the others."""
+    truth = synthetic_problem(30, 1500, n_true=10)
+    without = jobs.run(fit_weights(truth.problem, FitSettings(theta=theta)))
+    t = int(np.argmin(truth.weights))
+    f = truth.f_p1.copy()
+    f[t] = size * np.random.default_rng(5).permutation(f[t])
+    spoilt = problem_of(truth.problem.groups, f.astype(np.complex64), truth.problem.observed, truth.problem.free)
+    fit = jobs.run(fit_weights(spoilt, FitSettings(theta=theta)))
+    assert fit.weights[t] < 1e-5
+    assert any(f"Frame {t}:" in text for text in fit.warnings)
+    assert not any("origin" in text for text in without.warnings)
+    assert fit.scores.cc_aniso == pytest.approx(without.scores.cc_aniso, abs=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e9])
+def test_the_unit_of_structure_factors_does_not_matter(truth, unit):
+    f = (unit * truth.f_p1).astype(np.complex64)
+    scaled = problem_of(truth.problem.groups, f, truth.problem.observed, truth.problem.free)
+    expected = jobs.run(fit_weights(truth.problem)).weights
+    np.testing.assert_allclose(jobs.run(fit_weights(scaled)).weights, expected, atol=1e-4)
