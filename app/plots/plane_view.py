@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QSizeF, Qt
-from PySide6.QtGui import QColor, QTransform
+from PySide6.QtCore import QObject, QSizeF, Qt, Slot
+from PySide6.QtGui import QColor, QFontMetricsF, QTransform
 
 from app.plots.base import glass
 from app.plots.intensity_scale import IntensityScale, format_number, nice_step
@@ -13,6 +15,10 @@ from app.plots.resolution_rings import circle, ring_radius, ring_spacings
 from app.theme import LIGHT, Theme
 from mdweights_core.crystal.volume import Slice
 
+# labels of rings nearer to each other than this cannot be read, pixels
+_LABEL_ROOM = 20.0
+# between numbers of a colour bar, pixels
+_GAP = 8.0
 # ring labels stand off both index axes, and steep enough to clear one another
 _LABEL_ANGLE = np.radians(62.0)
 _MINUS = "\N{MINUS SIGN}"
@@ -29,18 +35,21 @@ class PlaneView(pg.ViewBox):
         self._image = pg.ImageItem(axisOrder="row-major")
         self._missing = pg.ImageItem(axisOrder="row-major")
         self._rings: list[pg.PlotCurveItem] = []
-        self._ring_labels: list[pg.TextItem] = []
+        self._ring_labels: list[tuple[float, pg.TextItem]] = []
         self._index_axes = [pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=90)]
         self._crosshair = [pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=90)]
-        self._cell = pg.PlotCurveItem()
+        self._halo, self._cell = pg.PlotCurveItem(), pg.PlotCurveItem()
         self._sentence = pg.TextItem(anchor=(0.5, 0.5))
-        for depth, item in enumerate([self._image, self._missing, *self._index_axes, *self._crosshair, self._cell]):
+        marks = (*self._index_axes, *self._crosshair, self._halo, self._cell)
+        for depth, item in enumerate([self._image, self._missing, *marks]):
             item.setZValue(depth)
             self.addItem(item, ignoreBounds=item not in (self._image,))
         self.addItem(self._sentence, ignoreBounds=True)
         self.setAspectLocked(True)
         self.setBorder(None)
         self.hide_cursor()
+        self.sigRangeChanged.connect(self._thin_labels)
+        self.sigResized.connect(self._thin_labels)
 
     # ---- data
 
@@ -87,13 +96,14 @@ class PlaneView(pg.ViewBox):
             line.setPos(pg.Point(*centre))
         signs = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5]])
         outline = centre + signs @ self.plane.axes
-        self._cell.setData(outline[:, 0], outline[:, 1])
-        for item in (*self._crosshair, self._cell):
+        for curve in (self._halo, self._cell):
+            curve.setData(outline[:, 0], outline[:, 1])
+        for item in (*self._crosshair, self._halo, self._cell):
             item.show()
 
     def hide_cursor(self) -> None:
         """Take the crosshair away."""
-        for item in (*self._crosshair, self._cell):
+        for item in (*self._crosshair, self._halo, self._cell):
             item.hide()
 
     # ---- looks
@@ -107,6 +117,7 @@ class PlaneView(pg.ViewBox):
         for line in self._index_axes:
             line.setPen(pg.mkPen(glass(theme.plot_foreground, 70), width=1))
         self._cell.setPen(pg.mkPen(theme.accent, width=2))
+        self._halo.setPen(pg.mkPen(theme.plot_background, width=5))
         self._sentence.setColor(theme.subtle)
         if self.plane is not None:
             self._missing.setImage(self._cover(~np.isfinite(self.plane.values)), levels=(0, 255), autoLevels=False)
@@ -137,6 +148,7 @@ class PlaneView(pg.ViewBox):
             radius = ring_radius(d, plane.height)
             if radius is not None:
                 self._add_ring(d, radius, centre)
+        self._thin_labels()
 
     def _add_ring(self, d: float, radius: float, centre: tuple[float, float]) -> None:
         # a dark line with a light one beside it is seen on any colour of the map
@@ -155,11 +167,21 @@ class PlaneView(pg.ViewBox):
         label.setFont(small)
         label.setPos(centre[0] + radius * np.cos(_LABEL_ANGLE), centre[1] + radius * np.sin(_LABEL_ANGLE))
         label.setZValue(3)
-        self._ring_labels.append(label)
+        self._ring_labels.append((radius, label))
         self.addItem(label, ignoreBounds=True)
 
+    @Slot()
+    def _thin_labels(self) -> None:
+        """Name only rings whose labels do not cover one another, the outermost first."""
+        pixel = self.viewPixelSize()[1]
+        last = np.inf
+        for radius, label in sorted(self._ring_labels, key=lambda ring: -ring[0]):
+            readable = last - radius >= _LABEL_ROOM * pixel
+            label.setVisible(bool(readable))
+            last = radius if readable else last
+
     def _forget_rings(self) -> None:
-        for item in (*self._rings, *self._ring_labels):
+        for item in (*self._rings, *(label for _, label in self._ring_labels)):
             self.removeItem(item)
         self._rings.clear()
         self._ring_labels.clear()
@@ -219,10 +241,12 @@ class IndexAxis(pg.AxisItem):
         self.update()
 
 
-class ColourBar:
+class ColourBar(QObject):
     """A horizontal colour bar with numbers: a view box for the colours over an axis for the numbers."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._scale = IntensityScale("linear", 0.0, 1.0)
         self.view = pg.ViewBox(enableMenu=False, enableMouse=False)
         self.view.setFixedHeight(10)
         self._image = pg.ImageItem(axisOrder="row-major")
@@ -230,15 +254,35 @@ class ColourBar:
         self.axis = pg.AxisItem("bottom", linkView=self.view)
         self.axis.enableAutoSIPrefix(False)
         self.axis.setLabel(label)
+        self.axis.setStyle(hideOverlappingLabels=False)
+        self.view.sigResized.connect(self._write_numbers)
 
     def set_scale(self, scale: IntensityScale, colours: np.ndarray) -> None:
         """Show `colours` (uint8 [256, 4]) between the ends of `scale`."""
+        self._scale = scale
         low, high = scale.levels
         self._image.setImage(np.linspace(low, high, 256)[None, :], levels=(low, high), lut=colours, autoLevels=False)
         self._image.setRect(low, 0.0, high - low, 1.0)
         self.view.setRange(xRange=(low, high), yRange=(0.0, 1.0), padding=0)
-        self.axis.setTicks(
-            [[(position, format_number(value).replace("-", _MINUS)) for position, value in scale.ticks()]]
+        self._write_numbers()
+
+    @Slot()
+    def _write_numbers(self) -> None:
+        """As many numbers as there is room for, at least two."""
+        candidates = [self._numbers(n) for n in range(7, 1, -1)]
+        several = [numbers for numbers in candidates if len(numbers) > 1] or candidates
+        self.axis.setTicks([next(filter(self._have_room, several), several[-1])])
+
+    def _numbers(self, n: int) -> list[tuple[float, str]]:
+        return [(at, format_number(value).replace("-", _MINUS)) for at, value in self._scale.ticks(n)]
+
+    def _have_room(self, numbers: list[tuple[float, str]]) -> bool:
+        low, high = self._scale.levels
+        pixels = self.view.width() / (high - low)
+        half = [0.5 * QFontMetricsF(self.axis.font()).horizontalAdvance(text) for _, text in numbers]
+        return all(
+            (second[0] - first[0]) * pixels > half[i] + half[i + 1] + _GAP
+            for i, (first, second) in enumerate(pairwise(numbers))
         )
 
     def set_visible(self, visible: bool) -> None:

@@ -114,6 +114,7 @@ class ShellPlot(PlotPanel):
         self.legend = pg.LegendItem(colCount=3, verSpacing=-4, labelTextSize="8pt")
         self.canvas.addItem(self.legend, row=0, col=0)
         axis = ResolutionAxis("bottom")
+        axis.setStyle(hideOverlappingLabels=False)
         self.plot = self.canvas.addPlot(row=1, col=0, axisItems={"bottom": axis})
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()

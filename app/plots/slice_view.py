@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
-from app.plots.base import PlotPanel, figures_font, style_axis, subtle_label
-from app.plots.intensity_scale import CONTRASTS, SCALES, IntensityScale, format_number, limits
+from app.plots.base import PlotPanel, style_axis
+from app.plots.intensity_scale import IntensityScale, format_number, limits
+from app.plots.plane_choice import PlaneChoice, plane_name
 from app.plots.plane_view import ColourBar, IndexAxis, PlaneView, ViewTitle, in_plane
+from app.plots.readout import NOTHING, Readout
 from app.theme import Theme, difference_colours, intensity_colours
-from mdweights_core.crystal.volume import ZONES, Slice
-
-_COMPONENTS = ("total", "anisotropic")
-_READOUT = ("h k l", "d", "I obs", "I calc", "difference", "\N{GREEK SMALL LETTER SIGMA}(I obs)")
-_WIDTHS = (11, 8, 7, 7, 7, 7)
+from mdweights_core.crystal.volume import Slice
 
 
 class SliceTriptych(PlotPanel):
@@ -46,12 +42,12 @@ class SliceTriptych(PlotPanel):
         self._sigma: Slice | None = None
         self._hkl: tuple[int, int, int] | None = None
         self._pinned, self._whole = False, True
-        self._limits = (0, 0, 0)
         self._shape: tuple[str, tuple[int, ...]] | None = None
         self.views = [PlaneView(name) for name in ("observed", "calculated", "difference")]
-        self._make_controls()
+        self.choice, self._readout = PlaneChoice(), Readout()
+        self.body.insertWidget(0, self.choice)
+        self.body.addWidget(self._readout)
         self._make_canvas()
-        self._make_readout()
         self._connect()
         self.apply_theme(self.theme)
 
@@ -66,7 +62,7 @@ class SliceTriptych(PlotPanel):
     ) -> None:
         """Show one plane: observed, and where there are any calculated, difference and sigma of the same plane."""
         self._slices, self._sigma = (observed, calculated, difference), sigma
-        self._show_where(observed.zone, observed.level)
+        self.choice.show_plane(observed.zone, observed.level)
         self._draw()
         shape = (observed.zone, observed.values.shape)
         if shape != self._shape:
@@ -77,14 +73,11 @@ class SliceTriptych(PlotPanel):
 
     def set_limits(self, limits: tuple[int, int, int]) -> None:
         """Take (h_max, k_max, l_max) of the map: they bound the level."""
-        self._limits = tuple(int(v) for v in limits)  # type: ignore[assignment]
-        self._bound_level()
+        self.choice.set_limits(limits)
 
     def set_component(self, component: str) -> None:
         """Say which intensities are shown, ``total`` or ``anisotropic``, without emitting."""
-        self.component.blockSignals(True)
-        self.component.setCurrentIndex(_COMPONENTS.index(component))
-        self.component.blockSignals(False)
+        self.choice.show_component(component)
         self._draw()
 
     def clear(self) -> None:
@@ -98,7 +91,7 @@ class SliceTriptych(PlotPanel):
     @property
     def plane(self) -> tuple[str, int]:
         """Zone and level the controls stand on."""
-        return ZONES[self.zone.currentIndex()], self.level.value()
+        return self.choice.plane
 
     @property
     def is_pinned(self) -> bool:
@@ -107,7 +100,7 @@ class SliceTriptych(PlotPanel):
 
     def readout(self) -> dict[str, str]:
         """The read-out as it is shown: caption to text."""
-        return {name: label.text().strip() for name, label in self._fields.items()}
+        return self._readout.texts()
 
     def show_cursor(self, h: int, k: int, l: int) -> None:
         """Put crosshair and read-out on a reflection of this plane; one outside the plane takes them away."""
@@ -156,37 +149,6 @@ class SliceTriptych(PlotPanel):
 
     # ---- building
 
-    def _make_controls(self) -> None:
-        self.zone = _combo(tuple(_plane_name(zone, 0) for zone in ZONES), "Plane", "Which two indices run in the plane")
-        self.level = QSpinBox()
-        self.level.setAccessibleName("Level of the plane")
-        self.level.setToolTip("The third index (Page Up, Page Down)")
-        self.level.setKeyboardTracking(False)
-        self.component = _combo(_COMPONENTS, "Show", "Total intensities, or the anisotropic part: shell means removed")
-        self.scale = _combo(
-            SCALES, "Colour scale", "How intensities become colours; log and arcsinh are odd about zero"
-        )
-        self.contrast = _combo(tuple(CONTRASTS), "Contrast", "Which central part of the values the colours span")
-        self.contrast.setCurrentText("99 %")
-        self._lower, self._higher = (
-            _arrow(Qt.ArrowType.LeftArrow, "Lower level"),
-            _arrow(Qt.ArrowType.RightArrow, "Higher level"),
-        )
-        self.whole = QPushButton("Whole plane")
-        self.whole.setToolTip("Show the whole plane again")
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        row.setSpacing(4)
-        for widget in (self.zone, self._lower, self.level, self._higher, self.component):
-            row.addWidget(widget)
-        for caption, widget in (("scale", self.scale), ("contrast", self.contrast)):
-            row.addSpacing(4)
-            row.addWidget(subtle_label(caption))
-            row.addWidget(widget)
-        row.addStretch(1)
-        row.addWidget(self.whole)
-        self.body.insertLayout(0, row)
-
     def _make_canvas(self) -> None:
         grid = self.canvas.ci
         self.canvas.setToolTip(
@@ -212,8 +174,8 @@ class SliceTriptych(PlotPanel):
             view.setXLink(self.views[0])
             view.setYLink(self.views[0])
         self._bar, self._difference_bar = (
-            ColourBar("intensity (arbitrary units)"),
-            ColourBar("difference (arbitrary units)"),
+            ColourBar("intensity (arbitrary units)", self),
+            ColourBar("difference (arbitrary units)", self),
         )
         grid.addItem(self._bar.view, row=3, col=1, colspan=2)
         grid.addItem(self._bar.axis, row=4, col=1, colspan=2)
@@ -223,36 +185,13 @@ class SliceTriptych(PlotPanel):
         grid.layout.setHorizontalSpacing(10)
         grid.layout.setVerticalSpacing(2)
 
-    def _make_readout(self) -> None:
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 0, 6, 4)
-        row.setSpacing(0)
-        self._fields: dict[str, QLabel] = {}
-        for caption, width in zip(_READOUT, _WIDTHS, strict=True):
-            field = QLabel("-")
-            field.setFont(figures_font(field))
-            field.setMinimumWidth(field.fontMetrics().horizontalAdvance("0" * width))
-            field.setAccessibleName(f"{caption} under the cursor")
-            row.addWidget(subtle_label(caption))
-            row.addSpacing(6)
-            row.addWidget(field)
-            row.addSpacing(8)
-            self._fields[caption] = field
-        self.pin_label = subtle_label()
-        row.addStretch(1)
-        row.addWidget(self.pin_label)
-        self.body.addLayout(row)
-
     def _connect(self) -> None:
-        self.zone.currentIndexChanged.connect(self._request_slice)
-        self.level.valueChanged.connect(self._request_slice)
-        self.component.currentIndexChanged.connect(self._change_component)
-        self.scale.currentIndexChanged.connect(self._draw)
-        self.contrast.currentIndexChanged.connect(self._draw)
-        self.whole.clicked.connect(self.reset_view)
-        self._lower.clicked.connect(self.level.stepDown)
-        self._higher.clicked.connect(self.level.stepUp)
-        for key, step in ((Qt.Key.Key_PageUp, self.level.stepUp), (Qt.Key.Key_PageDown, self.level.stepDown)):
+        level = self.choice.level
+        self.choice.plane_chosen.connect(self.slice_requested)
+        self.choice.component_chosen.connect(self.component_changed)
+        self.choice.colours_changed.connect(self._draw)
+        self.choice.whole_requested.connect(self.reset_view)
+        for key, step in ((Qt.Key.Key_PageUp, level.stepUp), (Qt.Key.Key_PageDown, level.stepDown)):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(step)
@@ -263,41 +202,6 @@ class SliceTriptych(PlotPanel):
         self.canvas.scene().sigMouseMoved.connect(self._move)
         self.canvas.scene().sigMouseClicked.connect(self._click)
 
-    # ---- the plane
-
-    @Slot()
-    def _request_slice(self) -> None:
-        self._bound_level()
-        self._name_zones()
-        self.slice_requested.emit(*self.plane)
-
-    def _show_where(self, zone: str, level: int) -> None:
-        for widget in (self.zone, self.level):
-            widget.blockSignals(True)
-        self.zone.setCurrentIndex(ZONES.index(zone))
-        self._bound_level(at_least=abs(level))
-        self.level.setValue(level)
-        self._name_zones()
-        for widget in (self.zone, self.level):
-            widget.blockSignals(False)
-
-    def _bound_level(self, at_least: int = 0) -> None:
-        zone = ZONES[self.zone.currentIndex()]
-        third = next(letter for letter in "hkl" if letter not in zone)
-        highest = max(self._limits["hkl".index(third)], at_least)
-        blocked = self.level.blockSignals(True)
-        self.level.setRange(-highest, highest)
-        self.level.setPrefix(f"{third} = ")
-        self.level.blockSignals(blocked)
-
-    def _name_zones(self) -> None:
-        for row, zone in enumerate(ZONES):
-            self.zone.setItemText(row, _plane_name(zone, self.level.value()))
-
-    @Slot()
-    def _change_component(self) -> None:
-        self.component_changed.emit(_COMPONENTS[self.component.currentIndex()])
-
     # ---- drawing
 
     @Slot()
@@ -305,8 +209,8 @@ class SliceTriptych(PlotPanel):
         observed, calculated, difference = self._slices
         if observed is None:
             return
-        signed = self.component.currentIndex() == 1
-        kind, contrast = self.scale.currentText(), self.contrast.currentText()
+        signed = self.choice.is_signed
+        kind, contrast = self.choice.scale.currentText(), self.choice.contrast.currentText()
         shown = [plane.values for plane in (observed, calculated) if plane is not None]
         scale = IntensityScale(kind, *limits(shown, contrast, signed))
         colours = difference_colours() if signed else intensity_colours()
@@ -328,7 +232,7 @@ class SliceTriptych(PlotPanel):
 
     def _write_titles(self) -> None:
         observed = self._slices[0]
-        plane = "" if observed is None else f", {_plane_name(observed.zone, observed.level)}"
+        plane = "" if observed is None else f", {plane_name(observed.zone, observed.level)}"
         for label, view in zip(self._titles, self.views, strict=True):
             label.setText(f"{view.title}{plane}", color=self.theme.plot_foreground, size="10pt")
 
@@ -366,7 +270,7 @@ class SliceTriptych(PlotPanel):
 
     def _set_pinned(self, pinned: bool) -> None:
         self._pinned = pinned
-        self.pin_label.setText("pinned" if pinned else "")
+        self._readout.show_pinned(pinned)
 
     def _follow_level(self) -> None:
         """Keep the cursor on the same place of the new plane."""
@@ -381,41 +285,16 @@ class SliceTriptych(PlotPanel):
     def _write_readout(self) -> None:
         observed, calculated, difference = self._slices
         if self._hkl is None or observed is None:
-            for field in self._fields.values():
-                field.setText("-")
+            self._readout.show_texts(None)
             return
         d = observed.d_at(*self._hkl)
         texts = [
             "{:d} {:d} {:d}".format(*self._hkl),
-            f"{d:.2f} \N{ANGSTROM SIGN}" if np.isfinite(d) else "-",
+            f"{d:.2f} \N{ANGSTROM SIGN}" if np.isfinite(d) else NOTHING,
             *(format_number(_value(plane, self._hkl)) for plane in (observed, calculated, difference, self._sigma)),
         ]
-        for field, text in zip(self._fields.values(), texts, strict=True):
-            field.setText(text)
+        self._readout.show_texts(texts)
 
 
 def _value(plane: Slice | None, hkl: tuple[int, int, int]) -> float:
     return float("nan") if plane is None else plane.value_at(*hkl)
-
-
-def _plane_name(zone: str, level: int) -> str:
-    """The plane as it is written: ``h k 0``, ``h 3 l``."""
-    return " ".join(letter if letter in zone else str(level) for letter in "hkl")
-
-
-def _combo(items: Sequence[str], name: str, tip: str) -> QComboBox:
-    box = QComboBox()
-    box.addItems(items)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-    box.setAccessibleName(name)
-    box.setToolTip(tip)
-    return box
-
-
-def _arrow(direction: Qt.ArrowType, name: str) -> QToolButton:
-    button = QToolButton()
-    button.setArrowType(direction)
-    button.setAutoRepeat(True)
-    button.setAccessibleName(name)
-    button.setToolTip(name)
-    return button

@@ -1,14 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QColor, QFontMetricsF, QImage
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.plots.intensity_scale import SCALES, IntensityScale
+from app.plots.plane_choice import PlaneChoice
 from app.plots.plane_view import largest_inverse_d, plane_transform
 from app.plots.slice_view import SliceTriptych
 from app.theme import DARK, LIGHT, difference_colours
@@ -64,7 +66,7 @@ def test_the_picture_and_the_read_out_use_the_same_geometry(zone: str) -> None:
 def test_cells_are_painted_where_their_reflections_are(triptych: SliceTriptych, qtbot: QtBot) -> None:
     plane = volume().slice("hk", 1)
     triptych.set_component("anisotropic")
-    triptych.contrast.setCurrentText("min-max")
+    triptych.choice.contrast.setCurrentText("min-max")
     triptych.set_slices(plane)
     show(triptych, qtbot)
     limit = float(np.nanmax(np.abs(plane.values)))
@@ -148,22 +150,22 @@ def test_another_plane_is_asked_for_by_spin_box_keys_and_combo(triptych: SliceTr
     triptych.activateWindow()
     triptych.canvas.setFocus()
     qtbot.waitUntil(triptych.canvas.hasFocus)
-    triptych.level.setValue(4)
+    triptych.choice.level.setValue(4)
     qtbot.keyClick(triptych.canvas, Qt.Key.Key_PageDown)
-    triptych._lower.click()
-    triptych.zone.setCurrentIndex(2)
+    triptych.choice.lower_button.click()
+    triptych.choice.zone.setCurrentIndex(2)
     assert asked == [("hk", 4), ("hk", 3), ("hk", 2), ("kl", 2)]
-    assert [triptych.zone.itemText(row) for row in range(3)] == ["h k 2", "h 2 l", "2 k l"]
+    assert [triptych.choice.zone.itemText(row) for row in range(3)] == ["h k 2", "h 2 l", "2 k l"]
 
 
 def test_the_level_is_bounded_by_the_map(triptych: SliceTriptych) -> None:
     triptych.set_slices(volume().slice("kl", 6))
     asked: list[tuple[str, int]] = []
     triptych.slice_requested.connect(lambda zone, level: asked.append((zone, level)))
-    assert (triptych.level.minimum(), triptych.level.maximum()) == (-6, 6)
-    triptych.zone.setCurrentIndex(0)
+    assert (triptych.choice.level.minimum(), triptych.choice.level.maximum()) == (-6, 6)
+    triptych.choice.zone.setCurrentIndex(0)
     assert asked == [("hk", 4)]
-    assert triptych.level.prefix() == "l = "
+    assert triptych.choice.level.prefix() == "l = "
 
 
 def test_showing_slices_asks_for_nothing(triptych: SliceTriptych) -> None:
@@ -174,7 +176,7 @@ def test_showing_slices_asks_for_nothing(triptych: SliceTriptych) -> None:
     triptych.set_component("anisotropic")
     assert asked == []
     assert triptych.plane == ("kl", 3)
-    triptych.component.setCurrentIndex(0)
+    triptych.choice.component.setCurrentIndex(0)
     assert asked == ["total"]
 
 
@@ -182,7 +184,7 @@ def test_showing_slices_asks_for_nothing(triptych: SliceTriptych) -> None:
 @pytest.mark.parametrize("component", ["total", "anisotropic"])
 def test_values_of_both_signs_are_drawn_on_every_scale(triptych: SliceTriptych, scale: str, component: str) -> None:
     plane = volume().slice("hk", 0)
-    triptych.scale.setCurrentText(scale)
+    triptych.choice.scale.setCurrentText(scale)
     triptych.set_component(component)
     triptych.set_slices(plane, plane, plane)
     for view in triptych.views:
@@ -196,7 +198,7 @@ def test_values_of_both_signs_are_drawn_on_every_scale(triptych: SliceTriptych, 
 def test_observed_and_calculated_share_their_limits(triptych: SliceTriptych) -> None:
     observed = volume().slice("hk", 0)
     bright = ReciprocalVolume(3 * volume().values, TRICLINIC).slice("hk", 0)
-    triptych.contrast.setCurrentText("min-max")
+    triptych.choice.contrast.setCurrentText("min-max")
     triptych.set_slices(observed, bright, None)
     assert tuple(triptych.views[0]._image.levels) == tuple(triptych.views[1]._image.levels)
     scale = IntensityScale("linear", 3.0 * np.nanmin(observed.values), 3.0 * np.nanmax(observed.values))
@@ -281,3 +283,52 @@ def test_the_real_map_is_drawn(triptych: SliceTriptych, qtbot: QtBot, shared_dat
     show(triptych, qtbot)
     bright, dim = (colour_at(triptych, 0, plane, u, 0) for u in (14, 3))
     assert sum(bright) > sum(dim)  # the solvent ring at 3.4 A
+
+
+def shown_ring_labels(triptych: SliceTriptych) -> list[float]:
+    """Heights on the screen of the ring labels that are shown in the first view, pixels, rising."""
+    view = triptych.views[0]
+    shown = [label for _, label in view._ring_labels if label.isVisible()]
+    return sorted(view.mapViewToScene(label.pos()).y() for label in shown)
+
+
+def test_labels_of_rings_never_cover_one_another(triptych: SliceTriptych, qtbot: QtBot) -> None:
+    triptych.resize(500, 200)
+    triptych.set_slices(volume().slice("hk", 0))
+    show(triptych, qtbot)
+    few = shown_ring_labels(triptych)
+    assert len(few) >= 1
+    assert all(gap > 15 for gap in np.diff(few))  # their slanted distance is 20
+    triptych.views[0].scaleBy((0.25, 0.25))
+    assert len(shown_ring_labels(triptych)) > len(few)
+
+
+@pytest.mark.parametrize("width", [480, 700, 1100])
+def test_numbers_of_a_colour_bar_have_room(triptych: SliceTriptych, qtbot: QtBot, width: int) -> None:
+    triptych.resize(width, 400)
+    plane = volume().slice("hk", 0)
+    wide = replace(plane, values=1e3 * plane.values)
+    triptych.set_slices(wide, wide, replace(plane, values=37.0 * (plane.values - np.nanmean(plane.values))))
+    show(triptych, qtbot)
+    for bar in (triptych._bar, triptych._difference_bar):
+        numbers = bar.axis._tickLevels[0]
+        low, high = bar._scale.levels
+        assert len(numbers) >= 2
+        metrics = QFontMetricsF(bar.axis.font())
+        edges = []
+        for position, text in numbers:
+            at, half = (position - low) / (high - low) * bar.view.width(), 0.5 * metrics.horizontalAdvance(text)
+            edges += [at - half, at + half]
+        assert edges == sorted(edges)
+
+
+def test_captions_give_way_in_a_narrow_window(qtbot: QtBot) -> None:
+    room = QWidget()
+    qtbot.addWidget(room)
+    choice = PlaneChoice(room)
+    with qtbot.waitExposed(room):
+        room.show()
+    line = choice.fontMetrics().height()
+    for width, there in ((50 * line, True), (34 * line, False), (50 * line, True)):
+        choice.resize(width, 40)
+        assert [caption.isVisibleTo(choice) for caption in choice._captions] == [there, there]
