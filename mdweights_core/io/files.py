@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -105,6 +106,36 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise disk_problem(error, path) from error
+
+
+@contextlib.contextmanager
+def hold(folder: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
+    """Keep other runs of this program from writing into a folder, until the block ends or the process does.
+
+    Parameters
+    ----------
+    folder : path
+        A folder that is there.
+    wait : bool
+        Wait for another run to end its block; by default it is refused.
+
+    Raises
+    ------
+    DiskProblem
+        When another run holds the folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            what, advice = "Another run of mdweights is writing here", "Wait until it has ended, or choose another name"
+            raise DiskProblem(what, where=folder, advice=advice) from error
+        except OSError:
+            pass  # some network disks know no locks: then nothing is held
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def disk_problem(error: OSError, path: str | os.PathLike[str]) -> DiskProblem:

@@ -19,7 +19,7 @@ from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.mtz import read_frame
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, Finding, Pace, Writer, lattice_hash, same_store
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
 
 
 def collect_mtz_frames(
@@ -47,20 +47,26 @@ def collect_mtz_frames(
     DiskProblem
         When the disk is full.
     """
-    files = [Path(path) for path in paths]
+    files, out = [Path(path) for path in paths], Path(out)
     if not files:
         raise BadInput("There are no frames", advice="Choose one MTZ file per frame")
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
     key = _mtz_key(files, wanted)
-    store = same_store(Path(out), key)
-    if store is None:
-        present = yield from _present_everywhere(files, wanted)
-        names = [str(file) for file in files]
-        table = FrameTable.blank(names, np.zeros(len(files), dtype=np.int32))
-        store = StructureFactorStore.create(Path(out), wanted.select(present), table, key)
-        store.warn(_missing_warning(present))
-    if not store.is_complete:
-        yield from _fill_from_mtz(store, files)
+    store = same_store(out, key)
+    if store is None or not store.is_complete:
+        present = yield from _present_everywhere(files, wanted)  # whatever is wrong shows before an older store goes
+        with sole_writer(out):
+            store = same_store(out, key) or _new_store(out, files, wanted, present, key)
+            yield from _fill_from_mtz(store, files)
+    return store
+
+
+def _new_store(
+    out: Path, files: list[Path], lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
+) -> StructureFactorStore:
+    table = FrameTable.blank([str(file) for file in files], np.zeros(len(files), dtype=np.int32))
+    store = StructureFactorStore.create(out, lattice.select(present), table, key)
+    store.warn(_missing_warning(present))
     return store
 
 
@@ -122,6 +128,8 @@ def _missing_warning(present: np.ndarray) -> list[str]:
 
 
 def _fill_from_mtz(store: StructureFactorStore, files: list[Path]) -> Generator[Progress, None, None]:
+    if store.is_complete:
+        return
     start = int(np.argmin(store.finished))
     pace = Pace(start, len(files))
     with Writer(store, start) as writer:

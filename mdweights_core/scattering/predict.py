@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -31,7 +31,7 @@ from mdweights_core.scattering.filling import (
 from mdweights_core.scattering.placement import DriftTracker, Placement
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
 from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 __all__ = ["PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
@@ -83,12 +83,17 @@ def predict(
     """
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
     _check(source, target, settings)
-    store = _same_or_new(Path(out), target, _frames_of(source), _key(source, target, settings))
+    out, key = Path(out), _key(source, target, settings)
+    store = same_store(out, key)
+    if store is None or not store.is_complete:
+        # made before an older store is touched: it refuses elements without form factor
+        engine = _engine(source, target, settings)
+        with sole_writer(out):
+            store = same_store(out, key) or StructureFactorStore.create(out, target, _frames_of(source), key)
+            store.warn(source.warnings)
+            yield Progress(STAGE, int(store.finished.sum()), store.n_frames, "Preparing")
+            yield from _fill(store, source, engine, settings)
     store.remember_files(source.paths, source.topology_path)
-    if not store.is_complete:
-        store.warn(source.warnings)
-        yield Progress(STAGE, int(store.finished.sum()), store.n_frames, "Preparing")
-        yield from _fill(store, source, settings)
     return store
 
 
@@ -119,25 +124,25 @@ def _key(source: FrameSource, lattice: MillerLattice, settings: PredictSettings)
     }
 
 
-def _same_or_new(out: Path, lattice: MillerLattice, frames: FrameTable, key: Mapping[str, Any]) -> StructureFactorStore:
-    store = same_store(out, key)
-    return store if store is not None else StructureFactorStore.create(out, lattice, frames, key)
-
-
-def _fill(
-    store: StructureFactorStore, source: FrameSource, settings: PredictSettings
-) -> Generator[Progress, None, None]:
-    """Compute all frames from the first unfinished one on."""
-    start = int(np.argmin(store.finished))
-    orthogonal = np.linalg.inv(reciprocal_axes(store.lattice.cell))
-    placement = Placement(source.cell, store.lattice.cell)
-    engine = ScatteringEngine(
+def _engine(source: FrameSource, lattice: MillerLattice, settings: PredictSettings) -> ScatteringEngine:
+    return ScatteringEngine(
         source.atoms.element,
-        store.lattice,
-        store.lattice.cell,
+        lattice,
+        lattice.cell,
         b_iso=settings.b_iso,
         relative_error=settings.relative_error,
     )
+
+
+def _fill(
+    store: StructureFactorStore, source: FrameSource, engine: ScatteringEngine, settings: PredictSettings
+) -> Generator[Progress, None, None]:
+    """Compute all frames from the first unfinished one on."""
+    if store.is_complete:
+        return
+    start = int(np.argmin(store.finished))
+    orthogonal = np.linalg.inv(reciprocal_axes(store.lattice.cell))
+    placement = Placement(source.cell, store.lattice.cell)
     tracker = _tracker(store, source, placement, orthogonal, start)
     pace = Pace(start, store.n_frames)
 

@@ -21,10 +21,11 @@ import zarr
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
-from mdweights_core.io.files import disk_problem
+from mdweights_core.io.files import disk_problem, hold
 
 FORMAT = "mdweights structure factors"
 SCHEMA = 1
+_HEADER = "zarr.json"
 _CHUNK_BYTES = 8 * 2**20
 _ROW_BLOCK_BYTES = 128 * 2**20  # what a writer holds in memory: one chunk of frames, all reflections
 _TABLE = {"source_id": "int32", "index": "int32", "time": "float64", "drift": "float64", "cell": "float64"}
@@ -291,8 +292,36 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     return _header(Path(path)) is not None
 
 
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Make the folder of a store if need be, and hold it: two runs must not mix their frames in one store.
+
+    Raises
+    ------
+    BadInput
+        When something that is not a store is in the way.
+    DiskProblem
+        When another run holds the store, or the folder cannot be made.
+    """
+    _refuse_strangers(path)
+    with _disk(path):
+        path.mkdir(parents=True, exist_ok=True)
+    with hold(path):
+        yield
+
+
 def clear_way(path: Path) -> None:
-    """Remove a store at `path`; BadInput when something else is there, which is never touched."""
+    """Empty the folder of a store at `path`; BadInput when something else is there, which is never touched."""
+    _refuse_strangers(path)
+    if not path.exists():
+        return
+    with _disk(path):
+        # what makes it a store goes last: killed on the way, it is still one, and replaced next time
+        for part in sorted(path.iterdir(), key=lambda part: part.name == _HEADER):
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def _refuse_strangers(path: Path) -> None:
     if not path.exists() and not path.is_symlink():
         return
     if path.is_dir() and not any(path.iterdir()):
@@ -304,14 +333,12 @@ def clear_way(path: Path) -> None:
             advice="Choose another place, or move it away",
         )
     _refuse_newer(_header(path) or {}, path)
-    with _disk(path):
-        shutil.rmtree(path.resolve())
 
 
 def _header(path: Path) -> dict[str, Any] | None:
     """Attributes of the group when it is one of ours, read without zarr so that damage elsewhere does not matter."""
     try:
-        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
+        attributes = json.loads((path / _HEADER).read_text())["attributes"]
         return attributes if attributes["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

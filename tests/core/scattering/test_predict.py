@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import time
@@ -167,6 +168,27 @@ def test_damaged_store_is_replaced_and_a_stranger_is_not(source, lattice, tmp_pa
     with pytest.raises(BadInput, match="something else"):
         jobs.run(predict(source, lattice, KEEP, stranger))
     assert (stranger / "chapter.txt").read_text() == "one"
+
+
+def test_two_runs_do_not_mix_their_frames_in_one_store(source, lattice, tmp_path):
+    out = tmp_path / "f.zarr"
+    first = predict(source, lattice, PredictSettings(), out)
+    next(first)
+    for settings in (PredictSettings(), PredictSettings(b_iso=20)):
+        with pytest.raises(DiskProblem, match="Another run"):
+            jobs.run(predict(source, lattice, settings, out))
+    assert jobs.run(first).is_complete
+    assert jobs.run(predict(source, lattice, PredictSettings(b_iso=20), out)).is_complete  # it is free again
+
+
+def test_an_unknown_element_leaves_the_older_store_alone(source, lattice, tmp_path, monkeypatch):
+    out = tmp_path / "f.zarr"
+    before = jobs.run(predict(source, lattice, PredictSettings(), out)).read()
+    odd = dataclasses.replace(source.atoms, element=np.full(len(source.atoms), "X"))
+    monkeypatch.setattr(source, "atoms", odd)
+    with pytest.raises(BadInput, match="no X-ray form factor"):
+        jobs.run(predict(source, lattice, PredictSettings(b_iso=20), out))
+    np.testing.assert_array_equal(StructureFactorStore.open(out).read(), before)
 
 
 def test_full_disk_is_a_sentence(source, lattice, tmp_path, monkeypatch):

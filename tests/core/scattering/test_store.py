@@ -163,6 +163,25 @@ def test_strangers_are_never_removed(tmp_path, kind):
         StructureFactorStore.open(place)
 
 
+def test_killed_while_being_replaced_it_is_still_a_store(store, monkeypatch):
+    """What makes the folder a store goes last, so that it never becomes a stranger."""
+    rmtree = shutil.rmtree
+    removed = []
+
+    def killed_after_the_third(part):
+        rmtree(part)
+        removed.append(part)
+        if len(removed) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed_after_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        clear_way(store.path)
+    assert is_store(store.path)
+    clear_way(store.path)
+    assert list(store.path.iterdir()) == []
+
+
 def test_opening_what_is_not_there(tmp_path):
     with pytest.raises(BadInput, match="not a store"):
         StructureFactorStore.open(tmp_path / "nowhere")
