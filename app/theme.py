@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette, QPen, QPixmap
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDockWidget
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def palette(theme: Theme) -> QPalette:
         role.Base: theme.base,
         role.AlternateBase: theme.window,
         role.Text: theme.text,
-        role.Button: theme.window,
+        role.Button: theme.base if theme.is_dark else theme.window,
         role.ButtonText: theme.text,
         role.PlaceholderText: theme.subtle,
         role.ToolTipBase: theme.base,
@@ -141,6 +142,38 @@ def palette(theme: Theme) -> QPalette:
         made.setColor(QPalette.ColorGroup.Disabled, name, QColor(theme.neutral))
     made.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(theme.grid))
     return made
+
+
+def paint_dock_buttons(dock: QDockWidget, theme: Theme) -> None:
+    """Draw the float and close buttons of a dock in the theme's colours: the style's own vanish on a dark ground."""
+    for name, draw in _DOCK_BUTTONS.items():
+        button = dock.findChild(QAbstractButton, name)
+        if button is not None:
+            button.setIcon(_icon(draw, theme.subtle))
+
+
+def _icon(draw: Callable[[QPainter], None], colour: str) -> QIcon:
+    picture = QPixmap(64, 64)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(colour), 7))
+    draw(painter)
+    painter.end()
+    return QIcon(picture)
+
+
+def _two_windows(painter: QPainter) -> None:
+    painter.drawRect(10, 22, 32, 32)
+    painter.drawPolyline([QPoint(24, 10), QPoint(54, 10), QPoint(54, 40)])
+
+
+def _cross(painter: QPainter) -> None:
+    painter.drawLine(12, 12, 52, 52)
+    painter.drawLine(52, 12, 12, 52)
+
+
+_DOCK_BUTTONS = {"qt_dockwidget_floatbutton": _two_windows, "qt_dockwidget_closebutton": _cross}
 
 
 def intensity_colours() -> np.ndarray:

@@ -37,7 +37,7 @@ from app.panels.status import JobStatus, ValidityLights
 from app.panels.workbench import PlotBinding, Plots, SliceBinding, Workbench
 from app.settings import LAYOUT_VERSION, Settings
 from app.shortcuts import make_actions
-from app.theme import DARK, LIGHT, apply_theme, system_theme
+from app.theme import DARK, LIGHT, apply_theme, paint_dock_buttons, system_theme
 from app.workers.job_runner import JobRunner
 from mdweights_core.errors import DiskProblem
 
@@ -123,6 +123,8 @@ class MainWindow(QMainWindow):
         apply_theme(application, theme)
         for view in (*self.plots, self.molecule_view):
             view.apply_theme(theme)
+        for dock in self.docks.values():
+            paint_dock_buttons(dock, theme)
         self.banner.setStyleSheet(f"Banner {{ border: 1px solid {theme.warning}; background: {theme.base}; }}")
 
     # ---- errors and messages
@@ -208,6 +210,8 @@ class MainWindow(QMainWindow):
         document.project_changed.connect(self.lights.show_project)
         document.project_changed.connect(self._on_project)
         session.fit.running_changed.connect(self._refresh_actions)
+        session.fit.running_changed.connect(self._on_running)
+        session.fit.stopping.connect(self.job_status.show_stopping)
         document.draft_changed.connect(self._refresh_actions)
         self.banner.details_requested.connect(self._show_fault)
         self.fit_panel.started.connect(self.banner.hide)
@@ -242,6 +246,13 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{title} \N{EN DASH} mdweights")
         if self._closes_after_save and not self.session.document.is_unsaved:
             QTimer.singleShot(0, self.close)
+
+    @Slot(bool)
+    def _on_running(self, running: bool) -> None:
+        """What was said of the fit before is no longer the news; its verdicts step back until there are new ones."""
+        self.lights.setEnabled(not running)
+        if running:
+            self.message.show_text("")
 
     @Slot(object)
     def _on_project(self, reading: object) -> None:
@@ -342,8 +353,11 @@ class MainWindow(QMainWindow):
         if not document.is_unsaved:
             answer = QMessageBox.question(self, "mdweights", "A fit is running. Stop it and close?")
             return answer == buttons.Yes
+        text = "The fit is not saved."
+        if self.session.fit.is_running:
+            text = "The last fit is not saved, and another is running: it will be stopped."
         answer = QMessageBox.question(
-            self, "mdweights", "The fit is not saved.", buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save
+            self, "mdweights", text, buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save
         )
         if answer == buttons.Save:
             self._closes_after_save = self.commands.save()

@@ -14,6 +14,7 @@ class FitModel(QObject):
     """Live state of a fit; cleared when another starts."""
 
     running_changed = Signal(bool)
+    stopping = Signal()
     stepped = Signal(int, float, object)
     weights_changed = Signal(object)
 
@@ -31,6 +32,7 @@ class FitModel(QObject):
     def mark_stopping(self) -> None:
         """The fit was asked to stop and ends with its present step."""
         self.is_stopping = True
+        self.stopping.emit()
 
     def advance(self, progress: Progress) -> None:
         """Take a snapshot: its numbers and, where it has them, its weights."""

@@ -166,7 +166,6 @@ class Session(QObject):
         """Ask a running fit to end with its present step."""
         if self.fit.is_running:
             self.fit.mark_stopping()
-            self.said.emit("Stopping after this step")
             self._fitter.stop(FIT)
 
     def save(self, target: Path) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mdweights_core.weights.result import WeightFit
 
-FEW_FRAMES, COLLAPSED = 5.0, 2.0
+FEW_FRAMES = 5.0
 LOOSE_KKT = 1e-2
+NOTABLE = 0.002  # a change of CC worth a word, as in the report
 
 
 class Verdict(Enum):
@@ -42,15 +43,24 @@ def _held_out(fit: WeightFit) -> Light:
     if not (math.isfinite(fitted) and math.isfinite(uniform)):
         return Light(Verdict.UNKNOWN, "no held-out set", "Without held-out reflections over-fitting cannot be seen")
     text = f"held-out {fitted:.3f} ({uniform:.3f} unweighted)"
-    if fitted > uniform:
-        return Light(Verdict.GOOD, text, "Anisotropic CC of reflections the fit never saw: the weights improve it")
-    return Light(Verdict.BAD, text, "Anisotropic CC of reflections the fit never saw: the weights do not improve it")
+    n_free = int(fit.scores.shells.n_free.sum())
+    tip = (
+        f"Anisotropic CC of {n_free:,} reflections the fit never saw; by their number alone it is uncertain by "
+        f"{(1.0 - fitted**2) / math.sqrt(max(n_free, 1)):.3f}. "
+    )
+    if fitted - uniform > NOTABLE:
+        return Light(Verdict.GOOD, text, tip + "The weights improve it")
+    if fitted - uniform > -NOTABLE:
+        return Light(Verdict.CAUTION, text, tip + "The weights leave it as it was")
+    return Light(Verdict.BAD, text, tip + "The weights make it worse")
 
 
 def _frames(fit: WeightFit) -> Light:
+    from mdweights_core.weights.result import is_collapsed  # with it come libraries the empty window need not wait for
+
     text = f"{fit.n_eff:.1f} effective frames"
-    if fit.n_eff < COLLAPSED:
-        return Light(Verdict.BAD, text, "The weights collapsed onto a frame or two; raise theta")
+    if is_collapsed(fit.weights):
+        return Light(Verdict.BAD, text, "The weights collapsed onto so few frames that they mean nothing; raise theta")
     if fit.n_eff < FEW_FRAMES:
         return Light(Verdict.CAUTION, text, "Very few frames carry the weight; raise theta or add frames")
     return Light(Verdict.GOOD, text, "Kish number of frames: 1 / sum of squared weights")

@@ -90,16 +90,16 @@ class FitPanel(QScrollArea):
     def stop(self) -> None:
         """Stop with the present step."""
         self._session.stop()
-        self.stop_button.setEnabled(False)
-        self.stop_button.setText("Stopping…")
 
     @Slot()
     def refresh(self) -> None:
         """Enable what can be done now."""
         running, document = self._session.fit.is_running, self._session.document
         self.start_button.setEnabled(not running and document.draft.is_complete)
-        self.stop_button.setEnabled(running and not self._session.fit.is_stopping)
-        self.stop_button.setText("Stop")
+        stopping = self._session.fit.is_stopping
+        self.stop_button.setEnabled(running and not stopping)
+        self.stop_button.setText("Stopping…" if stopping else "Stop")
+        self.summary.show_running(running)
         self.resume_button.setEnabled(not running and document.can_resume)
         self.hint.setText(document.draft.missing)
         self.hint.setVisible(bool(document.draft.missing))
@@ -167,6 +167,7 @@ class FitPanel(QScrollArea):
         self.stop_button.clicked.connect(self.stop)
         self.resume_button.clicked.connect(self.resume)
         self._session.fit.running_changed.connect(self.refresh)
+        self._session.fit.stopping.connect(self.refresh)
         self._session.document.draft_changed.connect(self.refresh)
         self._session.document.project_changed.connect(self._on_project)
 

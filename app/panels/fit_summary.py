@@ -57,6 +57,12 @@ class FitSummary(QGroupBox):
                 self.cells[key, column].setText(_cc(getattr(scores, key)))
         self.text.setText(describe(fit))
 
+    def show_running(self, running: bool) -> None:
+        """While another fit runs these are the numbers of the one before."""
+        former = running and self._table.isVisibleTo(self)
+        self.setTitle("Result of the fit before" if former else "Result")
+        self.setEnabled(not former)
+
     def _add_row(self, grid: QGridLayout, row: int, key: str, title: str, tip: str) -> None:
         label = QLabel(title)
         label.setToolTip(tip)

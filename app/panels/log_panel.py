@@ -58,5 +58,10 @@ class LogPanel(QPlainTextEdit):
 
     def sizeHint(self) -> QSize:
         hint = super().sizeHint()
-        hint.setHeight(120)
+        hint.setHeight(5 * self.fontMetrics().lineSpacing())
+        return hint
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        hint.setHeight(2 * self.fontMetrics().lineSpacing())
         return hint

@@ -53,7 +53,7 @@ class JobStatus(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the job")
         self.stop_button.setToolTip("Stop the job with its present step (Ctrl+.)")
-        self._stage = ""
+        self._stage, self._is_stopping = "", False
         self._clock = Clock()
         self._delay = QTimer(self, interval=DELAY_MS, singleShot=True)
         self._delay.timeout.connect(self.show)
@@ -67,7 +67,7 @@ class JobStatus(QWidget):
     @Slot(str)
     def start(self, name: str) -> None:
         """A job began; one that ends at once is not shown."""
-        self._stage = ""
+        self._stage, self._is_stopping = "", False
         self.text.setText(name.capitalize())
         self.bar.setRange(0, 0)
         self.stop_button.setEnabled(True)
@@ -80,7 +80,15 @@ class JobStatus(QWidget):
             self._stage, self._clock = progress.stage, Clock()
         self.bar.setRange(0, progress.total or 0)
         self.bar.setValue(progress.step)
-        self.text.setText(describe(progress, self._clock.remaining(progress.step, progress.total)))
+        if not self._is_stopping:
+            self.text.setText(describe(progress, self._clock.remaining(progress.step, progress.total)))
+
+    @Slot()
+    def show_stopping(self) -> None:
+        """The fit was asked to stop; a step that is still told of does not hide that."""
+        self._is_stopping = True
+        self.stop_button.setEnabled(False)
+        self.text.setText("Stopping after this step")
 
     @Slot()
     def end(self) -> None:
@@ -90,8 +98,6 @@ class JobStatus(QWidget):
 
     @Slot()
     def _on_stop(self) -> None:
-        self.stop_button.setEnabled(False)
-        self.text.setText("Stopping after this step")
         self.stop_requested.emit()
 
 

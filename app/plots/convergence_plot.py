@@ -31,6 +31,19 @@ _CURVES = {
 _REDRAW_MS = 60
 
 
+class StepAxis(pg.AxisItem):
+    """A bottom axis whose ticks are whole numbers while it counts iterations."""
+
+    def __init__(self) -> None:
+        super().__init__("bottom")
+        self.counts = True
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Distances of major and minor ticks (called by pyqtgraph)."""
+        levels = super().tickSpacing(minVal, maxVal, size)
+        return [level for level in levels if level[0] >= 1.0] or [(1.0, 0.0)] if self.counts else levels
+
+
 class ConvergencePlot(PlotPanel):
     """Correlations against the iteration or the seconds of a fit, the effective number of frames below.
 
@@ -129,13 +142,17 @@ class ConvergencePlot(PlotPanel):
         self.canvas.addItem(self.legend, row=0, col=0)
         self.scores = self.canvas.addPlot(row=1, col=0)
         self.frames = self.canvas.addPlot(row=2, col=0)
+        self._steps = (StepAxis(), StepAxis())
+        for plot, axis in zip((self.scores, self.frames), self._steps, strict=True):
+            plot.setAxisItems({"bottom": axis})
         self.canvas.ci.layout.setRowStretchFactor(1, 3)
         self.canvas.ci.layout.setRowStretchFactor(2, 1)
         self.canvas.ci.layout.setVerticalSpacing(0)
-        self.frames.setMinimumHeight(110)
+        self.scores.setMinimumHeight(48)
+        self.frames.setMinimumHeight(80)
         self.frames.setXLink(self.scores)
         self.scores.getAxis("bottom").setStyle(showValues=False)
-        for plot, label in ((self.scores, "correlation"), (self.frames, "n_eff (frames)")):
+        for plot, label in ((self.scores, "CC"), (self.frames, "n_eff")):
             plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.getAxis("left").setWidth(56)
@@ -157,6 +174,9 @@ class ConvergencePlot(PlotPanel):
     def _draw(self) -> None:
         by_time = self.abscissa.currentIndex() == 1
         x = self.series("seconds" if by_time else "step")
+        for axis in self._steps:
+            axis.counts = not by_time
+            axis.picture = None
         self.frames.getAxis("bottom").setLabel("time (s)" if by_time else "iteration")
         for key, curve in self._curves.items():
             curve.setData(*known_curve(x, self.series(key)))

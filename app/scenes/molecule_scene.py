@@ -123,6 +123,11 @@ class MoleculeView(QWidget):
         return self._scene is not None
 
     @property
+    def caption(self) -> str:
+        """What is written over the picture."""
+        return self._overlay.caption.text()
+
+    @property
     def mode(self) -> str:
         """``frame`` or ``sets``."""
         return self._mode

@@ -190,6 +190,21 @@ def test_the_buttons_follow_the_session(qtbot: QtBot, session: Session, tmp_path
     session.document.fitted_draft = draft
     session.document.set_project(a_project(tmp_path), unsaved=True)
     assert enabled() == [True, False, True]
+
+
+def test_while_a_fit_runs_the_numbers_are_called_those_of_the_one_before(
+    qtbot: QtBot, session: Session, tmp_path: Path
+) -> None:
+    panel = FitPanel(session)
+    qtbot.addWidget(panel)
+    session.fit.start()
+    assert panel.summary.title() == "Result"  # there was none before
+    session.fit.end()
+    session.document.set_project(a_project(tmp_path), unsaved=True)
+    session.fit.start()
+    assert panel.summary.title() == "Result of the fit before"
+    session.fit.end()
+    assert panel.summary.title() == "Result"
     assert panel.theta.value() == 0.25
 
 
@@ -243,9 +258,15 @@ def test_progress_with_a_message_and_without(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not status.isHidden())
     with qtbot.waitSignal(status.stop_requested):
         status.stop_button.click()
+    status.show_stopping()
+    status.advance(Progress("weights", 3, 10, "Iteration 3"))
     assert "Stopping" in status.text.text()
+    assert not status.stop_button.isEnabled()
     status.end()
     assert status.isHidden()
+    status.start("fit")
+    status.advance(Progress("weights", 1, 10, "Iteration 1"))
+    assert (status.text.text(), status.stop_button.isEnabled()) == ("Iteration 1", True)
 
 
 def test_a_job_that_ends_at_once_is_not_shown(qtbot: QtBot) -> None:

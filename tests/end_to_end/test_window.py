@@ -120,7 +120,7 @@ def test_a_frame_selected_in_a_plot_is_shown_as_molecule_and_marked_by_key(windo
     wait_for(lambda: is_quiet(window))
     assert window.molecule_panel.frame.value() == 17
     assert window.frames_panel.table.frame_at(window.frames_panel.view.currentIndex().row()) == 17
-    assert window.molecule_view.caption.text().startswith("frame 17, weight ")
+    assert window.molecule_view.caption.startswith("frame 17, weight ")
     window.actions_by_id["frames.keep"].trigger()
     assert window.session.marks.frames_with(Mark.KEEP).tolist() == [17]
     window.actions_by_id["edit.undo"].trigger()

@@ -143,7 +143,7 @@ def test_sets_are_blue_and_orange(view: MoleculeView, qtbot: QtBot) -> None:
     assert bluish(view) == 0
     rgb = pixels(view)
     assert ((rgb[..., 0] > rgb[..., 2] + 60) & (rgb[..., 1] > rgb[..., 2])).sum() > 50
-    assert view._overlay.caption.text() == "0 good (blue), 1 bad (orange)"
+    assert view.caption == "0 good (blue), 1 bad (orange)"
 
 
 def test_frame_and_sets_are_never_mixed(view: MoleculeView, qtbot: QtBot) -> None:
@@ -154,7 +154,7 @@ def test_frame_and_sets_are_never_mixed(view: MoleculeView, qtbot: QtBot) -> Non
     assert inked(view).any()
     view.show_mode("sets")
     assert not inked(view).any()
-    assert view._overlay.caption.text() == "Mark frames to compare good with bad."
+    assert view.caption == "Mark frames to compare good with bad."
 
 
 def test_the_user_switches_the_mode(view: MoleculeView, qtbot: QtBot) -> None:
@@ -258,7 +258,7 @@ def test_each_set_of_chains_has_its_mean_drawn_through_it(view: MoleculeView, qt
     view.show_sets([line + up, line + 2 * up], [])
     heights = inked_rows()
     assert np.abs(heights - 12.0).min() < 0.5
-    assert "means thick" in view._overlay.caption.text()
+    assert "means thick" in view.caption
     view.show_sets([line + up], [line + 2 * up])  # one model is its own mean
     assert np.abs(inked_rows() - 12.0).min() > 2.0
 
