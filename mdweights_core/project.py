@@ -23,7 +23,7 @@ from mdweights_core import __version__
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, MdweightsError
-from mdweights_core.io.files import atomic_write, file_fingerprint
+from mdweights_core.io.files import atomic_write, disk_problem, file_fingerprint, hold
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
 
@@ -152,8 +152,21 @@ class Project:
             ) from error
 
     def save(self) -> None:
-        """Write the folder; what was there before stays until the new files are complete."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Write the folder; what was there before stays until the new files are complete.
+
+        Raises
+        ------
+        DiskProblem
+            When it cannot be written; what was there before stays.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_problem(error, self.path) from error
+        with hold(self.path, wait=True):  # two runs that save at once must not point at each other's arrays
+            self._write()
+
+    def _write(self) -> None:
         old = {p.name for p in self.path.glob("fit-*.npz")}
         number = 1 + max((int(name[4:-4]) for name in old if name[4:-4].isdigit()), default=0)
         name = f"fit-{number:04d}.npz"
@@ -214,8 +227,14 @@ def frame_kind(frames: tuple[Path, ...]) -> str:
         raise BadInput("no frames were given", advice="Give a trajectory, a folder of MTZ files or a .zarr store")
     first = Path(frames[0])
     if first.suffix == ".zarr" or (first / "zarr.json").exists():
+        if len(frames) > 1:
+            raise BadInput(
+                "one store of structure factors is fitted at a time",
+                where=frames[1],
+                advice="Give one store, or all trajectory files at once",
+            )
         return "store"
-    if first.is_dir() or first.name.lower().endswith((".mtz", ".mtz.gz")):
+    if (first.is_dir() and first.suffix != ".dtr") or first.name.lower().endswith((".mtz", ".mtz.gz")):
         return "mtz"
     return "trajectory"
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 from types import FrameType
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from mdweights_core import jobs
 
@@ -31,12 +33,12 @@ class Terminal:
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         self.interrupted = False
-        self._out = Console(quiet=as_json, highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        make = partial(Console, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._out, self._err = make(quiet=as_json), make(stderr=True)
 
     def say(self, text: str = "") -> None:
         """A line for people."""
-        self._out.print(text, markup=False)
+        self._out.print(text)
 
     def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A small table for people: first column left, the others right."""
@@ -44,16 +46,16 @@ class Terminal:
         for i, name in enumerate(columns):
             table.add_column(name, justify="left" if i == 0 else "right")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # labels of columns may hold brackets
         self._out.print(table)
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        self._err.print(f"warning: {text}", markup=False, style="yellow")
+        self._err.print(f"warning: {text}", style="yellow")
 
     def error(self, text: str) -> None:
         """An error, on stderr."""
-        self._err.print(f"error: {text}", markup=False, style="red")
+        self._err.print(f"error: {text}", style="red")
 
     def result(self, values: Mapping[str, Any]) -> None:
         """The one JSON object on stdout, when asked for."""
@@ -69,7 +71,8 @@ class Terminal:
         with _interrupts() as asked:
             if not self._err.is_terminal:
                 return self._drive(job, asked, None)
-            columns = (TextColumn("{task.description:<18}"), BarColumn(), TextColumn("{task.fields[message]}"))
+            message = TextColumn("{task.fields[message]}", markup=False)
+            columns = (TextColumn("{task.description:<18}"), BarColumn(), message)
             with Progress(*columns, TimeRemainingColumn(), console=self._err, transient=True) as bar:
                 return self._drive(job, asked, _Bars(bar).show)
 

@@ -13,6 +13,7 @@ from mdweights_core.cli.arguments import add_json
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.fit import print_fit
 from mdweights_core.errors import MdweightsError
+from mdweights_core.io.files import disk_problem
 from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
@@ -36,7 +37,10 @@ def run(args: argparse.Namespace, terminal: Terminal, window: Window | None) -> 
     from mdweights_core.workflow import fit_project
 
     terminal.say("The built-in example: a simulated peptide crystal whose true frame weights are known.")
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_problem(error, args.out) from error
     project = terminal.run(fit_project(example_inputs(), PredictSettings(), FitSettings(), args.out / "example.mdw"))
     print_fit(project, terminal)
     recovery = compare_with_hidden(project, terminal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -39,8 +40,9 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
     """Run `mdweights ARGS`; without a subcommand the window opens, on the files named if there are any."""
     parser = _parser()
     words = list(sys.argv[1:] if argv is None else argv)
-    if window is not None and words and all(Path(word).exists() for word in words):
+    if window is not None and _are_files(words):
         return window.open([Path(word) for word in words])
+    _print_whatever_the_encoding()
     args = parser.parse_args(words)
     if args.command is None:
         return _open_window(parser, window)
@@ -59,12 +61,29 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
     except BrokenPipeError:
         # the reader of our output has gone away (`mdweights info ... | head`): nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # what no module of the core foresaw: a name too long, a folder that may not be looked into
+        place = f"{error.filename}: " if error.filename else ""
+        terminal.error(f"{place}The system refused ({(error.strerror or str(error)).lower()}). Choose another place.")
+        return 1
     except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is told, not thrown at the user
         terminal.error(
             f"A fault of mdweights ({type(error).__name__}: {error}). Details are in {write_fault_log(error)}."
         )
         return 1
     return INTERRUPTED if terminal.interrupted else 0
+
+
+def _are_files(words: Sequence[str]) -> bool:
+    """Files to open instead of a subcommand; a folder that is called like a subcommand does not hide it."""
+    names = {command.__name__.rpartition(".")[2] for command in _COMMANDS}
+    return bool(words) and words[0] not in names and all(map(os.path.exists, words))
+
+
+def _print_whatever_the_encoding() -> None:
+    """A terminal that has no letter for an angstrom, or a path that is no text, is no reason to end."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _open_window(parser: argparse.ArgumentParser, window: Window | None) -> int:

@@ -25,6 +25,7 @@ _DISK_REASONS = {
     errno.EROFS: ("The disk is read-only", "Choose another folder"),
     errno.ENOENT: ("The folder to write into does not exist", "Create it or choose another folder"),
     errno.ENOTDIR: ("The folder to write into is not a folder", "Choose another folder"),
+    errno.EEXIST: ("There is a file of this name", "Choose another name"),
     errno.EISDIR: ("There is a folder of this name", "Choose another name"),
     errno.ENAMETOOLONG: ("The file name is too long", "Choose a shorter name"),
 }

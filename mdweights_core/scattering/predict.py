@@ -82,7 +82,7 @@ def predict(
         When the disk is full.
     """
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
-    _check(source, target, settings)
+    _check(source, target)
     out, key = Path(out), _key(source, target, settings)
     store = same_store(out, key)
     if store is None or not store.is_complete:
@@ -97,13 +97,9 @@ def predict(
     return store
 
 
-def _check(source: FrameSource, lattice: MillerLattice, settings: PredictSettings) -> None:
+def _check(source: FrameSource, lattice: MillerLattice) -> None:
     if not len(lattice):
         raise BadInput("There are no reflections to compute", advice="Choose wider resolution limits")
-    if not np.isfinite(settings.b_iso):
-        raise BadInput(f"The B factor must be a number, not {settings.b_iso}")
-    if not 1e-12 <= settings.relative_error <= 0.1:
-        raise BadInput(f"The relative error must lie between 1e-12 and 0.1, not at {settings.relative_error:g}")
     if not source.n_frames:
         raise BadInput("There are no frames", where=source.paths[0] if source.paths else None)
 

@@ -47,6 +47,8 @@ class FitSettings:
             raise BadInput(f"theta is {self.theta:g}, but must be zero or positive")
         if not 0 <= self.free_fraction < 0.9:
             raise BadInput(f"the free fraction is {self.free_fraction:g}, but must lie between 0 and 0.9")
+        if self.seed < 0:
+            raise BadInput(f"the seed is {self.seed}, but must be zero or positive")
         if self.max_steps is not None and self.max_steps < 1:
             raise BadInput(f"the number of steps is {self.max_steps}, but must be at least 1")
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import gemmi
 import pytest
 
 from mdweights_core.cli.main import INTERRUPTED, Window, main
@@ -52,6 +53,33 @@ def test_files_without_a_subcommand_open_the_window_on_them(tmp_path, monkeypatc
     assert [str(path) for path in opened[0]] == ["map.mtz"]
     with pytest.raises(SystemExit):
         main(["absent.mtz"], window)
+
+
+def test_a_folder_called_like_a_subcommand_does_not_hide_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "info").mkdir()
+    window = Window(open=lambda files: 7, picture=lambda project, out: None)
+    assert main(["info", "info"], window) == 2
+    assert "no MTZ files" in capsys.readouterr().err
+
+
+def test_names_with_brackets_and_colons_are_printed_as_they_are(tmp_path, capsys):
+    mtz = gemmi.read_mtz_file(str(example_inputs().map))
+    mtz.column_with_label("IDIFF").label = "I[/red]:bomb:"
+    path = tmp_path / "[b] x :bomb:.mtz"
+    mtz.write_to_file(str(path))
+    assert main(["info", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "I[/red]:bomb:  " in text
+    assert path.name in text
+
+
+def test_a_terminal_without_an_angstrom_sign_is_no_fault():
+    command = [sys.executable, "-m", "app.launch", "info", str(example_inputs().map)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0
+    assert "17.81 20.62 20.77 ?" in done.stdout
 
 
 def test_help_and_version_work_without_a_window(capsys):
@@ -135,6 +163,8 @@ def test_info_describes_every_kind_of_file(example_project, tmp_path, capsys):
         (["info", "nowhere.mtz"], "does not exist"),
         (["fit", "--map", "nowhere.mtz", "--frames", "x.xtc", "--out", "a.mdw"], "does not exist"),
         (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a"], ".mdw"),
+        (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--seed", "-1"], "seed"),
+        (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--b-iso", "nan"], "B factor"),
         (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--theta", "-1"], "theta"),
         (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--d-min", "9", "--d-max", "2"], "d_min"),
         (["predict", "--frames", "x.xtc", "--out", "f.zarr"], "--d-min"),
@@ -150,6 +180,14 @@ def test_bad_input_ends_with_a_sentence_and_two(arguments, sentence, tmp_path, m
     assert sentence in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["info", 300 * "x"], ["demo", "--no-window", "--out", "/dev/null"]])
+def test_what_the_system_refuses_is_a_sentence(arguments, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "fault" not in error
+    assert error.count("\n") == 1
 
 
 def test_a_fault_of_the_program_is_told_and_logged(monkeypatch, capsys):

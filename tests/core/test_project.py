@@ -6,11 +6,13 @@ import dataclasses
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.io.files import hold
 from mdweights_core.project import FitInputs, Project, frame_kind
 
 
@@ -133,8 +135,30 @@ def test_frames_are_told_apart(tmp_path):
     assert frame_kind((tmp_path,)) == "mtz"
     assert frame_kind((tmp_path / "a.mtz.gz",)) == "mtz"
     assert frame_kind((tmp_path / "a.xtc",)) == "trajectory"
+    (tmp_path / "run.dtr").mkdir()
+    assert frame_kind((tmp_path / "run.dtr",)) == "trajectory"
     with pytest.raises(BadInput, match="no frames"):
         frame_kind(())
+    with pytest.raises(BadInput, match="one store"):
+        frame_kind((tmp_path / "a.zarr", tmp_path / "b.zarr"))
+
+
+def test_a_place_that_cannot_be_made_is_a_disk_problem(copy, tmp_path):
+    (tmp_path / "file").write_text("x")
+    project = dataclasses.replace(Project.open(copy), path=tmp_path / "file" / "a.mdw")
+    with pytest.raises(DiskProblem):
+        project.save()
+
+
+def test_saving_waits_for_another_run_that_saves(copy):
+    project = Project.open(copy)
+    with ThreadPoolExecutor(1) as other:
+        with hold(copy):
+            saving = other.submit(project.save)
+            with pytest.raises(TimeoutError):
+                saving.result(timeout=0.2)
+        saving.result(timeout=20)
+    _same(Project.open(copy).fit, project.fit)
 
 
 def test_input_files_that_changed_are_named(copy, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mdweights_core import jobs
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.scattering.settings import PredictSettings
@@ -95,6 +95,19 @@ def test_strangers_folders_and_names_are_refused(tmp_path):
     with pytest.raises(BadInput, match=r"chapter1\.tex"):
         check_destination(folder)
     assert (folder / "chapter1.tex").exists()
+
+
+def test_a_place_where_nothing_can_be_written_is_told_before_any_work(tmp_path, monkeypatch):
+    with pytest.raises(DiskProblem, match="too long"):
+        check_destination(tmp_path / f"{300 * 'x'}.mdw")
+    (tmp_path / "link.mdw").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="broken link"):
+        check_destination(tmp_path / "link.mdw")
+    asked = []
+    monkeypatch.setattr("mdweights_core.workflow.os.access", lambda folder, mode: asked.append(folder))
+    with pytest.raises(DiskProblem, match="nothing can be written"):
+        check_destination(tmp_path / "new" / "a.mdw")
+    assert asked == [tmp_path]
 
 
 def test_stop_during_structure_factors_keeps_what_is_done_and_gives_no_project(tmp_path):

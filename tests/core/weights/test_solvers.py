@@ -104,6 +104,7 @@ def test_unknown_names_and_bad_numbers_are_refused_with_a_sentence():
         {"theta": -1.0},
         {"free_fraction": 1.0},
         {"max_steps": 0},
+        {"seed": -1},
     ):
         with pytest.raises(BadInput, match=r"\w+ \w+"):
             FitSettings(**bad)
