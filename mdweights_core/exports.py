@@ -23,6 +23,9 @@ from mdweights_core.weights.result import WeightFit
 KEPT = 0.01
 """Frames are kept when they weigh at least this part of the uniform weight."""
 
+ASYMMETRIC = 0.2
+"""Agreement of the mean F with the space group (0 by chance, 1 at best) under which its average is worthless."""
+
 
 def kept_frames(weights: np.ndarray) -> np.ndarray:
     """Frames (from 0) whose weight is at least 1 % of the uniform one: int64 [n_kept]."""
@@ -72,7 +75,8 @@ def export_mtz(project: Project, path: str | Path) -> None:
     order = np.argsort(hkl_key(hkl))
     rows = [MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[order]) for c in columns]
     target = MillerLattice(hkl[order], lattice.cell, lattice.space_group, lattice.ndiv)
-    write_mtz(path, target, rows, title="mdweights: weighted ensemble", history=history_lines(project))
+    history = [*history_lines(project), *mean_f_warnings(fit)]
+    write_mtz(path, target, rows, title="mdweights: weighted ensemble", history=history)
 
 
 def symmetrised_mean_f(fit: WeightFit, hkl: np.ndarray) -> np.ndarray:
@@ -91,6 +95,28 @@ def symmetrised_mean_f(fit: WeightFit, hkl: np.ndarray) -> np.ndarray:
         value = np.where((half == image).all(axis=1), value, value.conj())
         total += value * np.exp(2j * np.pi * (hkl @ (np.array(operation.tran) / operation.DEN)))
     return total / len(operations)
+
+
+def mean_f_warnings(fit: WeightFit) -> list[str]:
+    """What to know before FWT and PHIFWT are believed: a sentence when the simulated cell lacks the space group.
+
+    The average over the space group keeps sum |F|^2 where the simulated mean has the symmetry, at the standard origin,
+    and leaves one part in as many as there are operations where it has not. Intensities do not depend on the origin.
+    """
+    lattice = fit.groups.lattice
+    n_operations = len(lattice.space_group.operations())
+    if n_operations == 1:
+        return []
+    total = float((np.abs(fit.mean_f[fit.groups.copies[0]]) ** 2).sum())
+    kept = float((np.abs(symmetrised_mean_f(fit, lattice.hkl)) ** 2).sum()) / (total or 1.0)
+    agreement = (kept * n_operations - 1) / (n_operations - 1)
+    if agreement > ASYMMETRIC:
+        return []
+    return [
+        f"The mean structure factors do not have the symmetry of {lattice.space_group.xhm()} (agreement "
+        f"{agreement:.2f}, 1 when they do): FWT and PHIFWT mean nothing. The simulated crystal may lie at another "
+        "origin, or only the Laue class of the space group given is right. Intensities are not concerned."
+    ]
 
 
 def history_lines(project: Project) -> list[str]:

@@ -39,4 +39,6 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
         else:
             getattr(exports, f"export_{kind}")(project, path)
         terminal.say(f"wrote {path}")
+        for text in exports.mean_f_warnings(project.fit) if kind == "mtz" else ():
+            terminal.warn(text)
     terminal.result({kind: str(path) for kind, path in wanted.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 
 import gemmi
 import numpy as np
@@ -98,6 +99,21 @@ def test_observed_is_on_the_calculated_scale_with_its_sigma(mtz, example_project
     assert np.corrcoef(a[~free], b[~free])[0, 1] == pytest.approx(fit.scores.cc_aniso, abs=1e-4)
 
 
+def test_a_crystal_at_another_origin_is_told(example_project, tmp_path):
+    """A shift is a phase: intensities stay, the average over the space group goes."""
+    fit = example_project.fit
+    assert exports.mean_f_warnings(fit) == []
+    phase = np.exp(2j * np.pi * (fit.groups.p1.hkl @ np.array([0.11, 0.23, 0.07])))
+    shifted = dataclasses.replace(fit, mean_f=(fit.mean_f * phase).astype(np.complex64))
+    (told,) = exports.mean_f_warnings(shifted)
+    assert "another origin" in told
+    path = tmp_path / "w.mtz"
+    exports.export_mtz(dataclasses.replace(example_project, fit=shifted), path)
+    history = " ".join(gemmi.read_mtz_file(str(path)).history)
+    assert "FWT and PHIFWT mean nothing" in history
+    assert "P 21 21 21" in told
+
+
 def test_reciprocalspaceship_reads_it(mtz):
     rs = pytest.importorskip("reciprocalspaceship")
     found = rs.read_mtz(str(mtz[1]))
@@ -145,8 +161,6 @@ def test_a_folder_in_the_way_is_a_sentence(example_project, tmp_path):
 
 
 def test_frames_without_atoms_have_no_pdb(example_project, tmp_path):
-    import dataclasses
-
     inputs = dataclasses.replace(example_project.inputs, frames=(tmp_path,))  # a folder of MTZ files
     with pytest.raises(BadInput, match="without atoms"):
         exports.export_pdb(dataclasses.replace(example_project, inputs=inputs), tmp_path / "x.pdb")
