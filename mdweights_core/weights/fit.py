@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.model import ModelArrays, gain_and_gradient, intensity, model_arrays
@@ -40,8 +42,33 @@ def fit_weights(
     -------
     WeightFit
         Also when stopped: with the weights reached, marked as such.
+
+    Raises
+    ------
+    BadInput
+        When the number of starting weights is not that of the frames.
+    MdweightsError
+        When the device's memory is not enough.
     """
-    settings = settings or FitSettings()
+    with _told_when_memory_ends():
+        return (yield from _fit(problem, settings or FitSettings(), start_weights))
+
+
+@contextmanager
+def _told_when_memory_ends() -> Iterator[None]:
+    """Graphics cards have less memory than the machine, and JAX then raises an error of its own."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise MdweightsError(
+            f"The memory of the {jax.default_backend()} is not enough for these frames and reflections",
+            advice="Set JAX_PLATFORMS=cpu to compute in the main memory, raise d_min, or take fewer frames",
+        ) from error
+
+
+def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarray | None) -> Job[WeightFit]:
     watch = _Watch(problem)
     limit = settings.max_steps or DEFAULT_STEPS[settings.solver]
     yield Progress("weights", 0, limit, "Compiling")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -222,15 +223,26 @@ def _refuse_flat(observed: np.ndarray, diffuse_map: DiffuseMap) -> None:
 
 
 def _check_memory(n_frames: int, shape: tuple[int, ...]) -> None:
-    # deviation 8 bytes an image; power, model and its projection 4 bytes a group each
-    need = n_frames * (8.0 * shape[0] + 12.0) * shape[1]
-    have = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    # measured: deviations twice and a part once more on the way, power and the model with its projections
+    need = n_frames * (20.0 * shape[0] + 20.0) * shape[1]
+    have = available_memory(Path("/sys/fs/cgroup"))
     if need > 0.8 * have:
         raise BadInput(
             f"{n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB of memory; "
             f"this machine has {have / 2**30:.0f}",
             advice="Raise --d-min, or take fewer frames",
         )
+
+
+def available_memory(cgroups: Path) -> float:
+    """Bytes this process may use: the machine's, cut to the container's limit (cgroup v2 or v1)."""
+    machine = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            return min(machine, float((cgroups / name).read_text()))
+        except (OSError, ValueError):  # not there, or the word max
+            continue
+    return machine
 
 
 def _read_deviation(store: StructureFactorStore, rows: np.ndarray) -> Job[tuple[np.ndarray, np.ndarray]]:

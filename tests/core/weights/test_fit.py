@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from support.synthetic import synthetic_problem
 
 from mdweights_core import jobs
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.weights import fit as fit_module
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.result import HISTORY_KEYS, fit_summary, verdict
 from mdweights_core.weights.settings import FitSettings
@@ -50,6 +52,15 @@ def test_a_stopped_fit_keeps_its_weights_and_a_resumed_one_goes_on(truth):
 def test_wrong_number_of_starting_weights_is_refused(truth):
     with pytest.raises(BadInput, match="30 frames"):
         jobs.run(fit_weights(truth.problem, None, np.ones(7)))
+
+
+def test_a_card_without_enough_memory_is_a_sentence(truth, monkeypatch):
+    def full(*_, **__):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes")
+
+    monkeypatch.setattr(fit_module, "model_arrays", full)
+    with pytest.raises(MdweightsError, match="JAX_PLATFORMS=cpu"):
+        jobs.run(fit_weights(truth.problem))
 
 
 def test_influence_is_the_slope_of_cc_at_equal_weights(truth):

@@ -12,8 +12,9 @@ from mdweights_core.crystal.laue import group_of, images, laue_groups, represent
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.store import FrameTable, StructureFactorStore
+from mdweights_core.weights import problem as module
 from mdweights_core.weights.model import intensity, model_arrays
-from mdweights_core.weights.problem import build_problem
+from mdweights_core.weights.problem import available_memory, build_problem
 
 TRIGONAL = (gemmi.UnitCell(30, 30, 40, 90, 90, 120), gemmi.SpaceGroup("P 31 2 1"))
 N_FRAMES = 6
@@ -117,6 +118,16 @@ def test_a_group_without_all_its_images_is_left_out_and_counted(p1, f, tmp_path)
     row_of = {tuple(h): i for i, h in enumerate(p1.hkl[there].tolist())}
     rows = [row_of[tuple(h)] for h in problem.groups.p1.hkl[problem.groups.copies[0]].tolist()]
     np.testing.assert_allclose(problem.centre[0], mean[rows], rtol=1e-5)
+
+
+def test_more_data_than_memory_is_refused_before_reading(p1, store, tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert available_memory(tmp_path) == 1e6
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_memory(tmp_path) > 1e8
+    monkeypatch.setattr(module, "available_memory", lambda _: 1e5)
+    monkeypatch.setattr(store, "read", None)
+    assert "of memory" in refusal(observe(MillerLattice(p1.hkl, *TRIGONAL)), store)
 
 
 def refusal(seen: DiffuseMap, store: StructureFactorStore) -> str:
