@@ -48,6 +48,8 @@ def _held_out(fit: WeightFit) -> Light:
         f"Anisotropic CC of {n_free:,} reflections the fit never saw; by their number alone it is uncertain by "
         f"{(1.0 - fitted**2) / math.sqrt(max(n_free, 1)):.3f}. "
     )
+    if fitted < 2.0 / math.sqrt(max(n_free, 1)):
+        return Light(Verdict.BAD, text, tip + "So low a CC chance can give: the ensemble does not agree with the map")
     if fitted - uniform > NOTABLE:
         return Light(Verdict.GOOD, text, tip + "The weights improve it")
     if fitted - uniform > -NOTABLE:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QGridLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
 
 from app.panels.forms import note
@@ -33,6 +34,9 @@ class FitSummary(QGroupBox):
         super().__init__("Result", parent)
         self.cells: dict[tuple[str, str], QLabel] = {}
         self.text = note(EMPTY)
+        self.warnings = note()
+        self.warnings.setForegroundRole(QPalette.ColorRole.WindowText)
+        self.warnings.setAccessibleName("Warnings")
         self._table = QWidget()
         grid = QGridLayout(self._table)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -42,6 +46,7 @@ class FitSummary(QGroupBox):
         for row, (key, title, tip) in enumerate(SCORES, start=1):
             self._add_row(grid, row, key, title, tip)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.warnings)  # first: nobody scrolls down for them
         layout.addWidget(self._table)
         layout.addWidget(self.text)
         self.show_fit(None)
@@ -49,6 +54,9 @@ class FitSummary(QGroupBox):
     def show_fit(self, fit: WeightFit | None) -> None:
         """Show a fit, or the empty state."""
         self._table.setVisible(fit is not None)
+        warnings = () if fit is None else fit.warnings
+        self.warnings.setText("\n".join(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in warnings))
+        self.warnings.setVisible(bool(warnings))
         if fit is None:
             self.text.setText(EMPTY)
             return
@@ -75,14 +83,14 @@ class FitSummary(QGroupBox):
 
 
 def describe(fit: WeightFit) -> str:
-    """Sizes, outcome and warnings as lines."""
+    """Sizes and outcome as lines."""
     n = len(fit.weights)
     lines = [
         f"{fit.n_eff:.1f} of {n} frames effective (Kish), {fit.n_eff_entropy:.1f} by entropy, {fit.n_active} active",
         f"{fit.iterations} steps in {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}",
         fit.outcome,
     ]
-    return "\n".join([*lines, *(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in fit.warnings)])
+    return "\n".join(lines)
 
 
 def _cc(value: float) -> str:

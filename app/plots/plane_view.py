@@ -274,16 +274,22 @@ class ColourBar(QObject):
         self.axis.setTicks([next(filter(self._have_room, several), several[-1])])
 
     def _numbers(self, n: int) -> list[tuple[float, str]]:
-        return [(at, format_number(value).replace("-", _MINUS)) for at, value in self._scale.ticks(n)]
+        """About `n` positions with their numbers; none hangs far over an end, where the next bar begins."""
+        every = [(at, format_number(value).replace("-", _MINUS)) for at, value in self._scale.ticks(n)]
+        edges = [self._edges(number) for number in every]
+        inside = [left > -0.5 * _GAP and right < self.view.width() + 0.5 * _GAP for left, right in edges]
+        return [number for number, keep in zip(every, inside, strict=True) if keep]
 
     def _have_room(self, numbers: list[tuple[float, str]]) -> bool:
+        edges = [self._edges(number) for number in numbers]
+        return all(before[1] + _GAP < after[0] for before, after in pairwise(edges))
+
+    def _edges(self, number: tuple[float, str]) -> tuple[float, float]:
+        """Where a number begins and ends, pixels from the left end of the bar."""
         low, high = self._scale.levels
-        pixels = self.view.width() / (high - low)
-        half = [0.5 * QFontMetricsF(self.axis.font()).horizontalAdvance(text) for _, text in numbers]
-        return all(
-            (second[0] - first[0]) * pixels > half[i] + half[i + 1] + _GAP
-            for i, (first, second) in enumerate(pairwise(numbers))
-        )
+        middle = (number[0] - low) / (high - low) * self.view.width()
+        half = 0.5 * QFontMetricsF(self.axis.font()).horizontalAdvance(number[1])
+        return middle - half, middle + half
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide bar and numbers, keeping their room."""

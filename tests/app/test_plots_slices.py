@@ -320,6 +320,8 @@ def test_numbers_of_a_colour_bar_have_room(triptych: SliceTriptych, qtbot: QtBot
             at, half = (position - low) / (high - low) * bar.view.width(), 0.5 * metrics.horizontalAdvance(text)
             edges += [at - half, at + half]
         assert edges == sorted(edges)
+        assert min(edges) > -5
+        assert max(edges) < bar.view.width() + 5
 
 
 def test_captions_give_way_in_a_narrow_window(qtbot: QtBot) -> None:

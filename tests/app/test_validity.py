@@ -19,7 +19,7 @@ def scores(free: float) -> SimpleNamespace:
 
 
 def test_a_good_fit() -> None:
-    lights = judge(a_fit())
+    lights = judge(a_fit(scores=scores(0.6)))
     assert [light.verdict for light in lights] == [Verdict.GOOD] * 4
     assert lights[0].text == "held-out 0.600 (0.400 unweighted)"
 
@@ -28,6 +28,7 @@ def test_a_good_fit() -> None:
     ("changes", "which", "verdict", "words"),
     [
         ({"scores": scores(0.3)}, 0, Verdict.BAD, "held-out 0.300 (0.400 unweighted)"),
+        ({"scores": scores(0.15), "uniform": scores(0.1)}, 0, Verdict.BAD, "held-out 0.150 (0.100 unweighted)"),
         ({"scores": scores(NAN)}, 0, Verdict.UNKNOWN, "no held-out set"),
         ({"scores": scores(0.4015)}, 0, Verdict.CAUTION, "held-out 0.402 (0.400 unweighted)"),
         ({"n_eff": 4.25}, 1, Verdict.CAUTION, "4.2 effective frames"),
