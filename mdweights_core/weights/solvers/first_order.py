@@ -17,20 +17,19 @@ from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverSt
 
 Array = jax.Array
 _CHUNK_SECONDS = 0.15
-_PATIENCE = 20
 
 
 class _Carry(NamedTuple):
     parameters: Array
     optimiser: Any
+    best: Array  # float64 []  smallest loss so far
+    since_best: Array  # int64 []  iterations since the loss last fell by more than the tolerance
 
 
 @dataclass(frozen=True)
 class _Memory:
     carry: _Carry
     chunk: int = 1
-    best_gain: float = -np.inf
-    since_best: int = 0
 
 
 def _softmax_loss(logits: Array, arrays: ModelArrays, theta: Array, prior: Array) -> Array:
@@ -56,6 +55,8 @@ def _optimiser(name: str, learning_rate: float) -> optax.GradientTransformationE
 def _advance(
     carry: _Carry,
     n: Array,
+    patience: Array,
+    tolerance: Array,
     arrays: ModelArrays,
     theta: Array,
     prior: Array,
@@ -63,22 +64,29 @@ def _advance(
     loss: str,
     optimiser: str,
     learning_rate: float,
-) -> tuple[_Carry, Array]:
-    """`n` iterations in one compiled loop, and the loss at the new parameters."""
+) -> tuple[_Carry, Array, Array]:
+    """Up to `n` iterations in one compiled loop: the carry, how many were done, and the loss at the new parameters.
+
+    Patience is counted iteration by iteration, so that where it ends does not depend on how the work was cut in chunks.
+    """
     method, function = _optimiser(optimiser, learning_rate), _LOSSES[loss]
 
     def value(parameters: Array) -> Array:
         return function(parameters, arrays, theta, prior)
 
-    def body(_: Array, carry: _Carry) -> _Carry:
-        now, gradient = jax.value_and_grad(value)(carry.parameters)
-        updates, state = method.update(
-            gradient, carry.optimiser, carry.parameters, value=now, grad=gradient, value_fn=value
-        )
-        return _Carry(optax.apply_updates(carry.parameters, updates), state)
+    def unfinished(loop: tuple[Array, _Carry]) -> Array:
+        done, carry = loop
+        return (done < n) & (carry.since_best < patience)
 
-    carry = jax.lax.fori_loop(0, n, body, carry)
-    return carry, value(carry.parameters)
+    def iterate(loop: tuple[Array, _Carry]) -> tuple[Array, _Carry]:
+        done, (parameters, state, best, since_best) = loop
+        now, gradient = jax.value_and_grad(value)(parameters)
+        updates, state = method.update(gradient, state, parameters, value=now, grad=gradient, value_fn=value)
+        since_best = jnp.where(now < best - tolerance, 0, since_best + 1)
+        return done + 1, _Carry(optax.apply_updates(parameters, updates), state, jnp.minimum(now, best), since_best)
+
+    done, carry = jax.lax.while_loop(unfinished, iterate, (jnp.zeros_like(n), carry))
+    return carry, done, value(carry.parameters)
 
 
 class _FirstOrder(Solver):
@@ -87,23 +95,26 @@ class _FirstOrder(Solver):
     loss = "softmax"
     optimiser = "adam"
     learning_rate = 0.05
-    patience = _PATIENCE
+    patience = 50
 
     def start(self, arrays: ModelArrays, weights: np.ndarray) -> SolverState:
         parameters = jnp.asarray(self._to_parameters(weights))
-        carry = _Carry(parameters, _optimiser(self.optimiser, self.learning_rate).init(parameters))
+        state = _optimiser(self.optimiser, self.learning_rate).init(parameters)
         value = _LOSSES[self.loss](
             parameters, arrays, jnp.asarray(self.settings.theta), jnp.asarray(self.settings.prior)
         )
+        carry = _Carry(parameters, state, jnp.asarray(np.inf), jnp.asarray(0))
         return SolverState(np.asarray(weights), -float(value), memory=_Memory(carry))
 
     def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
         memory: _Memory = state.memory
         n = min(memory.chunk, self.settings.max_steps - state.iteration)
         started = time.monotonic()
-        carry, value = _advance(
+        carry, done, value = _advance(
             memory.carry,
             jnp.asarray(n),
+            jnp.asarray(self.patience),
+            jnp.asarray(self.settings.tolerance),
             arrays,
             jnp.asarray(self.settings.theta),
             jnp.asarray(self.settings.prior),
@@ -111,20 +122,18 @@ class _FirstOrder(Solver):
             optimiser=self.optimiser,
             learning_rate=self.learning_rate,
         )
-        found = -float(value)
-        chunk = _next_chunk(n, time.monotonic() - started)
-        improved = found > memory.best_gain + self.settings.tolerance
-        memory = _Memory(carry, chunk, max(found, memory.best_gain), 0 if improved else memory.since_best + n)
+        found, iteration = -float(value), state.iteration + int(done)
         if not np.isfinite(found):
             text = "The objective is no longer a number; these are the last weights before."
-            return replace(state, iteration=state.iteration + n, done=True, outcome=text)
+            return replace(state, iteration=iteration, done=True, outcome=text)
+        memory = _Memory(carry, _next_chunk(n, time.monotonic() - started))
         weights, total = self._to_weights(np.asarray(carry.parameters, dtype=np.float64))
-        moved = replace(state, weights=weights, gain=found, iteration=state.iteration + n, raw_sum=total, memory=memory)
-        return self._conclude(moved, memory)
+        moved = replace(state, weights=weights, gain=found, iteration=iteration, raw_sum=total, memory=memory)
+        return self._conclude(moved, int(carry.since_best))
 
-    def _conclude(self, state: SolverState, memory: _Memory) -> SolverState:
-        if memory.since_best >= self.patience:
-            text = f"No further gain in {memory.since_best} of {state.iteration} iterations."
+    def _conclude(self, state: SolverState, since_best: int) -> SolverState:
+        if since_best >= self.patience:
+            text = f"No further gain in the last {since_best} of {state.iteration} iterations."
             return replace(state, done=True, converged=True, outcome=text)
         if state.iteration >= self.settings.max_steps:
             return replace(state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations.")
@@ -147,7 +156,7 @@ class LBFGS(_FirstOrder):
     """optax.lbfgs with its zoom line search."""
 
     optimiser = "lbfgs"
-    patience = 3
+    patience = 20
 
 
 class Adam(_FirstOrder):
@@ -162,6 +171,7 @@ class AdamPrototype(_FirstOrder):
     """
 
     loss = "prototype"
+    patience = 1_000_000  # it always runs all its steps, as published
 
     def __init__(self, settings: SolverSettings) -> None:
         super().__init__(replace(settings, theta=0.0))

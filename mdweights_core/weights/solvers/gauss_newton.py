@@ -13,6 +13,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
+from threadpoolctl import threadpool_limits
 
 from mdweights_core.weights.model import (
     ModelArrays,
@@ -25,6 +26,7 @@ from mdweights_core.weights.model import (
 from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState
 
 _NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
+_FEW = 800  # frames
 _COLLAPSED = 0.97  # beyond it the correlation only creeps up while the rest of the weights goes to zero
 _LONGEST_MOVE = 4.0  # in the logarithm of a weight
 _ALPHAS = np.concatenate([np.geomspace(1e-3, 1.0, 31), np.linspace(1.05, 1.5, 10)])
@@ -62,9 +64,11 @@ def _conclude(state: SolverState, weights: np.ndarray, gain: float, settings: So
 def solve_frozen(model: QuadraticModel, weights: np.ndarray, settings: SolverSettings) -> np.ndarray:
     """Weights that maximise the frozen correlation less theta KL: float64 [n_frames], normalised."""
     gram, overlap = np.asarray(model.gram), np.asarray(model.overlap)
-    if settings.theta > 0:
-        return _entropic(gram, overlap, weights, settings)
-    return _nonnegative(gram, overlap, weights)
+    # Small factorisations are many times slower on threads that XLA's keep waiting for a core.
+    with threadpool_limits(1 if len(gram) < _FEW else None):
+        if settings.theta > 0:
+            return _entropic(gram, overlap, weights, settings)
+        return _nonnegative(gram, overlap, weights)
 
 
 def _nonnegative(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -74,9 +78,8 @@ def _nonnegative(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray) -> 
     """
     length = np.sqrt(np.maximum(np.diag(gram), 0.0))
     length[length == 0] = 1.0
-    values, vectors = np.linalg.eigh(
-        gram / np.outer(length, length)
-    )  # not scipy.linalg: that holds the interpreter lock, and the window waits
+    # not scipy.linalg: that holds the interpreter lock, and the window waits
+    values, vectors = np.linalg.eigh(gram / np.outer(length, length))
     kept = values > _NOISE * values[-1]  # with more frames than reflections N has no full rank
     factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
     right = vectors[:, kept].T @ (overlap / length) / np.sqrt(values[kept])
