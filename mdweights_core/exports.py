@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -12,13 +14,12 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, in_asu
-from mdweights_core.crystal.shells import anisotropic_operator
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import atomic_write
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import Atoms
 from mdweights_core.project import Project
-from mdweights_core.weights.result import WeightFit
+from mdweights_core.weights.result import WeightFit, anisotropic_maps
 
 KEPT = 0.01
 """Frames are kept when they weigh at least this part of the uniform weight."""
@@ -42,7 +43,7 @@ def export_mtz(project: Project, path: str | Path) -> None:
     IMEAN               J     weighted mean of \|F\|^2, averaged over the Laue class
     IDIFF               J     calculated diffuse intensity, averaged over the Laue class
     IDOBS, SIGIDOBS     J, Q  observed diffuse intensity and sigma on the fitted scale
-    IDANISO, IDOBSANISO R     both with the shell means removed
+    IDANISO, IDOBSANISO R     both with the shell means removed, the observed on a fitted scale of its own
     FreeR_flag          I     0: held out of the fit, 1: fitted
     ==================  ====  ===============================================================================
 
@@ -57,7 +58,8 @@ def export_mtz(project: Project, path: str | Path) -> None:
     mean_f = symmetrised_mean_f(fit, hkl)
     scale, offset = (fit.scale, fit.offset) if fit.scale > 0 else (1.0, 0.0)
     observed = (fit.observed - offset) / scale
-    remove = anisotropic_operator(lattice.inverse_d, reference=~fit.free)
+    aniso = anisotropic_maps(fit)
+    aniso_scale = aniso.scale if aniso.scale > 0 else 1.0
     columns = [
         MtzColumn("FWT", "F", np.abs(mean_f)),
         MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f))),
@@ -68,8 +70,8 @@ def export_mtz(project: Project, path: str | Path) -> None:
     if fit.observed_sigma is not None:
         columns.append(MtzColumn("SIGIDOBS", "Q", fit.observed_sigma / scale))
     columns += [
-        MtzColumn("IDANISO", "R", remove(fit.diffuse)),
-        MtzColumn("IDOBSANISO", "R", remove(observed)),
+        MtzColumn("IDANISO", "R", aniso.diffuse),
+        MtzColumn("IDOBSANISO", "R", aniso.observed / aniso_scale),
         MtzColumn("FreeR_flag", "I", np.where(fit.free, 0, 1)),
     ]
     order = np.argsort(hkl_key(hkl))
@@ -130,7 +132,7 @@ def history_lines(project: Project) -> list[str]:
         f"CC {s.cc:.4f} (equal weights {u.cc:.4f}), free {s.cc_free:.4f} ({u.cc_free:.4f})",
         f"CCaniso {s.cc_aniso:.4f} (equal {u.cc_aniso:.4f}), free {s.cc_aniso_free:.4f} ({u.cc_aniso_free:.4f})",
         f"effective frames {fit.n_eff:.1f}, active {fit.n_active}; {fit.outcome}",
-        f"observed scaled by (I - {fit.offset:.5g}) / {fit.scale:.5g}" if fit.scale > 0 else "observed not scaled",
+        f"IDOBS = (observed - {fit.offset:.5g}) / {fit.scale:.5g}" if fit.scale > 0 else "IDOBS = observed, not scaled",
         *(f"warning: {text}" for text in fit.warnings),
     ]
 
@@ -212,13 +214,25 @@ def _structure(atoms: Atoms, frames: Sequence[np.ndarray]) -> gemmi.Structure:
     return structure
 
 
+def _chain_letters(atoms: Atoms) -> dict[str, str]:
+    """Names of chains as PDB files have room for: longer ones (segments, PROA) become letters that are free."""
+    names = list(dict.fromkeys(atoms.chain.tolist()))
+    kept = {name for name in names if len(name) < 2}
+    free = itertools.cycle(
+        [letter for letter in string.ascii_uppercase + string.ascii_lowercase + string.digits if letter not in kept]
+        or ["A"]
+    )
+    return {name: name if name in kept else next(free) for name in names}
+
+
 def _model(atoms: Atoms) -> gemmi.Model:
     """Chains and residues in file order; a residue ends where its chain, number or name changes."""
     model, last = gemmi.Model(1), None
+    letters = _chain_letters(atoms)
     for i in range(len(atoms)):
-        chain_name, key = str(atoms.chain[i]), (atoms.chain[i], atoms.residue_number[i], atoms.residue_name[i])
+        key = (atoms.chain[i], atoms.residue_number[i], atoms.residue_name[i])
         if last is None or last[0] != key[0]:
-            model.add_chain(gemmi.Chain(chain_name))
+            model.add_chain(gemmi.Chain(letters[str(atoms.chain[i])]))
         if key != last:
             residue = gemmi.Residue()
             residue.name, residue.seqid = str(atoms.residue_name[i]), gemmi.SeqId(int(atoms.residue_number[i]), " ")

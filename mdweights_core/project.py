@@ -265,7 +265,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         version = int(record["schema_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise BadInput("The project file cannot be read", where=file, advice="Run the fit again") from error
     if version > SCHEMA_VERSION:
         raise BadInput(

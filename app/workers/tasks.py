@@ -88,24 +88,28 @@ def map_volumes(diffuse: DiffuseMap) -> Volumes:
     images = {"observed": observed}
     if diffuse.sigma is not None:
         images["sigma"] = np.sqrt(np.bincount(member, diffuse.sigma.astype(float) ** 2, len(groups))) / count
-    return _volumes(groups, images)
+    from mdweights_core.crystal.shells import anisotropic_operator
+
+    without_shells = images | {"observed": anisotropic_operator(groups.lattice.inverse_d)(observed)}
+    return _volumes(groups, images, without_shells)
 
 
 def fit_volumes(fit: WeightFit) -> Volumes:
     """Volumes of a fit: observed, calculated, their difference and sigma, in total and anisotropic."""
-    images = {"observed": fit.observed, "calculated": fit.calculated}
+    from mdweights_core.weights.result import anisotropic_maps
+
+    maps = anisotropic_maps(fit)  # on a scale of their own: that of the total maps does not suit them
+    total = {"observed": fit.observed, "calculated": fit.calculated}
+    without_shells = {"observed": maps.observed, "calculated": maps.calculated}
     if fit.observed_sigma is not None:
-        images["sigma"] = fit.observed_sigma
-    return _volumes(fit.groups, images)
+        total["sigma"] = without_shells["sigma"] = fit.observed_sigma
+    return _volumes(fit.groups, total, without_shells)
 
 
-def _volumes(groups: LaueGroups, total: Mapping[str, np.ndarray]) -> Volumes:
-    from mdweights_core.crystal.shells import anisotropic_operator
+def _volumes(groups: LaueGroups, total: dict[str, np.ndarray], without_shells: dict[str, np.ndarray]) -> Volumes:
     from mdweights_core.crystal.volume import ReciprocalVolume
 
-    operator = anisotropic_operator(groups.lattice.inverse_d)
-    without_shells = {name: values if name == "sigma" else operator(values) for name, values in total.items()}
-    components = {TOTAL: dict(total), ANISOTROPIC: without_shells}
+    components = {TOTAL: total, ANISOTROPIC: without_shells}
     for images in components.values():
         if "calculated" in images:
             images["difference"] = images["observed"] - images["calculated"]

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from mdweights_core.crystal.shells import anisotropic_operator
 from mdweights_core.crystal.volume import ReciprocalVolume, Slice
 from mdweights_core.project import Project
-from mdweights_core.weights.result import WeightFit
+from mdweights_core.weights.result import WeightFit, anisotropic_maps
 from mdweights_core.weights.scores import ShellTable
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"
@@ -95,8 +94,8 @@ def slices_figure(fit: WeightFit, zone: str, level: int, *, anisotropic: bool) -
 def _components(fit: WeightFit, anisotropic: bool) -> tuple[np.ndarray, np.ndarray]:
     if not anisotropic:
         return fit.observed, fit.calculated
-    remove = anisotropic_operator(fit.groups.lattice.inverse_d, reference=~fit.free)
-    return remove(fit.observed), remove(fit.calculated)
+    maps = anisotropic_maps(fit)
+    return maps.observed, maps.calculated
 
 
 def _limits(values: np.ndarray, symmetric: bool) -> tuple[float, float]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.crystal.laue import LaueGroups, laue_class
-from mdweights_core.weights.scores import Scores, kish
+from mdweights_core.crystal.shells import anisotropic_operator
+from mdweights_core.weights.scores import Scores, fit_scale, kish
 from mdweights_core.weights.settings import FitSettings
 
 ACTIVE = 1e-6
@@ -96,6 +97,39 @@ class WeightFit:
     def diffuse(self) -> np.ndarray:
         """Calculated diffuse intensity x(w) on the absolute scale (electrons squared), float64 [n_group]."""
         return (self.calculated.astype(np.float64) - self.offset) / self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class AnisotropicMaps:
+    """Both maps with their isotropic part removed, on a scale of their own.
+
+    The scale that suits the total maps is ruled by the fall-off with resolution and can be several times off here.
+
+    Attributes
+    ----------
+    observed : float64 [n_group]
+    diffuse : float64 [n_group]
+        The anisotropic part of x(w), electrons squared.
+    scale : float
+        Carries `diffuse` onto `observed`: least squares over the fitted reflections.
+    """
+
+    observed: np.ndarray
+    diffuse: np.ndarray
+    scale: float
+
+    @property
+    def calculated(self) -> np.ndarray:
+        """`diffuse` on the observed scale, float64 [n_group]."""
+        return self.scale * self.diffuse
+
+
+def anisotropic_maps(fit: WeightFit) -> AnisotropicMaps:
+    """The maps whose correlation is the anisotropic CC: shell means of the fitted reflections removed from both."""
+    remove = anisotropic_operator(fit.groups.lattice.inverse_d, reference=~fit.free)
+    observed, diffuse = remove(fit.observed), remove(fit.diffuse)
+    scale, _ = fit_scale(diffuse[~fit.free], observed[~fit.free])
+    return AnisotropicMaps(observed, diffuse, scale)
 
 
 def verdict(fit: WeightFit) -> str:

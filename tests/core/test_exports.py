@@ -96,6 +96,7 @@ def test_observed_is_on_the_calculated_scale_with_its_sigma(mtz, example_project
     calculated = found.column_with_label("IDIFF").array
     assert np.corrcoef(observed[~free], calculated[~free])[0, 1] == pytest.approx(fit.scores.cc, abs=1e-4)
     a, b = found.column_with_label("IDANISO").array, found.column_with_label("IDOBSANISO").array
+    assert np.polyfit(a[~free], b[~free], 1)[0] == pytest.approx(1, abs=1e-3)  # on a fitted scale of its own
     assert np.corrcoef(a[~free], b[~free])[0, 1] == pytest.approx(fit.scores.cc_aniso, abs=1e-4)
 
 
@@ -153,6 +154,18 @@ def test_pdb_holds_the_heaviest_frames_in_order(example_project, tmp_path):
     found = np.array([a.atom.pos.tolist() for a in structure[0].all()])
     np.testing.assert_allclose(found, source.positions(best), atol=1e-3)
     assert f"FRAME {best} " in path.read_text()
+
+
+def test_names_of_segments_become_letters(example_project, tmp_path, monkeypatch):
+    """CHARMM's PROA and its kind; chains that had a letter keep it."""
+    source = example_project.frame_source()
+    chain = np.where(np.arange(len(source.atoms)) < 100, "B", "PROA")
+    chain[200:] = "SOLV"
+    monkeypatch.setattr(source, "atoms", dataclasses.replace(source.atoms, chain=chain))
+    monkeypatch.setattr(type(example_project), "frame_source", lambda _: source)
+    exports.export_pdb(example_project, tmp_path / "top.pdb", top=1)
+    found = gemmi.read_pdb(str(tmp_path / "top.pdb"))[0]
+    assert [(c.name, c.count_atom_sites()) for c in found] == [("B", 100), ("A", 100), ("C", len(chain) - 200)]
 
 
 def test_a_folder_in_the_way_is_a_sentence(example_project, tmp_path):

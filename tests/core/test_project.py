@@ -137,6 +137,8 @@ def test_frames_are_told_apart(tmp_path):
     assert frame_kind((tmp_path / "a.xtc",)) == "trajectory"
     (tmp_path / "run.dtr").mkdir()
     assert frame_kind((tmp_path / "run.dtr",)) == "trajectory"
+    with pytest.raises(BadInput, match="one store"):
+        frame_kind((tmp_path / "F.zarr", tmp_path / "G.zarr"))
     with pytest.raises(BadInput, match="no frames"):
         frame_kind(())
     with pytest.raises(BadInput, match="one store"):
