@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import itertools
 import string
-import itertools
-import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -214,17 +212,6 @@ def _structure(atoms: Atoms, frames: Sequence[np.ndarray]) -> gemmi.Structure:
         for place, position in zip(model.all(), positions, strict=True):
             place.atom.pos = gemmi.Position(*map(float, position))
     return structure
-
-
-def _chain_letters(atoms: Atoms) -> dict[str, str]:
-    """Names of chains as PDB files have room for: longer ones (segments, PROA) become letters that are free."""
-    names = list(dict.fromkeys(atoms.chain.tolist()))
-    kept = {name for name in names if len(name) < 2}
-    free = itertools.cycle(
-        [letter for letter in string.ascii_uppercase + string.ascii_lowercase + string.digits if letter not in kept]
-        or ["A"]
-    )
-    return {name: name if name in kept else next(free) for name in names}
 
 
 def _chain_letters(atoms: Atoms) -> dict[str, str]:
