@@ -236,7 +236,7 @@ class MainWindow(QMainWindow):
         left, right = [self.docks["data"], self.docks["fit"]], [self.docks["molecule"], self.docks["frames"]]
         widths = [min(310, self.width() // 4), min(400, self.width() * 27 // 100)]
         self.resizeDocks([left[0], right[0]], widths, Qt.Orientation.Horizontal)
-        self.resizeDocks(left, [360, 420], Qt.Orientation.Vertical)
+        self.resizeDocks(left, [460, 400], Qt.Orientation.Vertical)
         self.resizeDocks(right, [420, 360], Qt.Orientation.Vertical)
 
     # ---- what happens

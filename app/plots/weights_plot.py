@@ -173,6 +173,7 @@ class WeightsPlot(PlotPanel):
             edge.setPen(pg.mkPen(theme.accent, width=1))
         for points, colour in zip(self._mark_points, colours[1:], strict=True):
             points.setBrush(colour)
+            points.setPen(pg.mkPen(theme.plot_background, width=1))  # marks of neighbours touch but do not merge
 
     # ---- building
 

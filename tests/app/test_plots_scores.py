@@ -70,6 +70,21 @@ def test_time_can_be_the_axis(convergence: ConvergencePlot) -> None:
     assert convergence.summary.text() == "0.9 s"
 
 
+@pytest.mark.parametrize("n_steps", [2, 5, 300])
+def test_iterations_are_counted_in_whole_numbers_but_seconds_are_not(
+    convergence: ConvergencePlot, n_steps: int
+) -> None:
+    axis = convergence.frames.getAxis("bottom")
+    values = np.linspace(0.2, 0.9, n_steps)
+    convergence.set_history({"step": np.arange(n_steps), "seconds": 0.1 * np.arange(n_steps), "cc": values})
+    positions = [at for _, level in axis.tickValues(0.0, n_steps - 1.0, 600.0) for at in level]
+    assert positions
+    assert all(float(at).is_integer() for at in positions)
+    convergence.abscissa.setCurrentIndex(1)
+    seconds = [at for _, level in axis.tickValues(0.0, 0.7, 600.0) for at in level]
+    assert any(not float(at).is_integer() for at in seconds)
+
+
 def test_uniform_weights_are_dashed_lines_of_their_curve(convergence: ConvergencePlot) -> None:
     convergence.set_history({"step": np.arange(2), "seconds": np.arange(2.0), "cc_aniso": np.array([0.5, 0.6])})
     convergence.set_uniform({"cc_aniso": 0.49, "cc_free": float("nan")})

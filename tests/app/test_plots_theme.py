@@ -3,9 +3,20 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDockWidget
+from pytestqt.qtbot import QtBot
 
-from app.theme import DARK, LIGHT, Theme, apply_theme, difference_colours, intensity_colours, palette, system_theme
+from app.theme import (
+    DARK,
+    LIGHT,
+    Theme,
+    apply_theme,
+    difference_colours,
+    intensity_colours,
+    paint_dock_buttons,
+    palette,
+    system_theme,
+)
 
 
 def luminance(colour: str) -> float:
@@ -86,6 +97,18 @@ def test_apply_theme_dresses_the_application(qapp: QApplication) -> None:
         apply_theme(qapp, LIGHT)
         qapp.setStyle(style)
         qapp.setPalette(before)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_buttons_of_a_dock_are_seen_on_its_ground(qtbot: QtBot, theme: Theme) -> None:
+    dock = QDockWidget("dock")
+    qtbot.addWidget(dock)
+    paint_dock_buttons(dock, theme)
+    for name in ("qt_dockwidget_floatbutton", "qt_dockwidget_closebutton"):
+        picture = dock.findChild(QAbstractButton, name).icon().pixmap(64, 64).toImage()
+        inked = [picture.pixelColor(i, i) for i in range(64) if picture.pixelColor(i, i).alpha() == 255]
+        assert inked
+        assert min(contrast(colour.name(), theme.window) for colour in inked) > 4.5
 
 
 def test_system_theme_follows_the_ground_where_no_scheme_is_reported(

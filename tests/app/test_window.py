@@ -252,6 +252,19 @@ def test_an_empty_window_closes_without_a_question(window: MainWindow, answer: C
     assert asked == []
 
 
+def test_with_another_fit_running_an_unsaved_one_is_asked_about_in_those_words(
+    window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]]
+) -> None:
+    with_fit(window, tmp_path)
+    window.session.fit.start()
+    assert not window.lights.isEnabled()
+    asked = answer(Buttons.Cancel)
+    assert not window.close()
+    assert "another is running" in asked[0]
+    window.session.fit.end()
+    assert window.lights.isEnabled()
+
+
 @pytest.mark.parametrize(("button", "closes"), [(Buttons.Cancel, False), (Buttons.Discard, True)])
 def test_an_unsaved_fit_is_asked_about(
     window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]], button: Any, closes: bool
