@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import zipfile
 from collections.abc import Mapping
@@ -74,15 +75,18 @@ class FitInputs:
     d_max: float | None = None
 
     def __post_init__(self) -> None:
+        for name, value in (("d_min", self.d_min), ("d_max", self.d_max)):
+            if value is not None and not 0 < value < float("inf"):
+                raise BadInput(f"{name} is {value:g} A, but must be a positive length")
         if self.d_min is not None and self.d_max is not None and self.d_min >= self.d_max:
             raise BadInput(f"d_min ({self.d_min:g} A) must be smaller than d_max ({self.d_max:g} A)")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, paths as absolute text."""
         plain = asdict(self)
-        plain["map"] = str(Path(self.map).absolute())
-        plain["frames"] = [str(Path(p).absolute()) for p in self.frames]
-        plain["topology"] = None if self.topology is None else str(Path(self.topology).absolute())
+        plain["map"] = os.path.abspath(self.map)
+        plain["frames"] = [os.path.abspath(p) for p in self.frames]
+        plain["topology"] = None if self.topology is None else os.path.abspath(self.topology)
         return plain
 
     @classmethod

@@ -21,7 +21,7 @@ from mdweights_core.jobs import Job, Progress
 from mdweights_core.project import STORE_NAME, FitInputs, Project, frame_kind, provenance
 from mdweights_core.scattering.predict import PredictSettings, collect_mtz_frames, half_lattice, predict
 from mdweights_core.scattering.store import StructureFactorStore
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 
 def fit_project(
@@ -115,6 +115,13 @@ def load_map(inputs: FitInputs) -> DiffuseMap:
         reindex=inputs.reindex,
     )
     inside = diffuse_map.within(inputs.d_min, inputs.d_max)
+    n_unique = len(laue_groups(inside.lattice)) if len(inside) else 0
+    if 0 < n_unique < MIN_REFLECTIONS:
+        raise BadInput(
+            f"the map has only {n_unique} unique reflections between the resolution limits, too few to fit anything",
+            where=inputs.map,
+            advice=f"Widen --d-min and --d-max; at least {MIN_REFLECTIONS} are needed",
+        )
     if len(inside) == 0:
         d = diffuse_map.lattice.d_spacing
         raise BadInput(

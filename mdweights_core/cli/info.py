@@ -67,7 +67,8 @@ def _mtz(path: Path, terminal: Terminal) -> dict[str, Any]:
     terminal.table("", ("column", "type", "data set", "present", "min", "max"), rows)
     pair = ",".join(found.frame_pair) if found.frame_pair else None
     guesses = {"intensity": found.intensity, "sigma": found.sigma, "free": found.free, "frame": pair}
-    terminal.say("  " + "; ".join(f"{use}: {name}" for use, name in guesses.items() if name) or "  nothing to fit")
+    found_uses = [f"{use}: {name}" for use, name in guesses.items() if name]
+    terminal.say("  " + ("; ".join(found_uses) or "nothing in it can be used as it is"))
     return {
         "file": str(path),
         "kind": "mtz",

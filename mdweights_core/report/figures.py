@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mdweights_core.crystal.volume import ReciprocalVolume, Slice
 from mdweights_core.project import Project
@@ -48,6 +49,7 @@ def convergence_figure(fit: WeightFit) -> Figure:
     axes.plot(step, fit.history["cc_aniso"], color=BLUE, marker=".", label="work")
     if np.isfinite(fit.history["cc_aniso_free"]).any():
         axes.plot(step, fit.history["cc_aniso_free"], color=ORANGE, marker=".", label="free")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes, "iteration", "anisotropic CC")
     return figure
 

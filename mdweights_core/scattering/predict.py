@@ -36,6 +36,7 @@ from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 __all__ = ["PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
 
+_ENOUGH_FRAMES = 20
 _NOTICEABLE_DRIFT = 0.5  # angstrom
 _CHUNK_BYTES = 32 * 2**20
 
@@ -214,6 +215,25 @@ def _largest(store: StructureFactorStore) -> float:
 
 def _drift_warning(store: StructureFactorStore, settings: PredictSettings) -> list[str]:
     largest = _largest(store)
-    if settings.remove_drift or largest < _NOTICEABLE_DRIFT:
+    if largest < _NOTICEABLE_DRIFT:
         return []
-    return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]
+    if not settings.remove_drift:
+        return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]
+    if jumps(store.frames.drift):
+        return [
+            f"The frames jump by up to {largest:.2f} A as a whole, back and forth, and this was taken out; where frames are "
+            "independent models such shifts are no drift but disorder of the crystal: compare with --keep-drift"
+        ]
+    return []
+
+
+def jumps(drift: np.ndarray) -> bool:
+    """True when translations [n_frames, 3] of neighbouring frames know nothing of each other: no drift is like that.
+
+    The correlation of neighbours about their mean is near 1 for drift and near 0, within 1/sqrt(n), for jumps.
+    """
+    about_mean = drift - drift.mean(axis=0)
+    total = float(np.sum(about_mean**2))
+    if len(drift) < _ENOUGH_FRAMES or total == 0:
+        return False
+    return float(np.sum(about_mean[1:] * about_mean[:-1])) < 0.3 * total

@@ -22,8 +22,8 @@ from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_opera
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.weights.settings import MIN_REFLECTIONS
 
-MIN_REFLECTIONS = 50
 _FLAT = 1e-6  # relative spread that is only rounding
 _READ_BYTES = 64 * 2**20
 

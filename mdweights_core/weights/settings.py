@@ -10,6 +10,9 @@ OBJECTIVES: dict[str, str] = {
     "anisotropic-cc": "anisotropic correlation (shell means removed)",
     "cc": "total correlation",
 }
+MIN_REFLECTIONS = 50
+"""Fewer unique reflections are not fitted."""
+
 DEFAULT_STEPS: dict[str, int] = {"gauss-newton": 100, "lbfgs": 500, "adam": 500, "adam-prototype": 500}
 
 

@@ -128,6 +128,8 @@ def test_inputs_survive_json(tmp_path):
 def test_crossed_resolution_limits_are_refused(tmp_path):
     with pytest.raises(BadInput, match="d_min"):
         FitInputs(tmp_path, (tmp_path,), d_min=10, d_max=2)
+    with pytest.raises(BadInput, match="positive"):
+        FitInputs(tmp_path, (tmp_path,), d_min=-3)
 
 
 def test_frames_are_told_apart(tmp_path):

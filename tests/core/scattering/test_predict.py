@@ -465,3 +465,14 @@ def test_frame_with_another_cell_is_named(frame_files, lattice, tmp_path):
 def test_no_mtz_files(lattice, tmp_path):
     with pytest.raises(BadInput, match="no frames"):
         jobs.run(collect_mtz_frames([], lattice, tmp_path / "F"))
+
+
+def test_jumps_are_told_from_drift():
+    from mdweights_core.scattering.predict import jumps
+
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(100, 3))
+    assert jumps(steps)
+    assert not jumps(np.cumsum(steps, axis=0))
+    assert not jumps(np.zeros((100, 3)))
+    assert not jumps(steps[:5])  # too few to tell
