@@ -251,7 +251,7 @@ def provenance(inputs: FitInputs) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy", "gemmi", "mdtraj")},
-        "files": {str(p): file_fingerprint(p) for p in files if Path(p).is_file()},
+        "files": {str(Path(p).absolute()): file_fingerprint(p) for p in files if Path(p).is_file()},
     }
 
 

@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import hold
-from mdweights_core.project import FitInputs, Project, frame_kind
+from mdweights_core.project import FitInputs, Project, frame_kind, provenance
 
 
 @pytest.fixture
@@ -163,6 +164,13 @@ def test_saving_waits_for_another_run_that_saves(copy):
                 saving.result(timeout=0.2)
         saving.result(timeout=20)
     _same(Project.open(copy).fit, project.fit)
+
+
+def test_fingerprints_do_not_depend_on_the_folder_the_fit_was_run_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "map.mtz").write_bytes(b"x")
+    files = provenance(FitInputs(map=Path("map.mtz"), frames=(Path("absent.zarr"),)))["files"]
+    assert list(files) == [str(tmp_path / "map.mtz")]
 
 
 def test_input_files_that_changed_are_named(copy, tmp_path):
