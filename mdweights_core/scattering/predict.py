@@ -217,13 +217,14 @@ def _drift_warning(store: StructureFactorStore, settings: PredictSettings) -> li
     largest = _largest(store)
     if largest < _NOTICEABLE_DRIFT:
         return []
-    if not settings.remove_drift:
-        return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]
-    if jumps(store.frames.drift):
+    jumping = jumps(store.frames.drift)
+    if settings.remove_drift and jumping:
         return [
-            f"The frames jump by up to {largest:.2f} A as a whole, back and forth, and this was taken out; where frames are "
-            "independent models such shifts are no drift but disorder of the crystal: compare with --keep-drift"
+            f"The frames jump by up to {largest:.2f} A as a whole, back and forth, and this was taken out; where "
+            "frames are independent models such shifts are no drift but disorder: compare with --keep-drift"
         ]
+    if not settings.remove_drift and not jumping:
+        return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]
     return []
 
 
