@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.commands.mark_frames import MarkFrames
 from app.dialogs.files import EXPORTS, FileDialogs
-from app.dialogs.help import about, guide, shortcut_sheet
+from app.dialogs.help import about, guide, guide_path, shortcut_sheet
 from app.models.marks import Mark
 from app.models.paths import PROJECT
 from app.settings import Settings
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from app.models.session import Session
     from app.panels.fit_panel import FitPanel
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide.md"
 TO_THE_END = 1 << 40  # more places than there are frames
 
 
@@ -243,7 +242,7 @@ class WindowCommands(QObject):
     def show_guide(self) -> None:
         """Show the user guide."""
         try:
-            guide(GUIDE, self._window).show()
+            guide(guide_path(), self._window).show()
         except MdweightsError as problem:
             self._session.failed.emit(problem)
 

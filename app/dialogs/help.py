@@ -1,7 +1,8 @@
-"""The shortcut sheet and the about box."""
+"""The shortcut sheet, the user guide and the about box."""
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from pathlib import Path
 
@@ -40,6 +41,12 @@ def shortcut_sheet(rows: list[tuple[str, str, str]], parent: QWidget | None = No
             last = group
         parts.append(f'<tr><td>{escape(title)}</td><td style="padding-left: 24px"><b>{escape(keys)}</b></td></tr>')
     return TextDialog("Keyboard shortcuts", f"<table>{''.join(parts)}</table>", parent)
+
+
+def guide_path() -> Path:
+    """Where the user guide is: in a clone, or where an installed program keeps its documents."""
+    in_clone = Path(__file__).resolve().parents[2] / "docs" / "guide.md"
+    return in_clone if in_clone.is_file() else Path(sys.prefix) / "share" / "doc" / "mdweights" / "guide.md"
 
 
 def guide(path: Path, parent: QWidget | None = None) -> TextDialog:

@@ -69,8 +69,12 @@ class FramesReading:
 
 @dataclass(frozen=True, eq=False)
 class ProjectReading:
-    """A finished (or stopped) fit and the volumes of its maps; `hidden` are the true weights where they are known."""
+    """A finished (or stopped) fit and the volumes of its maps.
+
+    `hidden` are the true weights where they are known, `changed` the input files that are no longer what they were.
+    """
 
     project: Project
     volumes: Volumes
     hidden: np.ndarray | None = None
+    changed: tuple[str, ...] = ()

@@ -268,6 +268,8 @@ class Session(QObject):
         self._tell_problem(partial(self.marks.load, Path(project.path)))
         self._read_map()
         self._read_frames()
+        if reading.changed:
+            self.failed.emit(_changed(reading.changed))
         self.project_opened.emit(Path(project.path))
 
     def _show_project(self, reading: ProjectReading, draft: Draft, *, unsaved: bool) -> None:
@@ -295,3 +297,13 @@ class Session(QObject):
             act()
         except MdweightsError as problem:
             self.failed.emit(problem)
+
+
+def _changed(files: Sequence[str]) -> BadInput:
+    """What to say of input files that are not what a project was made from."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return BadInput(
+        f"The file{more} is gone or holds something else than when this fit was made",
+        where=files[0],
+        advice="The weights shown are those of the former data; fit again to use the present",
+    )

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from mdweights_core.weights.result import WeightFit
 
 FEW_FRAMES = 5.0
-LOOSE_KKT = 1e-2
 NOTABLE = 0.002  # a change of CC worth a word, as in the report
 
 
@@ -69,6 +68,8 @@ def _frames(fit: WeightFit) -> Light:
 
 
 def _ending(fit: WeightFit) -> Light:
+    from mdweights_core.weights.result import LOOSE_KKT
+
     if fit.converged and fit.kkt_residual > LOOSE_KKT:
         tip = f"{fit.outcome} But the weights are not optimal: the KKT residual is {fit.kkt_residual:.1e}"
         return Light(Verdict.CAUTION, "converged, not optimal", tip)

@@ -205,11 +205,12 @@ def open_project(path: Path) -> Job[ProjectReading]:
     from mdweights_core.project import Project
 
     yield Progress("reading", message=f"Opening {path.name}")
-    return _project_reading(Project.open(path))
+    project = Project.open(path)
+    return _project_reading(project, tuple(project.changed_files()))
 
 
-def _project_reading(project: Project) -> ProjectReading:
-    return ProjectReading(project, fit_volumes(project.fit), _hidden_weights(project))
+def _project_reading(project: Project, changed: tuple[str, ...] = ()) -> ProjectReading:
+    return ProjectReading(project, fit_volumes(project.fit), _hidden_weights(project), changed)
 
 
 def _hidden_weights(project: Project) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.model import ModelArrays, gain_and_gradient, intensity, model_arrays
 from mdweights_core.weights.problem import WeightProblem
-from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, WeightFit, is_collapsed
+from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, WeightFit, is_collapsed
 from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
 from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
@@ -134,9 +134,11 @@ def _conclude(
     _, at_equal = gain_and_gradient(jnp.asarray(equal), arrays, 0.0, prior)
     scale, offset = _scale(problem, calculated)
     equal_scale, equal_offset = _scale(problem, plain)
+    residual = kkt_residual(state.weights, np.asarray(gradient))
     mean_f, mean_intensity = _averages(problem, state.weights, calculated)
     warnings = (
         *problem.notes,
+        *filter(None, [_optimality_warning(state, residual)]),
         *fit_warnings(problem, state.weights, scores, uniform, settings, state.raw_sum),
         *filter(None, [indexing_warning(problem, plain, uniform.cc_aniso)]),
     )
@@ -147,7 +149,7 @@ def _conclude(
         n_eff=kish(state.weights),
         n_eff_entropy=entropy_size(state.weights),
         n_active=int((state.weights > ACTIVE / problem.n_frames).sum()),
-        kkt_residual=kkt_residual(state.weights, np.asarray(gradient)),
+        kkt_residual=residual,
         iterations=state.iteration,
         seconds=seconds,
         converged=state.converged,
@@ -205,6 +207,15 @@ def kkt_residual(weights: np.ndarray, gradient: np.ndarray) -> float:
 _ODD = 10.0  # squared deviation from the mean, relative to the median frame's
 _HEAVY = 0.25  # of the weight on one frame
 _FALL = 0.01  # of the total CC
+
+
+def _optimality_warning(state: SolverState, residual: float) -> str | None:
+    if not state.converged or residual <= LOOSE_KKT:
+        return None
+    return (
+        f"The solver ended away from the optimum (KKT residual {residual:.1e}): read groups of frames, not single "
+        "weights, or finish with the solver gauss-newton."
+    )
 
 
 def fit_warnings(

@@ -15,6 +15,9 @@ from mdweights_core.weights.settings import FitSettings
 ACTIVE = 1e-6
 """A frame counts as active above this part of the uniform weight."""
 
+LOOSE_KKT = 1e-2
+"""A KKT residual above this is no optimum: a hundredth of the weight moved would gain 1e-4 in CC."""
+
 _NOTABLE = 0.002  # a change of CC worth a word
 HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
 
