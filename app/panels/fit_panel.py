@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models.readings import ProjectReading
+from app.models.readings import MapReading, ProjectReading
 from app.models.session import Session
 from app.panels.fit_summary import FitSummary
 from app.panels.forms import add_row, form, note
@@ -31,6 +31,9 @@ SOLVERS = {
     "adam-prototype": "Prototype, not normalised (raw sigmoid)",
 }
 DEFAULTS = FitSettings()
+
+
+HELD_OUT = "Share of reflections held out when the map has no free flags, in percent"
 
 
 class FitPanel(QScrollArea):
@@ -144,8 +147,7 @@ class FitPanel(QScrollArea):
         )
         add_row(rows, "Sol&ver", self.solver, "How the weights are found; Gauss-Newton needs the fewest steps")
         add_row(rows, "&Theta", self.theta, "Pull towards equal weights (strength of the relative entropy); 0 for none")
-        tip = "Share of reflections held out when the map has no free flags, in percent"
-        add_row(rows, "&Held out", self.free_fraction, tip)
+        add_row(rows, "&Held out", self.free_fraction, HELD_OUT)
         add_row(rows, "Se&ed", self.seed, "Seed of the draw of held-out reflections")
         add_row(rows, "Ste&ps", self.max_steps, "Steps at most")
         return box
@@ -170,6 +172,17 @@ class FitPanel(QScrollArea):
         self._session.fit.stopping.connect(self.refresh)
         self._session.document.draft_changed.connect(self.refresh)
         self._session.document.project_changed.connect(self._on_project)
+        self._session.document.map_changed.connect(self._on_map)
+
+    @Slot(object)
+    def _on_map(self, reading: MapReading | None) -> None:
+        """The share held out and its seed matter only where the map brings no free flags of its own."""
+        draft = self._session.document.draft
+        flags = draft.free_column or (reading.summary.free if reading is not None else None)
+        for field in (self.free_fraction, self.seed):
+            field.setEnabled(flags is None)
+        self.free_fraction.setSuffix(" %" if flags is None else " % (unused)")
+        self.free_fraction.setToolTip(HELD_OUT if flags is None else f"The map's own free flags are used: {flags}")
 
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:

@@ -170,6 +170,18 @@ def test_fit_settings_go_in_and_out_unchanged(qtbot: QtBot, session: Session) ->
     assert "not normalised" in panel.solver.currentText()
 
 
+def test_a_map_with_free_flags_leaves_no_share_to_choose(qtbot: QtBot, session: Session) -> None:
+    panel = FitPanel(session)
+    qtbot.addWidget(panel)
+    session.document.set_map(MapReading(summary(free="FreeR_flag")))
+    assert not panel.free_fraction.isEnabled()
+    assert "unused" in panel.free_fraction.text()
+    assert "FreeR_flag" in panel.free_fraction.toolTip()
+    session.document.set_map(MapReading(summary()))
+    assert panel.free_fraction.isEnabled()
+    assert panel.free_fraction.text().endswith("%")
+
+
 def test_the_buttons_follow_the_session(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
     panel = FitPanel(session)
     qtbot.addWidget(panel)
