@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +16,7 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, in_asu
 from mdweights_core.errors import BadInput
-from mdweights_core.io.files import atomic_write
+from mdweights_core.io.files import atomic_write_text
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import Atoms
 from mdweights_core.project import Project
@@ -139,7 +140,9 @@ def history_lines(project: Project) -> list[str]:
 
 def export_csv(project: Project, path: str | Path) -> None:
     """Write frame (from 0), source, index in the source, time (ps), weight, weight x n_frames, influence, drift (A)."""
-    _write_text(path, lambda stream: _write_csv(project, stream))
+    text = io.StringIO()
+    _write_csv(project, text)
+    atomic_write_text(path, text.getvalue())
 
 
 def _write_csv(project: Project, stream: TextIO) -> None:
@@ -172,7 +175,7 @@ def export_ndx(project: Project, path: str | Path) -> None:
     lines = ["[ kept_frames ]"]
     lines += [" ".join(map(str, numbers[i : i + 15])) for i in range(0, len(numbers), 15)]
     text = "\n".join(lines) + "\n"
-    _write_text(path, lambda stream: stream.write(text))
+    atomic_write_text(path, text)
 
 
 def export_pdb(project: Project, path: str | Path, top: int = 10) -> None:
@@ -199,7 +202,7 @@ def export_pdb(project: Project, path: str | Path, top: int = 10) -> None:
         f"REMARK   1 MODEL {i:4d}: FRAME {t} (FROM 0), WEIGHT {weights[t]:.6f}" for i, t in enumerate(best, start=1)
     ]
     text = structure.make_pdb_string()
-    _write_text(path, lambda stream: stream.write(text))
+    atomic_write_text(path, text)
 
 
 def _structure(atoms: Atoms, frames: Sequence[np.ndarray]) -> gemmi.Structure:
@@ -242,11 +245,3 @@ def _model(atoms: Atoms) -> gemmi.Model:
         atom.name, atom.element = str(atoms.name[i]), gemmi.Element(str(atoms.element[i]))
         model[-1][-1].add_atom(atom)
     return model
-
-
-def _write_text(path: str | Path, write: Callable[[TextIO], object]) -> None:
-    def to_file(target: Path) -> None:
-        with target.open("w", encoding="utf-8", newline="") as stream:
-            write(stream)
-
-    atomic_write(Path(path), to_file)

@@ -21,10 +21,11 @@ import gemmi
 import numpy as np
 
 from mdweights_core import __version__
-from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_parameters
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, MdweightsError
-from mdweights_core.io.files import atomic_write, disk_problem, file_fingerprint, hold
+from mdweights_core.io.files import atomic_write, atomic_write_text, disk_problem, file_fingerprint, hold
+from mdweights_core.io.frame_files import frame_kind
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
 
@@ -177,7 +178,7 @@ class Project:
         arrays = _fit_arrays(self.fit) | _frame_arrays(self.frames)
         atomic_write(self.path / name, lambda target: _write_npz(target, arrays))
         text = json.dumps(self._record(name), indent=2, allow_nan=False) + "\n"
-        atomic_write(self.path / _JSON_NAME, lambda target: _write_text(target, text))
+        atomic_write_text(self.path / _JSON_NAME, text)
         for name in old:
             (self.path / name).unlink(missing_ok=True)
 
@@ -210,6 +211,35 @@ class Project:
         return open_frames(paths, topology) if paths else None
 
 
+def observed_map(inputs: FitInputs) -> DiffuseMap:
+    """Read the map of `inputs` and cut it to the resolution limits.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read, or nothing lies between the limits.
+    """
+    from mdweights_core.io.mtz import read_diffuse_map
+
+    whole = read_diffuse_map(
+        inputs.map,
+        column=inputs.column,
+        sigma_column=inputs.sigma_column,
+        free_column=inputs.free_column,
+        space_group=inputs.space_group,
+        reindex=inputs.reindex,
+    )
+    inside = whole.within(inputs.d_min, inputs.d_max)
+    if not len(inside):
+        d = whole.lattice.d_spacing
+        raise BadInput(
+            f"no reflection lies between the resolution limits; the map reaches from {d.max():.2f} to {d.min():.2f} A",
+            where=inputs.map,
+            advice="Change d_min or d_max",
+        )
+    return inside
+
+
 def trajectory_of(inputs: FitInputs) -> tuple[tuple[Path, ...], Path | None]:
     """Trajectory files and topology behind the inputs; a store remembers what it was made from. Empty when none."""
     kind = frame_kind(inputs.frames)
@@ -223,24 +253,6 @@ def trajectory_of(inputs: FitInputs) -> tuple[tuple[Path, ...], Path | None]:
         topology = origin.get("topology")
         return paths, inputs.topology or (Path(topology) if topology else None)
     return (), None
-
-
-def frame_kind(frames: tuple[Path, ...]) -> str:
-    """What the frames are: ``"store"``, ``"mtz"`` or ``"trajectory"``."""
-    if not frames:
-        raise BadInput("no frames were given", advice="Give a trajectory, a folder of MTZ files or a .zarr store")
-    first = Path(frames[0])
-    if first.suffix == ".zarr" or (first / "zarr.json").exists():
-        if len(frames) > 1:
-            raise BadInput(
-                "one store of structure factors is fitted at a time",
-                where=frames[1],
-                advice="Give one store, or all trajectory files at once",
-            )
-        return "store"
-    if (first.is_dir() and first.suffix != ".dtr") or first.name.lower().endswith((".mtz", ".mtz.gz")):
-        return "mtz"
-    return "trajectory"
 
 
 def provenance(inputs: FitInputs) -> dict[str, Any]:
@@ -356,7 +368,3 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 def _write_npz(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
     with target.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
-
-
-def _write_text(target: Path, text: str) -> None:
-    target.write_text(text, encoding="utf-8")

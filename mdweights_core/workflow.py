@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, format_cel
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import disk_problem
-from mdweights_core.io.mtz import read_diffuse_map
+from mdweights_core.io.frame_files import frame_kind, frame_mtzs
 from mdweights_core.io.mtz_file import parse_space_group
 from mdweights_core.io.trajectories import open_frames
 from mdweights_core.jobs import Job, Progress
-from mdweights_core.project import STORE_NAME, FitInputs, Project, frame_kind, provenance
+from mdweights_core.project import STORE_NAME, FitInputs, Project, observed_map, provenance
 from mdweights_core.scattering.predict import PredictSettings, collect_mtz_frames, half_lattice, predict
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
@@ -105,31 +104,16 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def load_map(inputs: FitInputs) -> DiffuseMap:
-    """The observed map of `inputs`, between its resolution limits."""
-    diffuse_map = read_diffuse_map(
-        inputs.map,
-        column=inputs.column,
-        sigma_column=inputs.sigma_column,
-        free_column=inputs.free_column,
-        space_group=inputs.space_group,
-        reindex=inputs.reindex,
-    )
-    inside = diffuse_map.within(inputs.d_min, inputs.d_max)
-    n_unique = len(laue_groups(inside.lattice)) if len(inside) else 0
-    if 0 < n_unique < MIN_REFLECTIONS:
+    """The observed map of `inputs`, between its resolution limits, with enough reflections to be fitted."""
+    diffuse_map = observed_map(inputs)
+    n_unique = len(laue_groups(diffuse_map.lattice))
+    if n_unique < MIN_REFLECTIONS:
         raise BadInput(
             f"the map has only {n_unique} unique reflections between the resolution limits, too few to fit anything",
             where=inputs.map,
             advice=f"Widen --d-min and --d-max; at least {MIN_REFLECTIONS} are needed",
         )
-    if len(inside) == 0:
-        d = diffuse_map.lattice.d_spacing
-        raise BadInput(
-            f"no reflection lies between the resolution limits; the map reaches from {d.max():.2f} to {d.min():.2f} A",
-            where=inputs.map,
-            advice="Change --d-min or --d-max",
-        )
-    return inside
+    return diffuse_map
 
 
 def load_frames(
@@ -220,26 +204,6 @@ def open_complete_store(path: Path) -> StructureFactorStore:
             advice="Run `mdweights predict` again with the same arguments; it goes on where it stopped",
         )
     return store
-
-
-def frame_mtzs(frames: Sequence[Path]) -> tuple[Path, ...]:
-    """The per-frame MTZ files behind the arguments, folders opened, in natural order (frame2 before frame10)."""
-    found: list[Path] = []
-    for path in map(Path, frames):
-        if path.is_dir():
-            inside = [p for p in path.iterdir() if p.name.lower().endswith((".mtz", ".mtz.gz"))]
-            found += sorted(inside, key=lambda p: _natural(p.name))
-        else:
-            found.append(path)
-    if not found:
-        raise BadInput(
-            "the folder holds no MTZ files", where=frames[0], advice="Choose the folder of per-frame MTZ files"
-        )
-    return tuple(found)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def typed_cell(cell: Sequence[float] | None) -> gemmi.UnitCell | None:

@@ -60,9 +60,13 @@ class Draft:
 
     def inputs(self) -> FitInputs:
         """The inputs as the core takes them."""
+        self.require_complete()
+        return self.map_inputs()
+
+    def map_inputs(self) -> FitInputs:
+        """The inputs as far as the map is concerned; there may be no frames yet."""
         from mdweights_core.project import FitInputs
 
-        self.require_complete()
         assert self.map is not None
         return FitInputs(**{name: getattr(self, name) for name in INPUT_FIELDS})
 

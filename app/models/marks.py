@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from mdweights_core.errors import DiskProblem
-from mdweights_core.io.files import atomic_write
+from mdweights_core.io.files import atomic_write_text
 
 FILE_NAME = "marks.json"
 
@@ -61,7 +60,7 @@ class MarksModel(QObject):
     def save(self, project: Path) -> None:
         """Write the marks into the project folder."""
         named = {mark.label: self.frames_with(mark).tolist() for mark in Mark if mark is not Mark.NONE}
-        atomic_write(project / FILE_NAME, partial(_write, json.dumps(named)))
+        atomic_write_text(project / FILE_NAME, json.dumps(named))
 
     def load(self, project: Path) -> None:
         """Read the marks of a project; none when it has none. Marks of frames that are not there are left out.
@@ -87,7 +86,3 @@ class MarksModel(QObject):
             ) from error
         for mark, frames in chosen.items():
             self._marks[frames[(frames >= 0) & (frames < len(self._marks))]] = mark
-
-
-def _write(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")

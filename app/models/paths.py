@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mdweights_core.io.frame_files import STORE, is_reflection_file, natural_order
+
 TRAJECTORIES = (".xtc", ".dcd", ".nc", ".netcdf", ".ncdf", ".trr", ".h5", ".hdf5", ".mdcrd", ".crd", ".lh5")
 TOPOLOGIES = (".pdb", ".pdb.gz", ".cif", ".ent", ".gro", ".parm7", ".prmtop", ".psf", ".top7")
-REFLECTIONS = (".mtz", ".mtz.gz")
 PROJECT = ".mdw"
-STORE = ".zarr"
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,7 @@ def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
 
 def is_frames_folder(path: Path) -> bool:
     """True for a folder with MTZ files in it."""
-    return path.is_dir() and any(has_suffix(entry, REFLECTIONS) for entry in path.iterdir())
-
-
-def reflection_files(folder: Path) -> tuple[Path, ...]:
-    """The MTZ files of a folder, in the order of their names with numbers counted as numbers."""
-    return tuple(sorted((p for p in folder.iterdir() if has_suffix(p, REFLECTIONS)), key=natural_order))
-
-
-def natural_order(path: Path) -> tuple[tuple[bool, int, str], ...]:
-    """Sort key under which ``frame_2`` comes before ``frame_10``."""
-    pieces: list[str] = [""]
-    for character in path.name:
-        if pieces[-1] and character.isdigit() != pieces[-1][-1].isdigit():
-            pieces.append("")
-        pieces[-1] += character
-    return tuple((not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in pieces)
+    return path.is_dir() and any(map(is_reflection_file, path.iterdir()))
 
 
 def sort_paths(paths: Iterable[Path]) -> Sorted:
@@ -77,6 +62,6 @@ def _kind(path: Path) -> str:
         return "project"
     if path.suffix.lower() == STORE or has_suffix(path, TRAJECTORIES) or is_frames_folder(path):
         return "frames"
-    if has_suffix(path, REFLECTIONS):
+    if is_reflection_file(path):
         return "mtz"
     return "topology" if has_suffix(path, TOPOLOGIES) else "unknown"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.models import paths as file_kinds
 from app.models.readings import (
     ANISOTROPIC,
     TOTAL,
@@ -21,7 +20,8 @@ from app.models.readings import (
     ProjectReading,
     Volumes,
 )
-from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
+from mdweights_core.errors import DiskProblem, MdweightsError
+from mdweights_core.io.frame_files import frame_kind, frame_mtzs
 from mdweights_core.jobs import Job, Progress
 
 if TYPE_CHECKING:
@@ -46,52 +46,31 @@ def warm_up() -> Job[None]:
 def read_map(draft: Draft) -> Job[MapReading]:
     """Describe an MTZ and, where it can be read as a diffuse map, make its volumes."""
     from mdweights_core.io.mtz import describe_mtz
+    from mdweights_core.project import observed_map
 
     assert draft.map is not None
     yield Progress("reading", message=f"Reading {draft.map.name}")
     summary = describe_mtz(draft.map)
     yield Progress("reading", message=f"Sorting the reflections of {draft.map.name}")
     try:
-        used = _used_map(draft)
+        used = observed_map(draft.map_inputs())
     except MdweightsError as problem:
         return MapReading(summary, problem=problem)
     d = used.lattice.d_spacing
     return MapReading(summary, len(used), (float(d.min()), float(d.max())), map_volumes(used))
 
 
-def _used_map(draft: Draft) -> DiffuseMap:
-    from mdweights_core.io.mtz import read_diffuse_map
-
-    assert draft.map is not None
-    whole = read_diffuse_map(
-        draft.map,
-        column=draft.column,
-        sigma_column=draft.sigma_column,
-        free_column=draft.free_column,
-        space_group=draft.space_group,
-        reindex=draft.reindex,
-    )
-    used = whole.within(draft.d_min, draft.d_max)
-    if not len(used):
-        raise BadInput("No reflection lies between the resolution limits", where=draft.map, advice="Widen the limits")
-    return used
-
-
 def map_volumes(diffuse: DiffuseMap) -> Volumes:
     """Volumes of a map alone: equivalent reflections averaged."""
-    from mdweights_core.crystal.laue import group_of, laue_groups
-
-    groups = laue_groups(diffuse.lattice)
-    member = group_of(diffuse.lattice.hkl, groups)
-    count = np.bincount(member, minlength=len(groups))
-    observed = np.bincount(member, diffuse.intensity, len(groups)) / count
-    images = {"observed": observed}
-    if diffuse.sigma is not None:
-        images["sigma"] = np.sqrt(np.bincount(member, diffuse.sigma.astype(float) ** 2, len(groups))) / count
+    from mdweights_core.crystal.merging import average_equivalents
     from mdweights_core.crystal.shells import anisotropic_operator
 
-    without_shells = images | {"observed": anisotropic_operator(groups.lattice.inverse_d)(observed)}
-    return _volumes(groups, images, without_shells)
+    merged = average_equivalents(diffuse)
+    total = {"observed": merged.intensity}
+    if merged.sigma is not None:
+        total["sigma"] = merged.sigma
+    remove = anisotropic_operator(merged.groups.lattice.inverse_d)
+    return _volumes(merged.groups, total, total | {"observed": remove(merged.intensity)})
 
 
 def fit_volumes(fit: WeightFit) -> Volumes:
@@ -122,13 +101,11 @@ def _volumes(groups: LaueGroups, total: dict[str, np.ndarray], without_shells: d
 def read_frames(draft: Draft) -> Job[FramesReading]:
     """Say what the frames are: a trajectory, MTZ files or a store of structure factors."""
     yield Progress("reading", message=f"Reading {draft.frames[0].name}")
-    first = draft.frames[0]
-    if first.suffix.lower() == file_kinds.STORE:
-        return _read_store(first)
-    if file_kinds.is_frames_folder(first):
-        return _read_mtz_frames(file_kinds.reflection_files(first))
-    if file_kinds.has_suffix(first, file_kinds.REFLECTIONS):
-        return _read_mtz_frames(draft.frames)
+    kind = frame_kind(draft.frames)
+    if kind == "store":
+        return _read_store(draft.frames[0])
+    if kind == "mtz":
+        return _read_mtz_frames(frame_mtzs(draft.frames))
     return _read_molecules(draft.frames, draft.topology)
 
 

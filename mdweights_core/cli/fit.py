@@ -10,7 +10,8 @@ import numpy as np
 
 from mdweights_core.cli.arguments import add_frames, add_json, add_map, fit_inputs, predict_settings
 from mdweights_core.cli.console import Terminal
-from mdweights_core.project import Project, frame_kind
+from mdweights_core.io.frame_files import frame_kind
+from mdweights_core.project import Project
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, FitSettings
 
 

@@ -11,7 +11,8 @@ from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.fit import print_fit
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
 from mdweights_core.errors import BadInput, MdweightsError
-from mdweights_core.project import Project, frame_kind
+from mdweights_core.io.frame_files import frame_kind, frame_mtzs
+from mdweights_core.project import Project
 
 
 def add(commands: Any) -> None:
@@ -90,8 +91,6 @@ def _number(value: float) -> float | None:
 
 
 def _folder(path: Path, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.workflow import frame_mtzs
-
     files = frame_mtzs([path])
     terminal.say(f"{path}: {len(files)} MTZ files, first {files[0].name}, last {files[-1].name}")
     return {"file": str(path), "kind": "mtz folder", "n_frames": len(files), "first": _mtz(files[0], terminal)}

@@ -109,6 +109,16 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
         raise disk_problem(error, path) from error
 
 
+def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
+    """`atomic_write` of a text in UTF-8, line ends as they are."""
+
+    def fill(target: Path) -> None:
+        with target.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+
+    atomic_write(path, fill)
+
+
 @contextlib.contextmanager
 def hold(folder: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
     """Keep other runs of this program from writing into a folder, until the block ends or the process does.

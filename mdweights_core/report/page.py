@@ -11,7 +11,7 @@ import numpy as np
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.crystal.laue import laue_class
 from mdweights_core.exports import kept_frames
-from mdweights_core.io.files import atomic_write
+from mdweights_core.io.files import atomic_write_text
 from mdweights_core.project import Project
 from mdweights_core.report import figures
 from mdweights_core.weights.result import WeightFit, verdict
@@ -31,11 +31,7 @@ def write_report(project: Project, path: str | Path) -> None:
         loader=jinja2.PackageLoader("mdweights_core.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
     text = environment.get_template("page.html.j2").render(_context(project))
-    atomic_write(Path(path), lambda target: _write(target, text))
-
-
-def _write(target: Path, text: str) -> None:
-    target.write_text(text, encoding="utf-8")
+    atomic_write_text(path, text)
 
 
 def _context(project: Project) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap, format_cell, same_cell
-from mdweights_core.crystal.laue import LaueGroups, find_rows, friedel_half, group_of, laue_groups
+from mdweights_core.crystal.laue import LaueGroups, find_rows, friedel_half, laue_groups
+from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress
@@ -85,14 +86,6 @@ class WeightProblem:
         return squares / (np.median(squares) or 1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Observation:
-    groups: LaueGroups
-    intensity: np.ndarray
-    sigma: np.ndarray | None
-    free: np.ndarray | None
-
-
 def build_problem(
     diffuse_map: DiffuseMap, store: StructureFactorStore, *, free_fraction: float = 0.1, seed: int = 0
 ) -> Job[WeightProblem]:
@@ -116,7 +109,7 @@ def build_problem(
         feature, or more data than memory.
     """
     _check(diffuse_map, store)
-    seen = _average_observed(diffuse_map)
+    seen = average_equivalents(diffuse_map)
     rows, covered = _store_rows(seen.groups, store)
     notes = (*store.origin["warnings"], *_coverage_notes(covered))
     groups = laue_groups(seen.groups.lattice.select(covered))  # the same order: groups are sorted by index
@@ -158,26 +151,6 @@ def _check(diffuse_map: DiffuseMap, store: StructureFactorStore) -> None:
             where=store.path,
             advice="Predict the frames again with --map, or give the map that belongs to them",
         )
-
-
-def _average_observed(diffuse_map: DiffuseMap) -> _Observation:
-    """Average equivalent observations; a group is free when any of its observations is flagged so."""
-    lattice = diffuse_map.lattice
-    groups = laue_groups(lattice)
-    member = group_of(lattice.hkl, groups)
-    n, count = len(groups), np.bincount(member, minlength=len(groups))
-    intensity = np.bincount(member, diffuse_map.intensity, minlength=n) / count
-    sigma = None
-    if diffuse_map.sigma is not None:
-        known = np.isfinite(diffuse_map.sigma)
-        variance = np.bincount(member[known], diffuse_map.sigma[known].astype(float) ** 2, minlength=n)
-        n_known = np.bincount(member[known], minlength=n)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sigma = np.sqrt(variance) / n_known  # NaN where no equivalent has one
-    free = None
-    if diffuse_map.free is not None:
-        free = np.bincount(member, diffuse_map.free, minlength=n) > 0
-    return _Observation(groups, intensity, sigma, free)
 
 
 def _store_rows(groups: LaueGroups, store: StructureFactorStore) -> tuple[np.ndarray, np.ndarray]:

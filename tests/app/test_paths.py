@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.models.paths import Sorted, natural_order, reflection_files, sort_paths
+from app.models.paths import Sorted, sort_paths
+from mdweights_core.io.frame_files import frame_mtzs, natural_order
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_several_reflection_files_are_frames_in_natural_order() -> None:
 def test_a_folder_of_reflection_files_beside_a_map(frames_folder: Path) -> None:
     found = sort_paths([frames_folder, Path("map.mtz")])
     assert (found.map, found.frames) == (Path("map.mtz"), (frames_folder,))
-    assert [path.name for path in reflection_files(frames_folder)] == ["f_1.MTZ", "f_2.mtz", "f_10.mtz"]
+    assert [path.name for path in frame_mtzs([frames_folder])] == ["f_1.MTZ", "f_2.mtz", "f_10.mtz"]
 
 
 def test_an_empty_folder_is_nothing_known(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.example import example_inputs, hidden_weights
+from mdweights_core.io.frame_files import frame_mtzs
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.weights.settings import FitSettings
-from mdweights_core.workflow import check_destination, fit_project, frame_mtzs, predict_frames, typed_cell
+from mdweights_core.workflow import check_destination, fit_project, predict_frames, typed_cell
 
 QUICK = FitSettings(max_steps=2)
 
