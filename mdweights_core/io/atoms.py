@@ -59,6 +59,8 @@ class Atoms:
         Symbols as in the periodic table, ``Cl``; D is deuterium.
     name, residue_name, chain : str [n_atoms]
     residue_number : int32 [n_atoms]
+    b_iso, occupancy : float32 [n_atoms] or None
+        Isotropic B factor (angstrom squared) and occupancy; None when the topology has none.
     """
 
     element: np.ndarray
@@ -66,13 +68,16 @@ class Atoms:
     residue_name: np.ndarray
     residue_number: np.ndarray
     chain: np.ndarray
+    b_iso: np.ndarray | None = None
+    occupancy: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.element)
 
     def select(self, rows: np.ndarray) -> Atoms:
         """Only `rows` (boolean mask or indices)."""
-        return Atoms(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Atoms(**{name: None if column is None else column[rows] for name, column in columns.items()})
 
 
 def make_atoms(
