@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -76,7 +77,7 @@ class Atoms:
 
     def select(self, rows: np.ndarray) -> Atoms:
         """Only `rows` (boolean mask or indices)."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return Atoms(**{name: None if column is None else column[rows] for name, column in columns.items()})
 
 
