@@ -77,8 +77,11 @@ class Atoms:
 
     def select(self, rows: np.ndarray) -> Atoms:
         """Only `rows` (boolean mask or indices)."""
-        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Atoms(**{name: None if column is None else column[rows] for name, column in columns.items()})
+        picked: dict[str, Any] = {}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            picked[field.name] = None if column is None else column[rows]
+        return Atoms(**picked)
 
 
 def make_atoms(
