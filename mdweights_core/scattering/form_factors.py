@@ -1,8 +1,8 @@
-"""Atomic form factors and the few shapes that stand for all elements of a simulation.
+"""Atomic form factors and the few shapes that stand for all atoms of a simulation.
 
-Form factors are the four-Gaussian fits of International Tables C (1992), table 6.1.1.4, as tabulated in gemmi, for
-neutral atoms: topologies carry elements, not oxidation states, and the difference is confined to the lowest angles.
-Deuterium scatters X-rays like hydrogen.
+Form factors are those tabulated in gemmi, for neutral atoms: topologies carry elements, not oxidation states, and the
+difference is confined to the lowest angles. Deuterium scatters X-rays and electrons like hydrogen; for neutrons it has
+a length of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 
+_NAMES = {"xray": "X-ray form factor", "electron": "electron form factor", "neutron": "neutron scattering length"}
 
-def form_factors(elements: Sequence[str], inverse_d: np.ndarray, b_iso: float = 0.0) -> np.ndarray:
+
+def form_factors(
+    elements: Sequence[str], inverse_d: np.ndarray, b_iso: float = 0.0, *, radiation: str = "xray"
+) -> np.ndarray:
     """Form factors of `elements` at each 1/d, with one B factor for all.
 
     Parameters
@@ -26,11 +30,14 @@ def form_factors(elements: Sequence[str], inverse_d: np.ndarray, b_iso: float = 
         s = 1/d, 1/angstrom.
     b_iso : float
         Isotropic B factor, angstrom squared; each form factor is multiplied by exp(-B s^2 / 4).
+    radiation : str
+        ``"xray"``: International Tables C (1992), table 6.1.1.4, in electrons; ``"electron"``: Peng et al., Acta Cryst.
+        A52, 257 (1996), in angstrom; ``"neutron"``: coherent scattering lengths, Neutron News 3, 29 (1992), in fm.
 
     Returns
     -------
     float64 [n_element, n_hkl]
-        In electrons: ``sum_i a_i exp(-b_i s^2 / 4) + c``.
+        ``sum_i a_i exp(-b_i s^2 / 4)``, times exp(-B s^2 / 4).
 
     Raises
     ------
@@ -38,28 +45,29 @@ def form_factors(elements: Sequence[str], inverse_d: np.ndarray, b_iso: float = 
         When an element is unknown or not tabulated.
     """
     stol2 = np.square(np.asarray(inverse_d, dtype=np.float64)) / 4.0
-    table = np.array([_gaussians(symbol) @ _exponentials(symbol, stol2) for symbol in elements])
-    return table.reshape(len(elements), len(stol2)) * np.exp(-b_iso * stol2)
+    table = np.empty((len(elements), len(stol2)))
+    for row, symbol in zip(table, elements, strict=True):
+        a, b = _gaussians(str(symbol), radiation)
+        row[:] = a @ np.exp(-(b + b_iso)[:, None] * stol2)
+    return table
 
 
-def _coefficients(symbol: str) -> gemmi.IT92Coef:
+def _gaussians(symbol: str, radiation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Amplitudes and widths of the Gaussians that make up a form factor, a constant as one of no width."""
     element = gemmi.Element(symbol)
-    if element.atomic_number == 0 or element.it92 is None:
+    fit = {"xray": element.it92, "electron": element.c4322, "neutron": element.neutron92}[radiation]
+    if element.atomic_number == 0 or fit is None or fit.calculate_sf(0.0) == 0.0:  # no length is tabulated as zero
         raise BadInput(
-            f"There is no X-ray form factor for the element '{symbol}'",
+            f"There is no {_NAMES[radiation]} for the element '{symbol}'",
             advice="Correct the element column of the topology, or leave these atoms out of it",
         )
-    return element.it92
-
-
-def _gaussians(symbol: str) -> np.ndarray:
-    fit = _coefficients(symbol)
-    return np.array([*fit.a, fit.c], dtype=np.float64)
-
-
-def _exponentials(symbol: str, stol2: np.ndarray) -> np.ndarray:
-    widths = np.array([*_coefficients(symbol).b, 0.0], dtype=np.float64)
-    return np.exp(-widths[:, None] * stol2)
+    if radiation == "neutron":
+        a, b = [fit.calculate_sf(0.0)], [0.0]
+    elif radiation == "xray":
+        a, b = [*fit.a, fit.c], [*fit.b, 0.0]
+    else:
+        a, b = fit.a, fit.b
+    return np.array(a, dtype=np.float64), np.array(b, dtype=np.float64)
 
 
 def form_factor_basis(table: np.ndarray, counts: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ from mdweights_core.scattering.filling import (
 )
 from mdweights_core.scattering.placement import DriftTracker, Placement
 from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
 from mdweights_core.scattering.structure_factors import ScatteringEngine
@@ -123,10 +124,9 @@ def _key(source: FrameSource, lattice: MillerLattice, settings: PredictSettings)
 
 def _engine(source: FrameSource, lattice: MillerLattice, settings: PredictSettings) -> ScatteringEngine:
     return ScatteringEngine(
-        source.atoms.element,
+        Scatterers.of(source.atoms, settings),
         lattice,
-        lattice.cell,
-        b_iso=settings.b_iso,
+        radiation=settings.radiation,
         relative_error=settings.relative_error,
     )
 

@@ -24,6 +24,7 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.form_factors import form_factor_basis, form_factors
+from mdweights_core.scattering.scatterers import Scatterers
 
 MAX_MODES = 400_000_000  # about 20 GB of working memory
 _SHARED_MODES = 20_000_000  # beyond this, frames side by side would take too much memory
@@ -67,7 +68,8 @@ def structure_factors(
     BadInput
         An element without form factor, shapes that do not fit, or an index range too large for memory.
     """
-    engine = ScatteringEngine(elements, lattice, cell, b_iso=b_iso, relative_error=relative_error)
+    scatterers = Scatterers.alike(elements, b_iso)
+    engine = ScatteringEngine(scatterers, replace(lattice, cell=cell), relative_error=relative_error)
     return engine(fractional(positions, cell))
 
 
@@ -81,8 +83,15 @@ class ScatteringEngine:
 
     Parameters
     ----------
-    elements, lattice, cell, b_iso, relative_error
-        As in `structure_factors`.
+    scatterers : Scatterers
+    lattice : MillerLattice
+        Reflections to compute, ``n_hkl`` of them; its cell gives d.
+    radiation : str
+        ``"xray"``, ``"electron"`` or ``"neutron"``.
+    symmetry : gemmi.SpaceGroup, optional
+        Positions are one asymmetric unit, and all operations of this group (centring included) make the whole cell.
+    relative_error : float
+        Target for ||F - F_direct|| / ||F_direct||.
     n_threads : int, optional
         Threads to use; by default what this process may.
 
@@ -95,19 +104,21 @@ class ScatteringEngine:
 
     def __init__(
         self,
-        elements: Sequence[str] | np.ndarray,
+        scatterers: Scatterers,
         lattice: MillerLattice,
-        cell: gemmi.UnitCell,
         *,
-        b_iso: float = 0.0,
-        relative_error: float = 1e-5,
+        radiation: str = "xray",
+        symmetry: gemmi.SpaceGroup | None = None,
+        relative_error: float = 1e-4,
         n_threads: int | None = None,
     ) -> None:
-        self.n_atoms, self.n_hkl = len(elements), len(lattice)
+        self.n_atoms, self.n_hkl = len(scatterers), len(lattice)
         self.ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
-        self.n_modes, self._rows, self._opposite = _mode_box(lattice.hkl)
-        inverse_d = replace(lattice, cell=cell).inverse_d
-        self._strengths, self._shapes = _strengths_and_shapes(elements, inverse_d, b_iso, relative_error)
+        images, self._phases = _images(lattice, symmetry)
+        self.n_modes, self._rows, self._opposite = _mode_box(images)
+        self._strengths, self._shapes = _strengths_and_shapes(
+            scatterers, lattice.inverse_d, radiation, relative_error / 2
+        )
         self._complex = np.complex64 if relative_error >= _SINGLE_PRECISION_ERROR else np.complex128
         self._real = np.zeros(0, self._complex).real.dtype
         self._strengths = self._strengths.astype(self._complex)
@@ -133,11 +144,16 @@ class ScatteringEngine:
             plan.setpts(*self._angles(positions))
             for pair, strengths in enumerate(self._strengths):
                 modes = plan.execute(strengths).reshape(-1)
-                here, there = modes[self._rows], modes[self._opposite].conj()
+                here, there = self._gathered(modes, self._rows), self._gathered(modes, self._opposite, True)
                 total += self._shapes[2 * pair] * (here + there) / 2
                 if 2 * pair + 1 < len(self._shapes):
                     total += self._shapes[2 * pair + 1] * (here - there) / 2j
         return total.astype(np.complex64)
+
+    def _gathered(self, modes: np.ndarray, rows: np.ndarray, conjugate: bool = False) -> np.ndarray:
+        """Sum over operations of the modes at `rows` [n_op, n_hkl] times their phases, complex [n_hkl]."""
+        picked = modes[rows].conj() if conjugate else modes[rows]
+        return (picked * self._phases).sum(axis=0)
 
     @contextmanager
     def _plan(self) -> Iterator[finufft.Plan]:
@@ -158,30 +174,55 @@ class ScatteringEngine:
 
 
 def _strengths_and_shapes(
-    elements: Sequence[str] | np.ndarray, inverse_d: np.ndarray, b_iso: float, relative_error: float
+    scatterers: Scatterers, inverse_d: np.ndarray, radiation: str, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Complex strengths [n_pair, n_atoms], two shapes in each, and the shapes [n_shape, n_hkl]."""
-    symbols, kind, counts = np.unique(np.asarray(elements, dtype=str), return_inverse=True, return_counts=True)
-    table = form_factors([str(s) for s in symbols], inverse_d, b_iso)
+    names = np.char.add(np.char.add(scatterers.element, " "), scatterers.b_iso.astype(str))
+    pairs, kind, counts = np.unique(names, return_inverse=True, return_counts=True)
+    table = np.array(
+        [form_factors([e], inverse_d, float(b), radiation=radiation)[0] for e, b in (pair.split(" ") for pair in pairs)]
+    )
     if not len(kind) or not len(inverse_d):
         return np.zeros((0, len(kind)), dtype=np.complex128), np.zeros((0, len(inverse_d)))
-    mixing, shapes = form_factor_basis(table, counts, relative_error / 2)
+    mixing, shapes = form_factor_basis(table, counts, tolerance)
     if mixing.shape[1] % 2:
         mixing = np.pad(mixing, ((0, 0), (0, 1)))
     paired = mixing[:, 0::2] + 1j * mixing[:, 1::2]
-    return np.ascontiguousarray(paired[kind].T), shapes
+    return np.ascontiguousarray(paired[kind].T) * scatterers.occupancy, shapes
+
+
+def _images(lattice: MillerLattice, symmetry: gemmi.SpaceGroup | None) -> tuple[np.ndarray, np.ndarray]:
+    """Images h R of each reflection [n_op, n_hkl, 3] and what they are multiplied by, complex128 [n_op, n_hkl].
+
+    F(h) = sum_op exp(2 pi i h.t) F_asu(h R), h the true index.
+    """
+    operations = gemmi.GroupOps([gemmi.Op()]) if symmetry is None else symmetry.operations()
+    ndiv = np.array(lattice.ndiv)
+    rotations = np.array([op.rot for op in operations.sym_ops]) // gemmi.Op.DEN
+    shifts = np.array([op.tran for op in operations.sym_ops]) / gemmi.Op.DEN
+    centring = np.array(operations.cen_ops) / gemmi.Op.DEN
+    scaled = rotations * ndiv[None, None, :]
+    if (scaled % ndiv[None, :, None]).any():
+        raise BadInput(
+            f"Reciprocal axes divided by {' x '.join(map(str, lattice.ndiv))} are not mapped onto one another by the "
+            f"operations of {symmetry.xhm() if symmetry else 'P 1'}",
+            advice="Divide equivalent axes alike, or do not expand the symmetry",
+        )
+    images = np.einsum("ni,oij->onj", lattice.hkl.astype(np.int64), scaled // ndiv[None, :, None])
+    every = np.exp(2j * np.pi * (lattice.index @ centring.T)).sum(axis=1)
+    return images, np.exp(2j * np.pi * (shifts @ lattice.index.T)) * every
 
 
 def _mode_box(hkl: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
     """Size of the box of modes -n..n that holds all reflections, and the flat places of hkl and of -hkl in it."""
-    limit = np.abs(hkl).max(axis=0, initial=0).astype(np.int64)
+    limit = np.abs(hkl).reshape(-1, 3).max(axis=0, initial=0).astype(np.int64)
     size = 2 * limit + 1
     if np.prod(size.astype(float)) > MAX_MODES:
         raise BadInput(
             f"The reflections span {size[0]} x {size[1]} x {size[2]} indices, more than fit in memory",
             advice="Use a larger d_min",
         )
-    rows = np.ravel_multi_index(tuple((hkl + limit).T), tuple(size))
+    rows = np.ravel_multi_index(tuple(np.moveaxis(hkl + limit, -1, 0)), tuple(size))
     return (int(size[0]), int(size[1]), int(size[2])), rows, np.prod(size) - 1 - rows
 
 

@@ -9,6 +9,7 @@ import pytest
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.form_factors import form_factor_basis, form_factors
+from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.structure_factors import (
     ScatteringEngine,
     available_threads,
@@ -174,7 +175,7 @@ def test_engine_serves_threads_at_the_same_time():
     from concurrent.futures import ThreadPoolExecutor
 
     positions, elements, lattice, cell = scene()
-    engine = ScatteringEngine(elements, lattice, cell, n_threads=3)
+    engine = ScatteringEngine(Scatterers.alike(elements), lattice, n_threads=3)
     places = [fractional(positions + 0.3 * i, cell) for i in range(12)]
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(engine, places))
