@@ -5,6 +5,7 @@ Positions are in angstrom whatever the file has. Sites without an atom (the four
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import threading
@@ -42,7 +43,7 @@ class Chunk:
     time : float64 [n]
         ps; NaN where unknown.
     cells : float64 [n, 6] or None
-        Boxes, angstrom and degrees; None when there are none worth the name.
+        Boxes, angstrom and degrees; NaN where a frame has none or an obvious dummy, None when no frame has one.
     """
 
     start: int
@@ -54,13 +55,15 @@ class Chunk:
 class FrameSource:
     """Frames of one simulation, in one or several files; made by `open_frames`. Threads may share it.
 
+    `select` gives the same frames with fewer atoms. Such selections share the open files.
+
     Attributes
     ----------
     paths : tuple of Path
     topology_path : Path or None
         None when the trajectory brings its own topology.
     atoms : Atoms
-        Real atoms only, in the order of positions.
+        Real atoms only, and of these the selected ones, in the order of positions.
     n_frames : int
     cell : gemmi.UnitCell or None
         Box of the first frame; None when there is none, or an obvious dummy.
@@ -76,6 +79,7 @@ class FrameSource:
         is_real = atoms.element != VIRTUAL
         self._rows = None if is_real.all() else np.flatnonzero(is_real)
         self.atoms = atoms if self._rows is None else atoms.select(self._rows)
+        self._marks: tuple[str, ...] = ()
         self._warnings = [f"{reader.path.name}: {reader.warning}" for reader in readers if reader.warning]
         self._warn_of_virtual_sites(atoms)
         self.cell = self._first_cell()
@@ -94,8 +98,38 @@ class FrameSource:
     def fingerprint(self) -> str:
         """Short text that changes when any of the files does, or their order."""
         files = [*self.paths, *([self.topology_path] if self.topology_path else [])]
-        marks = [_fingerprint(file) for file in files] + [str(len(self.paths))]
+        marks = [_fingerprint(file) for file in files] + [str(len(self.paths)), *self._marks]
         return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+
+    def select(self, rows: np.ndarray) -> FrameSource:
+        """The same frames with only some of the atoms; nothing is read, and open files are shared.
+
+        Warnings are kept. The fingerprint changes, unless `rows` are all atoms in their order.
+
+        Parameters
+        ----------
+        rows : int [n] or bool [n_atoms]
+            Rows of `atoms`, in the order they shall have.
+
+        Raises
+        ------
+        BadInput
+            When there are none, or one that is not there.
+        """
+        every = np.arange(len(self.atoms))
+        try:
+            rows = every[rows]
+        except IndexError as problem:
+            raise BadInput(f"The selection has other atoms than the {len(every)} of the frames") from problem
+        if not len(rows):
+            raise BadInput("No atoms are selected", advice="Choose atoms that are in the topology")
+        if np.array_equal(rows, every):
+            return self
+        part = copy.copy(self)
+        part.atoms = self.atoms.select(rows)
+        part._rows = rows if self._rows is None else self._rows[rows]
+        part._marks = (*self._marks, f"rows {hashlib.sha256(rows.astype('<i8')).hexdigest()}")
+        return part
 
     def origin(self, frame: int) -> tuple[str, int]:
         """File of a frame and its number in that file, from 0."""
@@ -121,15 +155,36 @@ class FrameSource:
             yield chunk
             frame += len(chunk.positions)
 
+    def boxes(self) -> np.ndarray:
+        """Boxes of all frames, float64 [n_frames, 6] in angstrom and degrees; reads through all files.
+
+        NaN rows where a frame has no box, or an obvious dummy.
+
+        Raises
+        ------
+        BadInput
+            When a frame cannot be read.
+        """
+        boxes = np.full((self.n_frames, 6), np.nan)
+        if self.cell is not None:
+            for chunk in self.select(np.array([0])).chunks():
+                if chunk.cells is not None:
+                    boxes[chunk.start : chunk.start + len(chunk.cells)] = chunk.cells
+        return boxes
+
     def _read(self, frame: int, count: int) -> Chunk:
         file = self._file_of(frame)
         local = frame - self._begin(file)
         with self._lock:
             positions, time, cells = self._ready(file).read(local, count)
-        self._check(positions, file, local)
-        if self._rows is not None:
-            positions = positions[:, self._rows]
-        return Chunk(frame, positions, time, cells if self.cell is not None else None)
+        positions = self._checked(positions, file, local)
+        return Chunk(frame, positions, time, self._real(cells))
+
+    def _real(self, cells: np.ndarray | None) -> np.ndarray | None:
+        if self.cell is None or cells is None:
+            return None
+        dummies = [real_cell(cell, self._n_sites) is None for cell in cells]
+        return np.where(np.array(dummies)[:, None], np.nan, cells)
 
     def _ready(self, file: int) -> Reader:
         """The reader of a file, which stays open; of a thousand files only the last few used are."""
@@ -140,13 +195,16 @@ class FrameSource:
                 self._open.popleft().close()
         return reader
 
-    def _check(self, positions: np.ndarray, file: int, local: int) -> None:
+    def _checked(self, positions: np.ndarray, file: int, local: int) -> np.ndarray:
+        """The selected atoms of frames, which must be numbers; of the others nothing is asked."""
         if positions.shape[1] != self._n_sites:
             raise BadInput(
                 f"The frames have {positions.shape[1]} atoms but the topology has {self._n_sites}",
                 where=self.paths[file],
                 advice="Choose the topology this trajectory was made with",
             )
+        if self._rows is not None:
+            positions = positions[:, self._rows]
         bad = ~np.isfinite(positions).all(axis=(1, 2))
         if bad.any():
             number = local + int(np.argmax(bad)) + 1
@@ -155,11 +213,12 @@ class FrameSource:
                 where=self.paths[file],
                 advice="Write the trajectory again without that frame",
             )
+        return positions
 
     def _first_cell(self) -> gemmi.UnitCell | None:
         positions, _, cells = self._ready(0).read(0, 1)
-        self._check(positions, 0, 0)
-        if cells is None:
+        self._checked(positions, 0, 0)
+        if cells is None or not np.isfinite(cells[0]).any():
             return None
         cell = real_cell(cells[0], self._n_sites)
         if cell is None:

@@ -457,3 +457,48 @@ def test_fingerprint_follows_content_order_and_topology(tmp_path):
     assert open_frames([one]).fingerprint == before
     write(one, pdb_text(1).replace("-1.500", "-1.501"))
     assert open_frames([one]).fingerprint != before
+
+
+# --- some of the atoms, and the boxes --------------------------------------------------------------------------------
+
+
+def test_selected_atoms_of_the_same_frames(small):
+    source = open_frames([small / "adk_oplsaa.xtc"], small / "adk_oplsaa.gro")  # with sites left out, too
+    rows = np.flatnonzero(source.atoms.element == "O")[::-3]
+    part = source.select(rows)
+    assert (part.n_frames, part.warnings, part.cell) == (source.n_frames, source.warnings, source.cell)
+    assert part.atoms.name.tolist() == source.atoms.name[rows].tolist()
+    np.testing.assert_array_equal(part.positions(3), source.positions(3)[rows])
+    again = part.select(np.arange(len(rows)) % 2 == 0)
+    np.testing.assert_array_equal(next(again.chunks(2, start=7)).positions[1], source.positions(8)[rows[::2]])
+
+
+def test_fingerprint_follows_the_selection(small):
+    source = open_frames([small / "frame0.xtc"], small / "frame0.gro")
+    selections = [[0, 1], [1, 0], [0], list(range(22)), np.arange(22) < 2]
+    marks = [source.select(np.array(rows)).fingerprint for rows in selections]
+    assert marks[3] == source.fingerprint
+    assert marks[4] == marks[0]
+    assert len(set(marks)) == 4
+
+
+@pytest.mark.parametrize("rows", [np.zeros(0, dtype=int), np.zeros(22, dtype=bool), np.array([22]), np.ones(21, bool)])
+def test_selections_that_cannot_be(small, rows):
+    with pytest.raises(BadInput, match=r"selected|selection"):
+        open_frames([small / "frame0.xtc"], small / "frame0.gro").select(rows)
+
+
+def test_boxes_of_all_frames(tmp_path, small):
+    import mdtraj
+
+    frames = mdtraj.load(str(small / "frame0.xtc"), top=str(small / "frame0.gro"))[:40]
+    lengths = np.linspace(2.5, 2.9, 120).reshape(40, 3)
+    lengths[7] = 0
+    frames.unitcell_lengths, frames.unitcell_angles = lengths, np.full((40, 3), 90.0)
+    frames.save_dcd(str(tmp_path / "npt.dcd"))
+    source = open_frames([tmp_path / "npt.dcd", small / "frame0.trr"], small / "frame0.gro")
+    boxes = source.boxes()
+    assert boxes.shape == (541, 6)
+    assert np.flatnonzero(np.isnan(boxes).any(axis=1)).tolist() == [7, *range(40, 541)]  # the trr has dummies
+    assert np.allclose(np.delete(boxes[:40, :3], 7, axis=0), np.delete(10 * lengths, 7, axis=0), atol=1e-4)
+    assert np.isnan(open_frames([small / "frame0.trr"], small / "frame0.gro").boxes()).all()
