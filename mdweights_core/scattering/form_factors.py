@@ -7,7 +7,7 @@ a length of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gemmi
 import numpy as np
@@ -15,6 +15,11 @@ import numpy as np
 from mdweights_core.errors import BadInput
 
 _NAMES = {"xray": "X-ray form factor", "electron": "electron form factor", "neutron": "neutron scattering length"}
+_TABLES: dict[str, Callable[[gemmi.Element], gemmi.IT92Coef | gemmi.C4322Coef | gemmi.Neutron92 | None]] = {
+    "xray": lambda element: element.it92,
+    "electron": lambda element: element.c4322,
+    "neutron": lambda element: element.neutron92,
+}
 
 
 def form_factors(
@@ -55,19 +60,16 @@ def form_factors(
 def _gaussians(symbol: str, radiation: str) -> tuple[np.ndarray, np.ndarray]:
     """Amplitudes and widths of the Gaussians that make up a form factor, a constant as one of no width."""
     element = gemmi.Element(symbol)
-    fit = {"xray": element.it92, "electron": element.c4322, "neutron": element.neutron92}[radiation]
-    if element.atomic_number == 0 or fit is None or fit.calculate_sf(0.0) == 0.0:  # no length is tabulated as zero
+    fit = _TABLES[radiation](element)
+    numbers = np.zeros(1) if fit is None or not element.atomic_number else np.array(fit.get_coefs(), dtype=np.float64)
+    n = len(numbers) // 2
+    a, b = np.append(numbers[:n], numbers[2 * n :]), np.append(numbers[n : 2 * n], np.zeros(len(numbers) % 2))
+    if not a.any():  # no length of an element is tabulated as zero
         raise BadInput(
             f"There is no {_NAMES[radiation]} for the element '{symbol}'",
             advice="Correct the element column of the topology, or leave these atoms out of it",
         )
-    if radiation == "neutron":
-        a, b = [fit.calculate_sf(0.0)], [0.0]
-    elif radiation == "xray":
-        a, b = [*fit.a, fit.c], [*fit.b, 0.0]
-    else:
-        a, b = fit.a, fit.b
-    return np.array(a, dtype=np.float64), np.array(b, dtype=np.float64)
+    return a, b
 
 
 def form_factor_basis(table: np.ndarray, counts: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
