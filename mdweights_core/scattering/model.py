@@ -1,0 +1,129 @@
+"""How a frame's structure factors are computed, as a recipe that can be sent to other processes and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.scattering.scatterers import Scatterers
+from mdweights_core.scattering.settings import PredictSettings
+
+
+class Engine(Protocol):
+    """Structure factors, complex64 [n_hkl], of atoms at fractional positions [n_atoms, 3]."""
+
+    @property
+    def n_workers(self) -> int:
+        """Frames that may be computed at the same time, from as many threads."""
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Structure factors of one frame."""
+
+
+@dataclass(frozen=True)
+class Solvent:
+    """A flat bulk solvent: density (e/A^3), B factor (A^2), and the cells along each axis of the simulated box."""
+
+    k_sol: float
+    b_sol: float
+    repeats: tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameModel:
+    """All that the structure factors of a run's frames depend on, besides where the atoms are. It can be pickled.
+
+    Attributes
+    ----------
+    scatterers : Scatterers
+    lattice : MillerLattice
+        Reflections to compute, ``n_hkl`` of them; positions are fractional in its cell.
+    radiation : str
+    relative_error : float
+    symmetry : gemmi.SpaceGroup or None
+        Positions are one asymmetric unit of this group, and the whole cell is computed.
+    solvent : Solvent or None
+    """
+
+    scatterers: Scatterers
+    lattice: MillerLattice
+    radiation: str = "xray"
+    relative_error: float = 1e-4
+    symmetry: gemmi.SpaceGroup | None = None
+    solvent: Solvent | None = None
+
+    @classmethod
+    def of(
+        cls,
+        scatterers: Scatterers,
+        lattice: MillerLattice,
+        settings: PredictSettings,
+        *,
+        repeats: tuple[int, int, int] = (1, 1, 1),
+        symmetry: gemmi.SpaceGroup | None = None,
+    ) -> FrameModel:
+        """The recipe of a run; `repeats` are the cells along each axis of the frames' boxes."""
+        solvent = Solvent(settings.k_sol, settings.b_sol, repeats) if settings.solvent == "mask" else None
+        return cls(scatterers, lattice, settings.radiation, settings.relative_error, symmetry, solvent)
+
+    def engine(self, n_threads: int | None = None) -> FrameEngine:
+        """Make what computes frames, for `n_threads` threads of this process (by default all it may use).
+
+        Raises
+        ------
+        BadInput
+            An element that does not scatter, or reflections that do not fit in memory.
+        """
+        from mdweights_core.scattering.structure_factors import ScatteringEngine
+
+        atoms = ScatteringEngine(
+            self.scatterers,
+            self.lattice,
+            radiation=self.radiation,
+            symmetry=self.symmetry,
+            relative_error=self.relative_error,
+            n_threads=n_threads,
+        )
+        return FrameEngine(atoms, self._bulk_solvent())
+
+    def _bulk_solvent(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        if self.solvent is None:
+            return None
+        from mdweights_core.scattering.solvent import BulkSolvent
+
+        return BulkSolvent(
+            self.scatterers,
+            self.lattice,
+            k_sol=self.solvent.k_sol,
+            b_sol=self.solvent.b_sol,
+            repeats=self.solvent.repeats,
+            symmetry=self.symmetry,
+        )
+
+
+class FrameEngine:
+    """Structure factors of whole frames: those of the atoms, and of the bulk solvent around them where there is one.
+
+    Attributes
+    ----------
+    atoms : Engine
+        Computes the atoms' part alone.
+    """
+
+    def __init__(self, atoms: Engine, solvent: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        self.atoms, self._solvent = atoms, solvent
+
+    @property
+    def n_workers(self) -> int:
+        """Frames that may be computed at the same time, from as many threads."""
+        return self.atoms.n_workers
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
+        factors = self.atoms(positions)
+        return factors if self._solvent is None else factors + self._solvent(positions)
