@@ -362,40 +362,6 @@ def test_peptide_crystal_supercell(shared_data, tmp_path):
     assert np.isfinite(store.read()).all()
 
 
-# --- all reflections of a cell ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "parameters", [(24, 26, 28, 85, 95, 105), (20, 20, 33, 90, 90, 120), (50, 4.8, 15, 90, 101, 90)]
-)
-@pytest.mark.parametrize("d_max", [None, 9.0])
-def test_half_lattice_is_the_sphere_without_mates(parameters, d_max):
-    cell = gemmi.UnitCell(*parameters)
-    lattice = half_lattice(cell, P1, 3.0, d_max)
-    box = np.mgrid[-20:21, -20:21, -20:21].reshape(3, -1).T
-    d = 1 / np.sqrt(np.maximum(cell.calculate_1_d2_array(box), 1e-12))
-    sphere = {tuple(h) for h in box[(d >= 3.0) & (d <= (d_max or 1e5))].tolist()}
-    found = [tuple(h) for h in lattice.hkl.tolist()]
-    assert len(found) == len(set(found)) == len(sphere) // 2
-    assert set(found) | {(-h, -k, -l) for h, k, l in found} == sphere
-    assert found == sorted(found)
-    assert all(h > (0, 0, 0) for h in found)
-
-
-def test_systematic_absences_are_kept():
-    lattice = half_lattice(gemmi.UnitCell(30, 30, 40, 90, 90, 90), gemmi.SpaceGroup("P 41"), 4.0)
-    assert [0, 0, 1] in lattice.hkl.tolist()
-    assert lattice.space_group.hm == "P 41"
-
-
-@pytest.mark.parametrize(
-    ("d_min", "d_max"), [(0.0, None), (-2.0, None), (np.nan, None), (2.0, 2.0), (2.0, 1.0), (0.01, None)]
-)
-def test_limits_that_make_no_sense(d_min, d_max):
-    with pytest.raises(BadInput):
-        half_lattice(gemmi.UnitCell(60, 70, 80, 90, 90, 90), P1, d_min, d_max)
-
-
 # --- one MTZ per frame -----------------------------------------------------------------------------------------------
 
 
