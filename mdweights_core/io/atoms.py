@@ -35,7 +35,8 @@ _IONS = {
     **dict.fromkeys(("NI", "NI2"), "Ni"),
     **dict.fromkeys(("CO", "CO3"), "Co"),
 }
-SOLVENT = frozenset(_WATER | set(_IONS))  # residue names of waters and single ions
+WATER = frozenset(_WATER)  # residue names of waters
+SOLVENT = frozenset(_WATER | set(_IONS))  # and of single ions too
 _LIGHT = ("D", "He", "Li", "Be", "B", "Ne")
 _TWO_LETTERS = {
     "CL": "Cl",
@@ -90,6 +91,9 @@ def make_atoms(
     residue_names: Iterable[str],
     residue_numbers: Iterable[int],
     chains: Iterable[str],
+    *,
+    b_iso: np.ndarray | None = None,
+    occupancy: np.ndarray | None = None,
 ) -> Atoms:
     """Atoms with an element each: the topology's where it gives one, guessed from the name where not.
 
@@ -114,6 +118,8 @@ def make_atoms(
         residue_name=residue_name,
         residue_number=np.array(list(residue_numbers), dtype=np.int32),
         chain=np.array(list(chains), dtype=str),
+        b_iso=b_iso,
+        occupancy=occupancy,
     )
 
 

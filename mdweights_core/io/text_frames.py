@@ -9,7 +9,7 @@ import gzip
 import mmap
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.errors import BadInput
+from mdweights_core.io.atom_records import AtomRecords, Conformers, decoded, words
 from mdweights_core.io.atoms import Atoms, make_atoms
 
 _MODEL_END = re.compile(rb"^END(?:MDL)?[ \t\r]*$", re.MULTILINE)
@@ -27,6 +28,7 @@ _TIME = re.compile(rb"\bt *= *([-+0-9.eE]+)")
 _CIF_COLUMNS = [
     *("type_symbol", "label_atom_id", "?label_alt_id", "label_comp_id", "?auth_asym_id", "?auth_seq_id"),
     *("?pdbx_PDB_ins_code", "Cartn_x", "Cartn_y", "Cartn_z", "?occupancy", "?pdbx_PDB_model_num"),
+    *("?B_iso_or_equiv", "?label_asym_id", "?label_seq_id"),
 ]
 
 
@@ -38,42 +40,26 @@ class Frame(NamedTuple):
     cell: np.ndarray | None
 
 
-class _Records(NamedTuple):
-    """Columns of the atom records of one model."""
-
-    symbol: np.ndarray
-    name: np.ndarray
-    alternative: np.ndarray
-    residue_name: np.ndarray
-    chain: np.ndarray
-    residue_number: np.ndarray
-    insertion: np.ndarray
-    positions: np.ndarray
-    occupancy: np.ndarray
-
-    def rows(self, keep: np.ndarray) -> _Records:
-        return _Records(*(column[keep] for column in self))
-
-
 class PdbModels:
-    """The models of a PDB file as frames; of alternative conformers the one with most occupancy, model by model.
+    """The models of a PDB file as frames; of alternative conformers the same one in all models.
 
     Symmetry mates are not made, and neither occupancies nor B factors weigh the atoms: a frame is what is in the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, conformers: Conformers) -> None:
+        self.path, self._conformers = path, conformers
         self._mapped: bytes | mmap.mmap | None = None
         self._blocks = list(_pdb_blocks(self._text))
         if not self._blocks:
             raise BadInput("There are no atoms in this file", where=path)
+        conformers.settle(self._all_records(0))
         self._names = self._records(0).name
         self._cell = _pdb_cell(self._text, self._blocks[0])
         self.n_frames = len(self._blocks)
 
     def atoms(self) -> Atoms:
         """Atoms of the first model."""
-        return _atoms_of(self._records(0))
+        return self._records(0).atoms()
 
     def close(self) -> None:
         """Let the file go; the next frame opens it again."""
@@ -94,19 +80,22 @@ class PdbModels:
         cell = _pdb_cell(self._text, self._blocks[number])
         return Frame(records.positions, np.nan, self._cell if cell is None else cell)
 
-    def _records(self, number: int) -> _Records:
+    def _records(self, number: int) -> AtomRecords:
+        return self._conformers.pick(self._all_records(number))
+
+    def _all_records(self, number: int) -> AtomRecords:
         lines = [match.group() for match in _ATOM_LINE.finditer(self._text, *self._blocks[number])]
         table = np.frombuffer(b"".join(line[:80].ljust(80) for line in lines), dtype="S1").reshape(-1, 80)
         try:
-            return _main_conformer(_pdb_records(table))
+            return _pdb_records(table)
         except ValueError as problem:
             raise BadInput(f"Model {number + 1} has atom lines that cannot be read", where=self.path) from problem
 
 
 class CifModels:
-    """The models of an mmCIF file as frames, all in memory."""
+    """The models of an mmCIF file as frames, all in memory; of alternative conformers the same one in all models."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, conformers: Conformers) -> None:
         self.path = path
         try:
             block = gemmi.cif.read(str(path)).sole_block()
@@ -115,12 +104,14 @@ class CifModels:
             raise BadInput("This mmCIF file has no atoms that can be read", where=path) from problem
         cell = gemmi.make_structure_from_block(block).cell
         self._cell = np.array(cell.parameters) if cell.is_crystal() else None
-        self._models = [_main_conformer(records.rows(model == number)) for number in dict.fromkeys(model.tolist())]
+        models = [records.rows(model == number) for number in dict.fromkeys(model.tolist())]
+        conformers.settle(models[0])
+        self._models = [conformers.pick(one) for one in models]
         self.n_frames = len(self._models)
 
     def atoms(self) -> Atoms:
         """Atoms of the first model."""
-        return _atoms_of(self._models[0])
+        return self._models[0].atoms()
 
     def frame(self, number: int) -> Frame:
         """Model `number`, from 0."""
@@ -146,7 +137,7 @@ class GroFrames:
             number = [int(line[:5]) for line in lines]
         except ValueError as problem:
             raise BadInput("The residue numbers of this GRO file cannot be read", where=self.path) from problem
-        residue_name, name = (_words([line[low : low + 5] for line in lines]) for low in (5, 10))
+        residue_name, name = (words([line[low : low + 5] for line in lines]) for low in (5, 10))
         return make_atoms([None] * len(lines), name, residue_name, number, [""] * len(lines))
 
     def frame(self, number: int) -> Frame:
@@ -254,15 +245,14 @@ def _number_or_nan(text: bytes) -> float:
         return np.nan
 
 
-def _pdb_records(table: np.ndarray) -> _Records:
+def _pdb_records(table: np.ndarray) -> AtomRecords:
     """Columns of the atom lines [n, 80]."""
 
     def column(low: int, high: int) -> np.ndarray:
         return np.ascontiguousarray(table[:, low:high]).view(f"S{high - low}")[:, 0]
 
     positions = np.column_stack([column(low, low + 8) for low in (30, 38, 46)]).astype(np.float64)
-    occupancy = column(54, 60)
-    return _Records(
+    return AtomRecords(
         symbol=np.char.strip(column(76, 78)),
         name=np.char.strip(column(12, 16)),
         alternative=np.char.strip(column(16, 17)),
@@ -271,11 +261,12 @@ def _pdb_records(table: np.ndarray) -> _Records:
         residue_number=column(22, 26),
         insertion=np.char.strip(column(26, 27)),
         positions=positions.astype(np.float32),
-        occupancy=np.where(np.char.strip(occupancy) == b"", b"1.0", occupancy).astype(np.float64),
+        occupancy=column(54, 60),
+        b_iso=column(60, 66),
     )
 
 
-def _cif_records(block: gemmi.cif.Block) -> tuple[_Records, np.ndarray]:
+def _cif_records(block: gemmi.cif.Block) -> tuple[AtomRecords, np.ndarray]:
     """Columns of the atom_site loop, and the model of each row."""
     table = block.find("_atom_site.", _CIF_COLUMNS)
     if not len(table):
@@ -288,39 +279,19 @@ def _cif_records(block: gemmi.cif.Block) -> tuple[_Records, np.ndarray]:
         return np.array([text.encode("utf-8", "replace") for text in texts])
 
     positions = np.column_stack([column(i, "nan") for i in (7, 8, 9)]).astype(np.float64)
-    records = _Records(
+    records = AtomRecords(
         symbol=column(0, ""),
         name=column(1, ""),
         alternative=column(2, ""),
         residue_name=column(3, ""),
-        chain=column(4, ""),
-        residue_number=column(5, "0"),
+        chain=column(4 if table.has_column(4) else 13, ""),
+        residue_number=column(5 if table.has_column(5) else 14, "0"),
         insertion=column(6, ""),
         positions=positions.astype(np.float32),
-        occupancy=column(10, "1").astype(np.float64),
+        occupancy=column(10, ""),
+        b_iso=column(12, ""),
     )
     return records, column(11, "1")
-
-
-def _main_conformer(records: _Records) -> _Records:
-    """Of each residue with alternatives, the one with most occupancy (the first of equals) and what all share."""
-    if not (records.alternative != b"").any():
-        return records
-    best: dict[tuple[bytes, ...], tuple[float, bytes]] = {}
-    rows = np.flatnonzero(records.alternative != b"").tolist()
-    for row in rows:
-        residue = _residue(records, row)
-        known = best.get(residue)
-        occupancy, label = float(records.occupancy[row]), bytes(records.alternative[row])
-        if known is None or occupancy > known[0]:
-            best[residue] = (occupancy, label)
-    keep = np.ones(len(records.name), dtype=bool)
-    keep[rows] = [best[_residue(records, row)][1] == records.alternative[row] for row in rows]
-    return records.rows(keep)
-
-
-def _residue(records: _Records, row: int) -> tuple[bytes, ...]:
-    return (bytes(records.chain[row]), bytes(records.residue_number[row]), bytes(records.insertion[row]))
 
 
 def _require_same_atoms(names: np.ndarray, first: np.ndarray, number: int, path: Path) -> None:
@@ -333,30 +304,7 @@ def _require_same_atoms(names: np.ndarray, first: np.ndarray, number: int, path:
     if (names != first).any():
         row = int(np.argmax(names != first))
         raise BadInput(
-            f"Atom {row + 1} of model {number + 1} is {_text(names[row])}, but {_text(first[row])} in the first model",
+            f"Atom {row + 1} of model {number + 1} is {decoded(names[row])}, but {decoded(first[row])} in the first model",
             where=path,
             advice="All models must hold the same atoms in the same order",
         )
-
-
-def _atoms_of(records: _Records) -> Atoms:
-    symbols, names, residues, chains = (
-        _words(column) for column in (records.symbol, records.name, records.residue_name, records.chain)
-    )
-    return make_atoms(symbols, names, residues, _residue_numbers(records.residue_number), chains)
-
-
-def _residue_numbers(column: np.ndarray) -> list[int]:
-    """Residue numbers; 0 where a program counted on in letters beyond 9999."""
-    try:
-        return column.astype(np.int64).tolist()
-    except ValueError:
-        return [int(text) if text.strip().lstrip(b"-").isdigit() else 0 for text in column]
-
-
-def _words(column: Iterable[bytes]) -> list[str]:
-    return [_text(text) for text in column]
-
-
-def _text(text: bytes) -> str:
-    return bytes(text).decode("latin-1").strip()

@@ -19,6 +19,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.errors import BadInput
+from mdweights_core.io.atom_records import Conformers
 from mdweights_core.io.atoms import VIRTUAL, Atoms
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.trajectory_files import Reader, has_topology, open_reader, read_topology, require_input
@@ -70,7 +71,14 @@ class FrameSource:
     warnings : tuple of str
     """
 
-    def __init__(self, paths: Sequence[Path], topology_path: Path | None, atoms: Atoms, readers: list[Reader]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        topology_path: Path | None,
+        atoms: Atoms,
+        readers: list[Reader],
+        conformers: Conformers,
+    ) -> None:
         self.paths, self.topology_path = tuple(paths), topology_path
         self._readers, self._lock = readers, threading.Lock()
         self._open: deque[Reader] = deque()
@@ -79,8 +87,10 @@ class FrameSource:
         is_real = atoms.element != VIRTUAL
         self._rows = None if is_real.all() else np.flatnonzero(is_real)
         self.atoms = atoms if self._rows is None else atoms.select(self._rows)
-        self._marks: tuple[str, ...] = ()
+        self._has_alternatives = bool(conformers.labels)
+        self._marks: tuple[str, ...] = (f"altloc {conformers.altloc}",) if conformers.altloc else ()
         self._warnings = [f"{reader.path.name}: {reader.warning}" for reader in readers if reader.warning]
+        self._warnings += [conformers.warning] if conformers.warning else []
         self._warn_of_virtual_sites(atoms)
         self.cell = self._first_cell()
 
@@ -128,7 +138,7 @@ class FrameSource:
         part = copy.copy(self)
         part.atoms = self.atoms.select(rows)
         part._rows = rows if self._rows is None else self._rows[rows]
-        part._marks = (*self._marks, f"rows {hashlib.sha256(rows.astype('<i8')).hexdigest()}")
+        part._marks = (*self._marks, f"rows {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}")
         return part
 
     def origin(self, frame: int) -> tuple[str, int]:
@@ -198,10 +208,11 @@ class FrameSource:
     def _checked(self, positions: np.ndarray, file: int, local: int) -> np.ndarray:
         """The selected atoms of frames, which must be numbers; of the others nothing is asked."""
         if positions.shape[1] != self._n_sites:
+            other = ", or another alternative conformer" if self._has_alternatives else ""
             raise BadInput(
                 f"The frames have {positions.shape[1]} atoms but the topology has {self._n_sites}",
                 where=self.paths[file],
-                advice="Choose the topology this trajectory was made with",
+                advice=f"Choose the topology this trajectory was made with{other}",
             )
         if self._rows is not None:
             positions = positions[:, self._rows]
@@ -242,7 +253,9 @@ class FrameSource:
         return int(self._ends[file - 1]) if file else 0
 
 
-def open_frames(paths: Sequence[str | os.PathLike[str]], topology: str | os.PathLike[str] | None = None) -> FrameSource:
+def open_frames(
+    paths: Sequence[str | os.PathLike[str]], topology: str | os.PathLike[str] | None = None, *, altloc: str = ""
+) -> FrameSource:
     """Open trajectory files as one row of frames.
 
     Parameters
@@ -251,11 +264,15 @@ def open_frames(paths: Sequence[str | os.PathLike[str]], topology: str | os.Path
         Trajectories of the same atoms: xtc, trr, dcd, NetCDF, HDF5, GRO, PDB and mmCIF with models, dtr and others.
     topology : path, optional
         PDB, mmCIF, GRO, PSF, prmtop, HDF5 or mol2 file with the atoms; not needed when the trajectory has them.
+    altloc : str
+        Label of the alternative conformer to take of residues of PDB and mmCIF files that have it. Of the others, and
+        of all when it is empty, the conformer with the most occupied atom in the topology (its first model) is taken.
 
     Raises
     ------
     BadInput
-        A file that is missing, empty, damaged, of unknown format or of other atoms, or a topology that is needed.
+        A file that is missing, empty, damaged, of unknown format or of other atoms, a topology that is needed, or an
+        alternative conformer that no residue has.
     """
     files = [require_input(path) for path in paths]
     if not files:
@@ -267,10 +284,20 @@ def open_frames(paths: Sequence[str | os.PathLike[str]], topology: str | os.Path
             where=files[0],
             advice="Give a topology (PDB, GRO, PSF, prmtop)",
         )
-    atoms = read_topology(place or files[0])
+    conformers = Conformers(altloc)
+    atoms = read_topology(place or files[0], conformers)
     if not (atoms.element != VIRTUAL).any():
         raise BadInput("There are no atoms in this topology", where=place or files[0])
-    return FrameSource(files, place, atoms, [_closed(open_reader(file, len(atoms))) for file in files])
+    readers = [_closed(open_reader(file, len(atoms), conformers)) for file in files]
+    _require_conformer(conformers, place or files[0])
+    return FrameSource(files, place, atoms, readers, conformers)
+
+
+def _require_conformer(conformers: Conformers, topology: Path) -> None:
+    labels = conformers.labels
+    if conformers.altloc and conformers.altloc not in labels:
+        there = f"there are {', '.join(labels)}" if labels else "no atom has alternatives"
+        raise BadInput(f"There is no alternative conformer '{conformers.altloc}': {there}", where=topology)
 
 
 def real_cell(parameters: np.ndarray, n_atoms: int) -> gemmi.UnitCell | None:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mdweights_core.errors import BadInput
+from mdweights_core.io.atom_records import Conformers
 from mdweights_core.io.atoms import Atoms, make_atoms, symbol_despite_mass
 from mdweights_core.io.files import require_file
 from mdweights_core.io.text_frames import CifModels, GroFrames, PdbModels
@@ -67,8 +68,8 @@ def has_topology(path: Path) -> bool:
     return _extension(path) in (*_PDB, *_CIF, ".gro", *_HDF5)
 
 
-def read_topology(path: Path) -> Atoms:
-    """Atoms of a topology, virtual sites included.
+def read_topology(path: Path, conformers: Conformers) -> Atoms:
+    """Atoms of a topology, virtual sites included; it settles the conformers of its residues.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def read_topology(path: Path) -> Atoms:
         When the format is not one of atoms, or the file cannot be read.
     """
     extension = _extension(path)
-    if (text := _text_frames(path, extension)) is not None:
+    if (text := _text_frames(path, extension, conformers)) is not None:
         return text.atoms()
     if extension not in _TOPOLOGIES:
         raise BadInput(
@@ -93,7 +94,7 @@ def read_topology(path: Path) -> Atoms:
         return _atoms_of(topology, by_mass=extension == ".psf")
 
 
-def open_reader(path: Path, n_atoms: int) -> Reader:
+def open_reader(path: Path, n_atoms: int, conformers: Conformers) -> Reader:
     """The reader that fits the file, by its extension.
 
     Raises
@@ -102,7 +103,7 @@ def open_reader(path: Path, n_atoms: int) -> Reader:
         When the format is unknown or the file cannot be read.
     """
     extension = _extension(path)
-    if (text := _text_frames(path, extension)) is not None:
+    if (text := _text_frames(path, extension, conformers)) is not None:
         return _TextReader(path, text)
     if extension not in (*_BINARY, *_TEXT):
         raise BadInput(
@@ -289,11 +290,11 @@ def _atoms_of(topology: Any, by_mass: bool) -> Atoms:
     )
 
 
-def _text_frames(path: Path, extension: str) -> PdbModels | CifModels | GroFrames | None:
+def _text_frames(path: Path, extension: str, conformers: Conformers) -> PdbModels | CifModels | GroFrames | None:
     if extension in _PDB:
-        return PdbModels(path)
+        return PdbModels(path, conformers)
     if extension in _CIF:
-        return CifModels(path)
+        return CifModels(path, conformers)
     return GroFrames(path) if extension == ".gro" else None
 
 

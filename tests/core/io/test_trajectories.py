@@ -172,19 +172,6 @@ def test_each_model_may_have_its_own_cell(tmp_path):
     assert chunk.cells[:, 0].tolist() == [20.0, 20.5]
 
 
-def test_conformers_are_chosen_model_by_model(tmp_path):
-    def model(occupancy: float) -> str:
-        lines = [PDB.format(1, " N", "", "SER", "A", 1, 0, 0, 0, 1, 0, "N")]
-        for label, x, share in (("A", 1.0, occupancy), ("B", 2.0, 1 - occupancy)):
-            lines.append(PDB.format(2, " CA", label, "SER", "A", 1, x, 0, 0, share, 0, "C"))
-            lines.append(PDB.format(3, " CB", label, "SER", "A", 1, x, 1, 0, share, 0, "C"))
-        return "MODEL        1\n" + "".join(lines) + "ENDMDL\n"
-
-    source = open_frames([write(tmp_path / "alt.pdb", model(0.6) + model(0.5) + model(0.3))])
-    assert source.atoms.name.tolist() == ["N", "CA", "CB"]
-    assert [source.positions(frame)[1, 0] for frame in range(3)] == [1.0, 1.0, 2.0]
-
-
 def test_atoms_keep_the_order_of_the_file_when_numbers_repeat(tmp_path):
     """In big boxes residue numbers start again, in the same chain."""
     lines = [PDB.format(i % 100000, " O", "", "HOH", "W", i % 10, i * 0.5, 0, 0, 1, 0, "O") for i in range(25)]
