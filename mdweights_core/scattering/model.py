@@ -71,23 +71,36 @@ class FrameModel:
         solvent = Solvent(settings.k_sol, settings.b_sol, repeats) if settings.solvent == "mask" else None
         return cls(scatterers, lattice, settings.radiation, settings.relative_error, symmetry, solvent)
 
-    def engine(self, n_threads: int | None = None) -> FrameEngine:
-        """Make what computes frames, for `n_threads` threads of this process (by default all it may use).
+    def engine(
+        self, n_threads: int | None = None, device: str = "cpu", positions: np.ndarray | None = None
+    ) -> FrameEngine:
+        """Make what computes frames in this process.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            By default all this process may use.
+        device : str
+            ``"cpu"``, ``"gpu"``, or ``"auto"`` for the faster one.
+        positions : float [n_atoms, 3], optional
+            A frame to try them with.
 
         Raises
         ------
         BadInput
-            An element that does not scatter, or reflections that do not fit in memory.
+            An element that does not scatter, reflections that do not fit in memory, or a GPU that is not there.
         """
-        from mdweights_core.scattering.structure_factors import ScatteringEngine
+        from mdweights_core.scattering.device import fastest_engine
 
-        atoms = ScatteringEngine(
+        atoms = fastest_engine(
             self.scatterers,
             self.lattice,
             radiation=self.radiation,
             symmetry=self.symmetry,
             relative_error=self.relative_error,
             n_threads=n_threads,
+            device=device,
+            positions=positions,
         )
         return FrameEngine(atoms, self._bulk_solvent())
 
