@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mdweights_core.crystal.volume import ReciprocalVolume, Slice
     from mdweights_core.errors import MdweightsError
-    from mdweights_core.io.mtz import MtzSummary
+    from mdweights_core.io.map_contents import MapSummary
     from mdweights_core.io.trajectories import Atoms, FrameSource
     from mdweights_core.project import Project
 
@@ -37,7 +37,7 @@ class Volumes:
 class MapReading:
     """A map file: what it holds and, where it could be read as a map, its volumes."""
 
-    summary: MtzSummary
+    summary: MapSummary
     n_used: int = 0
     d_range: tuple[float, float] = (float("nan"), float("nan"))
     volumes: Volumes | None = None

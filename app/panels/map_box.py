@@ -24,7 +24,7 @@ from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
 
 if TYPE_CHECKING:
-    from mdweights_core.io.mtz import MtzSummary
+    from mdweights_core.io.map_contents import MapSummary
 
 EMPTY = "No map yet. Drop an MTZ with diffuse intensities anywhere on the window, or press Open map."
 INTENSITY_TYPES, SIGMA_TYPES, FREE_TYPES = "JKFGR", "QLM", "I"
@@ -113,7 +113,7 @@ class MapBox(QGroupBox):
         self.space_group.editingFinished.connect(self._on_symmetry)
         self.reindex.editingFinished.connect(self._on_symmetry)
 
-    def _fill_columns(self, summary: MtzSummary) -> None:
+    def _fill_columns(self, summary: MapSummary) -> None:
         guesses = {"column": summary.intensity, "sigma_column": summary.sigma, "free_column": summary.free}
         kinds = {"column": INTENSITY_TYPES, "sigma_column": SIGMA_TYPES, "free_column": FREE_TYPES}
         for key, combo in self.columns.items():

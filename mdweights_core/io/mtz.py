@@ -6,68 +6,23 @@ Frames of a simulation are read by `read_frame` and files written by `write_mtz`
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
 
-import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
-from mdweights_core.crystal.laue import hkl_key
+from mdweights_core.crystal.lattice import DiffuseMap
 from mdweights_core.crystal.reindex import reindex as reindexed
 from mdweights_core.errors import BadInput
 from mdweights_core.io import mtz_guess as guess
 from mdweights_core.io.files import file_fingerprint
+from mdweights_core.io.map_contents import MapSummary, known_sigma, refuse_repeats, resolution, summarise
 from mdweights_core.io.mtz_file import Column, MtzContents, listing, open_mtz
 from mdweights_core.io.mtz_frames import read_frame
 from mdweights_core.io.mtz_write import MtzColumn, write_mtz
 
-__all__ = ["ColumnSummary", "MtzColumn", "MtzSummary", "describe_mtz", "read_diffuse_map", "read_frame", "write_mtz"]
+__all__ = ["MtzColumn", "describe_mtz", "read_diffuse_map", "read_frame", "write_mtz"]
 
 
-@dataclass(frozen=True)
-class ColumnSummary:
-    """One column: how many numbers are present and between which limits (NaN when none is)."""
-
-    label: str
-    type: str
-    dataset: str
-    n_present: int
-    minimum: float
-    maximum: float
-
-
-@dataclass(frozen=True)
-class MtzSummary:
-    """What an MTZ file holds, and which columns would be taken from it.
-
-    Attributes
-    ----------
-    cell, space_group : gemmi.UnitCell or None, gemmi.SpaceGroup or None
-        None when the file does not tell.
-    d_min, d_max : float
-        Resolution limits in angstrom, without the origin; NaN without a cell.
-    intensity, sigma, free, frame_pair : str or None
-        Labels that `read_diffuse_map` and `read_frame` take unless told otherwise; None where there is no clear one.
-    """
-
-    path: Path
-    title: str
-    cell: gemmi.UnitCell | None
-    space_group: gemmi.SpaceGroup | None
-    n_reflections: int
-    d_min: float
-    d_max: float
-    columns: tuple[ColumnSummary, ...]
-    is_unmerged: bool
-    history: tuple[str, ...]
-    intensity: str | None
-    sigma: str | None
-    free: str | None
-    frame_pair: tuple[str, str] | None
-
-
-def describe_mtz(path: str | os.PathLike[str]) -> MtzSummary:
+def describe_mtz(path: str | os.PathLike[str]) -> MapSummary:
     """List what an MTZ file holds: cell, space group, resolution, columns, and a guess of which ones are meant.
 
     Raises
@@ -81,8 +36,8 @@ def describe_mtz(path: str | os.PathLike[str]) -> MtzSummary:
     sigma = guess.guess_sigma(choices, intensity) if intensity else None
     free = guess.guess_free(choices)
     cell = contents.cell_of(intensity)
-    d_min, d_max = _resolution(contents, cell)
-    return MtzSummary(
+    d_min, d_max = resolution(contents.hkl, cell)
+    return MapSummary(
         path=contents.path,
         title=contents.title,
         cell=cell,
@@ -90,7 +45,9 @@ def describe_mtz(path: str | os.PathLike[str]) -> MtzSummary:
         n_reflections=len(contents.hkl),
         d_min=d_min,
         d_max=d_max,
-        columns=tuple(_summary(contents, column) for column in contents.columns),
+        columns=tuple(
+            summarise(column.label, column.type, column.dataset, contents.values(column)) for column in contents.columns
+        ),
         is_unmerged=contents.is_unmerged,
         history=contents.history,
         intensity=intensity.label if intensity else None,
@@ -145,7 +102,7 @@ def read_diffuse_map(
     values = _intensities(contents, source)
     measured = ~np.isnan(values)
     lattice = everything.select(measured)
-    _refuse_repeats(contents, lattice)
+    refuse_repeats(lattice, contents.path)
     sigma, sigma_note = _sigma(contents, source, sigma_column, measured)
     free, free_note = _free(contents, free_column, measured)
     result = DiffuseMap(
@@ -166,21 +123,6 @@ def read_diffuse_map(
         },
     )
     return reindexed(result, reindex) if reindex else result
-
-
-def _summary(contents: MtzContents, column: Column) -> ColumnSummary:
-    values = contents.values(column)
-    present = values[np.isfinite(values)]
-    limits = (float(present.min()), float(present.max())) if len(present) else (np.nan, np.nan)
-    return ColumnSummary(column.label, column.type, column.dataset, len(present), *limits)
-
-
-def _resolution(contents: MtzContents, cell: gemmi.UnitCell | None) -> tuple[float, float]:
-    if cell is None:
-        return np.nan, np.nan
-    d = MillerLattice(contents.hkl, cell, gemmi.SpaceGroup("P 1")).d_spacing
-    d = d[np.isfinite(d)]
-    return (float(d.min()), float(d.max())) if len(d) else (np.nan, np.nan)
 
 
 def _intensity_column(contents: MtzContents, label: str | None) -> Column:
@@ -225,20 +167,6 @@ def _intensities(contents: MtzContents, column: Column) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _refuse_repeats(contents: MtzContents, lattice: MillerLattice) -> None:
-    """A mean of unknown weights is no measurement: a map that lists a reflection twice was never merged."""
-    _, first, count = np.unique(hkl_key(lattice.hkl), return_index=True, return_counts=True)
-    repeated = first[count > 1]
-    if len(repeated):
-        h, k, l = lattice.hkl[repeated[0]]
-        others = f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else ""
-        raise BadInput(
-            f"The reflection {h} {k} {l} is listed more than once{others}",
-            where=contents.path,
-            advice="Merge the file first",
-        )
-
-
 def _sigma(
     contents: MtzContents, source: Column, label: str | None, measured: np.ndarray
 ) -> tuple[np.ndarray | None, str]:
@@ -249,13 +177,12 @@ def _sigma(
     sigma = contents.values(column)[measured].astype(np.float64)
     if source.type == "F":
         sigma = 2 * np.abs(contents.values(source)[measured]) * sigma
-    is_known = (sigma > 0) & (sigma < np.finfo(np.float32).max)
-    sigma = np.where(is_known, sigma, np.nan).astype(np.float32)
-    if np.isnan(sigma).all():
+    known = known_sigma(sigma)
+    if known is None:
         if given:
             raise BadInput(f"The column {label} holds no positive sigma", where=contents.path, advice="Leave it out")
         return None, f"none ({column.label} holds no positive number)"
-    return sigma, f"{column.label}, times 2 {source.label}" if source.type == "F" else column.label
+    return known, f"{column.label}, times 2 {source.label}" if source.type == "F" else column.label
 
 
 def _free(contents: MtzContents, label: str | None, measured: np.ndarray) -> tuple[np.ndarray | None, str]:

@@ -122,13 +122,7 @@ class MtzContents:
                 where=self.path,
                 advice="Give the space group, or write the file again with it",
             )
-        if not cell.is_compatible_with_spacegroup(group, 0.01):
-            sizes = " ".join(f"{number:.6g}" for number in cell_parameters(cell))
-            raise BadInput(
-                f"The unit cell {sizes} does not fit the space group {group.hm}",
-                where=self.path,
-                advice="Give the space group of the data" if space_group else _COPY_AGAIN,
-            )
+        require_fit(cell, group, self.path, "Give the space group of the data" if space_group else _COPY_AGAIN)
         return MillerLattice(self.hkl, cell, group)
 
     def require_merged(self) -> None:
@@ -154,6 +148,20 @@ def parse_space_group(name: str, cell: gemmi.UnitCell, path: Path | None = None)
     if group is None:
         raise BadInput(f"There is no space group called {name!r}", where=path, advice="Write it like P 21 21 21")
     return group
+
+
+def require_fit(cell: gemmi.UnitCell, group: gemmi.SpaceGroup, path: Path, advice: str) -> None:
+    """Raise BadInput when the cell does not have the symmetry of the space group within 1 %."""
+    if not cell.is_compatible_with_spacegroup(group, 0.01):
+        sizes = " ".join(f"{number:.6g}" for number in cell_parameters(cell))
+        raise BadInput(f"The unit cell {sizes} does not fit the space group {group.hm}", where=path, advice=advice)
+
+
+def is_usable_cell(cell: gemmi.UnitCell) -> bool:
+    """True for six numbers that make a cell."""
+    lengths, angles = np.split(np.array(cell_parameters(cell)), 2)
+    is_possible = (lengths > 0).all() and (angles > 0).all() and (angles < 180).all()
+    return bool(is_possible and cell.is_crystal() and np.isfinite(cell.volume) and cell.volume > 0)
 
 
 def open_mtz(path: str | os.PathLike[str]) -> MtzContents:
@@ -217,9 +225,7 @@ def _is_unmerged_mark(column: Column) -> bool:
 
 def _usable_cells(mtz: gemmi.Mtz) -> Iterator[tuple[int, gemmi.UnitCell]]:
     for key, cell in [(-1, mtz.cell), *((dataset.id, dataset.cell) for dataset in mtz.datasets)]:
-        lengths, angles = np.split(np.array(cell_parameters(cell)), 2)
-        is_possible = (lengths > 0).all() and (angles > 0).all() and (angles < 180).all()
-        if is_possible and cell.is_crystal() and np.isfinite(cell.volume) and cell.volume > 0:
+        if is_usable_cell(cell):
             yield key, cell
 
 

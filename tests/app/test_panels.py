@@ -23,12 +23,12 @@ from app.panels.map_box import MapBox
 from app.panels.status import JobStatus, ValidityLights, duration
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
-from mdweights_core.io.mtz import ColumnSummary, MtzSummary
+from mdweights_core.io.map_contents import ColumnSummary, MapSummary
 from mdweights_core.jobs import Progress
 from mdweights_core.weights.settings import FitSettings
 
 
-def summary(**changes: object) -> MtzSummary:
+def summary(**changes: object) -> MapSummary:
     columns = [("IDIFF", "J"), ("SIGIDIFF", "Q"), ("FreeR_flag", "I"), ("H", "H"), ("FC", "F")]
     fields = {
         "path": Path("/data/map.mtz"),
@@ -46,7 +46,7 @@ def summary(**changes: object) -> MtzSummary:
         "free": None,
         "frame_pair": None,
     }
-    return MtzSummary(**{**fields, **changes})  # type: ignore[arg-type]
+    return MapSummary(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
