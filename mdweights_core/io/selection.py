@@ -141,6 +141,15 @@ def is_water(atoms: Atoms) -> np.ndarray:
     return np.array([_kind(str(name)).is_water for name in names], dtype=bool)[kind]
 
 
+def anchor_atoms(atoms: Atoms) -> np.ndarray:
+    """Rows of the atoms that tell the drift: CA, else what is neither hydrogen nor solvent, else all; int [n]."""
+    alpha = (atoms.name == "CA") & (atoms.element == "C")
+    if alpha.any():
+        return np.flatnonzero(alpha)
+    solid = ~np.isin(atoms.element, ("H", "D")) & ~np.isin(atoms.residue_name, list(SOLVENT))
+    return np.flatnonzero(solid) if solid.any() else np.arange(len(atoms))
+
+
 def _atoms_of(atoms: Atoms) -> list[_Atom]:
     """The atoms one by one, made once: the window asks with every key that is pressed."""
     described = _described.get(atoms)

@@ -7,7 +7,8 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
 from mdweights_core.errors import BadInput
-from mdweights_core.io.atoms import SOLVENT, Atoms
+from mdweights_core.io.atoms import Atoms
+from mdweights_core.io.selection import anchor_atoms
 from mdweights_core.scattering.structure_factors import fractional
 
 _NOTICEABLE, _SAME, _GROSS = 0.001, 0.005, 0.02  # differences of a box from the cell
@@ -115,15 +116,6 @@ class DriftTracker:
             drift = drift + (rest - np.round(rest)).mean(axis=0)
         self._drift = drift
         return drift.copy()
-
-
-def anchor_atoms(atoms: Atoms) -> np.ndarray:
-    """Rows of the atoms that tell the drift: CA, else what is neither hydrogen nor solvent, else all; int [n]."""
-    alpha = (atoms.name == "CA") & (atoms.element == "C")
-    if alpha.any():
-        return np.flatnonzero(alpha)
-    solid = ~np.isin(atoms.element, ("H", "D")) & ~np.isin(atoms.residue_name, list(SOLVENT))
-    return np.flatnonzero(solid) if solid.any() else np.arange(len(atoms))
 
 
 def _divided(box: np.ndarray, repeats: np.ndarray) -> np.ndarray:
