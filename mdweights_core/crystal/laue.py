@@ -7,12 +7,14 @@ image (`LaueGroups.p1`) and only the variance over frames is averaged.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.errors import BadInput
 
 
 def laue_rotations(space_group: gemmi.SpaceGroup) -> np.ndarray:
@@ -36,6 +38,18 @@ def hkl_key(hkl: np.ndarray) -> np.ndarray:
     return (h[..., 0] << 42) + (h[..., 1] << 21) + h[..., 2]
 
 
+def hkl_of_key(key: np.ndarray) -> np.ndarray:
+    """The reflections of `hkl_key`: int64 [...] -> int32 [..., 3]."""
+    l = _low_bits(key)
+    k = _low_bits((key - l) >> 21)
+    return np.stack([(key - l - (k << 21)) >> 42, k, l], axis=-1).astype(np.int32)
+
+
+def _low_bits(key: np.ndarray) -> np.ndarray:
+    """The last 21 bits as a number with a sign."""
+    return ((key + (1 << 20)) & ((1 << 21) - 1)) - (1 << 20)
+
+
 def images(hkl: np.ndarray, space_group: gemmi.SpaceGroup) -> np.ndarray:
     """All images of each reflection under the Laue class, int32 [n_op, n_hkl, 3], repeated on special positions."""
     return np.einsum("ni,oij->onj", np.asarray(hkl, dtype=np.int64), laue_rotations(space_group)).astype(np.int32)
@@ -43,16 +57,31 @@ def images(hkl: np.ndarray, space_group: gemmi.SpaceGroup) -> np.ndarray:
 
 def representatives(hkl: np.ndarray, space_group: gemmi.SpaceGroup) -> np.ndarray:
     """The image that stands for each reflection's group (the largest by h, k, l): int32 [n_hkl, 3]."""
-    every = images(hkl, space_group)
-    best = np.argmax(hkl_key(every), axis=0)
-    return every[best, np.arange(every.shape[1])]
+    best = np.zeros(len(hkl), dtype=np.int64)
+    for keys in _half_keys(hkl, space_group):
+        np.maximum(best, keys, out=best)
+    return hkl_of_key(best)
+
+
+def _half_keys(hkl: np.ndarray, space_group: gemmi.SpaceGroup) -> Iterator[np.ndarray]:
+    """Keys int64 [n_hkl] of the images under one rotation after the other, of each Friedel pair the larger.
+
+    One at a time, as fine maps have millions of reflections and a cubic group 24 such rotations. The key of h R is
+    linear in h, too.
+    """
+    h, k, l = np.asarray(hkl, dtype=np.int64).T.copy()
+    for rotation in laue_rotations(space_group)[::2]:  # R is followed by -R
+        along_h, along_k, along_l = hkl_key(rotation)
+        yield np.abs(along_h * h + along_k * k + along_l * l)
 
 
 def in_asu(hkl: np.ndarray, space_group: gemmi.SpaceGroup) -> np.ndarray:
     """Each reflection moved into gemmi's (CCP4) reciprocal asymmetric unit, for files: int32 [n_hkl, 3]."""
-    asu = gemmi.ReciprocalAsu(space_group)
-    operations = space_group.operations()
-    return np.array([asu.to_asu(list(map(int, h)), operations)[0] for h in hkl], dtype=np.int32).reshape(-1, 3)
+    mtz = gemmi.Mtz(with_base=True)  # it moves a whole table at once
+    mtz.spacegroup = space_group
+    mtz.set_data(np.asarray(hkl, dtype=np.float32).reshape(-1, 3))
+    mtz.ensure_asu()
+    return np.asarray(mtz.make_miller_array(), dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,17 +118,41 @@ class LaueGroups:
 
 
 def laue_groups(lattice: MillerLattice) -> LaueGroups:
-    """Group the reflections of `lattice` (an asymmetric unit, P1 or anything between) by its Laue class."""
-    unique = np.unique(representatives(lattice.hkl, lattice.space_group), axis=0)
-    half = friedel_half(images(unique, lattice.space_group))
-    key = hkl_key(half)  # [n_op, n_group]
-    p1_key, first = np.unique(key, return_index=True)
-    p1 = MillerLattice(half.reshape(-1, 3)[first], lattice.cell, gemmi.SpaceGroup("P 1"), lattice.ndiv)
+    """Group the reflections of `lattice` (an asymmetric unit, P1 or anything between) by its Laue class.
+
+    Raises
+    ------
+    BadInput
+        When images of reflections lie between the points of the divided lattice.
+    """
+    _require_even_division(lattice)
+    unique = hkl_of_key(_distinct(hkl_key(representatives(lattice.hkl, lattice.space_group))))
+    key = np.stack(list(_half_keys(unique, lattice.space_group)))  # [n_op, n_group]
+    p1_key = _distinct(key)
     return LaueGroups(
         lattice=MillerLattice(unique, lattice.cell, lattice.space_group, lattice.ndiv),
-        p1=p1,
+        p1=MillerLattice(hkl_of_key(p1_key), lattice.cell, gemmi.SpaceGroup("P 1"), lattice.ndiv),
         copies=_unique_per_column(np.searchsorted(p1_key, key).astype(np.int32)),
     )
+
+
+def _distinct(keys: np.ndarray) -> np.ndarray:
+    """The different keys, rising: for millions of them a sort is several times faster than the hashes of NumPy."""
+    ordered = np.sort(keys, axis=None)
+    return ordered[np.diff(ordered, prepend=-1) > 0]  # keys of a Friedel half are not negative
+
+
+def _require_even_division(lattice: MillerLattice) -> None:
+    """Refuse axes that the rotations mix but that are not divided alike: images would fall beside the lattice."""
+    ndiv = np.array(lattice.ndiv)
+    mixed = np.any(laue_rotations(lattice.space_group) != 0, axis=0)
+    if np.any(mixed & (ndiv[:, None] != ndiv)):
+        divisions = ", ".join(map(str, lattice.ndiv))
+        raise BadInput(
+            f"Axes divided by {divisions} do not have the symmetry {laue_class(lattice.space_group)}: images of "
+            "reflections lie between the points of this lattice",
+            advice="Divide equivalent axes alike, or take the map as P 1",
+        )
 
 
 def friedel_half(hkl: np.ndarray) -> np.ndarray:

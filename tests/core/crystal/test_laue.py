@@ -14,12 +14,14 @@ from mdweights_core.crystal.laue import (
     friedel_half,
     group_of,
     hkl_key,
+    hkl_of_key,
     images,
     in_asu,
     laue_groups,
     laue_rotations,
     representatives,
 )
+from mdweights_core.errors import BadInput
 
 GROUPS = [
     "P 1",
@@ -127,3 +129,43 @@ def test_find_rows_says_what_is_absent():
     table = np.array([[1, 0, 0], [0, -2, 3], [0, 0, 5]])
     np.testing.assert_array_equal(find_rows(np.array([[0, 0, 5], [1, 1, 1], [1, 0, 0]]), table), [2, -1, 0])
     np.testing.assert_array_equal(find_rows(np.array([[0, 0, 5]]), np.zeros((0, 3), dtype=int)), [-1])
+
+
+@given(st.lists(st.tuples(*[st.integers(-(2**20) + 1, 2**20 - 1)] * 3), min_size=1, max_size=30))
+def test_keys_order_reflections_and_can_be_undone(indices):
+    hkl = np.array(indices, dtype=np.int32)
+    np.testing.assert_array_equal(hkl_of_key(hkl_key(hkl)), hkl)
+    assert [indices[i] for i in np.argsort(hkl_key(hkl), kind="stable")] == sorted(indices)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_asymmetric_unit_is_gemmis(name):
+    """One by one, as gemmi tells them."""
+    group = gemmi.SpaceGroup(name)
+    asu, operations = gemmi.ReciprocalAsu(group), group.operations()
+    moved = in_asu(_block(), group)
+    assert moved.tolist() == [asu.to_asu(h, operations)[0] for h in _block().tolist()]
+
+
+@pytest.mark.parametrize("ndiv", [(1, 1, 1), (2, 2, 2), (2, 2, 3), (4, 2, 2), (2, 3, 2), (2, 3, 4)])
+def test_lattices_that_are_divided_unevenly_are_refused(ndiv):
+    """Brute force over every setting in use: a rotated true index is, or is not, a point of the divided lattice."""
+    table = {str(laue_rotations(group).tolist()): group for group in gemmi.spacegroup_table()}
+    for group in table.values():
+        step = laue_rotations(group) / np.array(ndiv)[:, None] * np.array(ndiv)  # of the images of 1/n 0 0, 0 1/n 0...
+        lattice = MillerLattice(np.eye(3), gemmi.UnitCell(50, 50, 50, 90, 90, 90), group, ndiv)
+        if np.allclose(step, np.rint(step)):
+            images_there = laue_groups(lattice).p1.index
+            every = (lattice.index @ laue_rotations(group)).reshape(-1, 3)
+            found = {tuple(h) for h in np.round([*images_there, *-images_there], 6).tolist()}
+            assert {tuple(h) for h in np.round(every, 6).tolist()} == found
+        else:
+            with pytest.raises(BadInput, match="Divide equivalent axes alike"):
+                laue_groups(lattice)
+
+
+def test_groups_of_a_divided_lattice_have_one_resolution():
+    cell = gemmi.UnitCell(60, 60, 80, 90, 90, 120)
+    groups = laue_groups(MillerLattice(_block(), cell, gemmi.SpaceGroup("P 31 1 2"), (3, 3, 2)))
+    np.testing.assert_allclose(groups.average(groups.p1.inverse_d), groups.lattice.inverse_d, rtol=1e-12)
+    assert groups.p1.ndiv == groups.lattice.ndiv == (3, 3, 2)
