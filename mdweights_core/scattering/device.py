@@ -1,0 +1,198 @@
+"""Structure factors on a graphics card, and the choice between card and processor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.errors import BadInput
+from mdweights_core.scattering.model import Engine
+from mdweights_core.scattering.scatterers import Scatterers
+from mdweights_core.scattering.structure_factors import ScatteringEngine, _images, _strengths_and_shapes
+
+if TYPE_CHECKING:
+    import jax
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, Windows' Linux, AMD
+
+
+class DeviceEngine:
+    """`ScatteringEngine` on a device of JAX: one frame at a time, each with the whole device.
+
+    Parameters
+    ----------
+    scatterers, lattice, radiation, symmetry, relative_error
+        As for `ScatteringEngine`.
+    device : jax.Device, optional
+        By default JAX's own default.
+
+    Raises
+    ------
+    BadInput
+        As `ScatteringEngine`, and when the device fails or its memory is not enough.
+    """
+
+    n_workers = 1
+
+    def __init__(
+        self,
+        scatterers: Scatterers,
+        lattice: MillerLattice,
+        *,
+        radiation: str = "xray",
+        symmetry: gemmi.SpaceGroup | None = None,
+        relative_error: float = 1e-4,
+        device: jax.Device | None = None,
+    ) -> None:
+        import jax
+
+        from mdweights_core.scattering.nufft import DeviceTransform
+
+        self.n_atoms, self.n_hkl = len(scatterers), len(lattice)
+        self._ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
+        if not self.n_atoms or not self.n_hkl:
+            return
+        paired, shapes = _strengths_and_shapes(scatterers, lattice.inverse_d, radiation, relative_error / 2)
+        strengths = np.stack([paired.real, paired.imag], axis=1).reshape(-1, self.n_atoms)[: len(shapes)]
+        images, phases = _images(lattice, symmetry)
+        with _told_when_it_fails():
+            self._transform = DeviceTransform(
+                strengths, shapes, images, phases, relative_error / 2, device or jax.devices()[0]
+            )
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
+        if np.shape(positions) != (self.n_atoms, 3):
+            raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
+        if not self.n_atoms or not self.n_hkl:
+            return np.zeros(self.n_hkl, dtype=np.complex64)
+        with _told_when_it_fails():
+            return self._transform(np.asarray(positions, dtype=np.float64) / self._ndiv)
+
+
+def fastest_engine(
+    scatterers: Scatterers,
+    lattice: MillerLattice,
+    *,
+    radiation: str = "xray",
+    symmetry: gemmi.SpaceGroup | None = None,
+    relative_error: float = 1e-4,
+    n_threads: int | None = None,
+    device: str = "auto",
+    positions: np.ndarray | None = None,
+) -> Engine:
+    """The engine on the device asked for, or on the one that computes more frames per second.
+
+    Parameters
+    ----------
+    scatterers, lattice, radiation, symmetry, relative_error, n_threads
+        As for `ScatteringEngine`.
+    device : str
+        ``"cpu"``, ``"gpu"``, or ``"auto"``: both compute a frame, and whatever goes wrong with a GPU, now or in later
+        frames, the processor takes over.
+    positions : float [n_atoms, 3], optional
+        Fractional positions of that frame; by default atoms lie anywhere.
+
+    Raises
+    ------
+    BadInput
+        As `ScatteringEngine`; of ``"gpu"`` also when there is none, or it fails.
+    """
+    if device == "gpu":
+        return _on_gpu(scatterers, lattice, radiation=radiation, symmetry=symmetry, relative_error=relative_error)
+    on_cpu = ScatteringEngine(
+        scatterers,
+        lattice,
+        radiation=radiation,
+        symmetry=symmetry,
+        relative_error=relative_error,
+        n_threads=n_threads,
+    )
+    if device == "cpu" or not may_have_gpu():
+        return on_cpu
+    if positions is None:
+        positions = np.random.default_rng(0).random((len(scatterers), 3))
+    try:
+        on_gpu = _on_gpu(scatterers, lattice, radiation=radiation, symmetry=symmetry, relative_error=relative_error)
+        is_faster = _seconds(on_gpu, positions) < _seconds(on_cpu, positions)
+    except BadInput:
+        return on_cpu
+    return _EitherEngine(on_gpu, on_cpu) if is_faster else on_cpu
+
+
+def may_have_gpu() -> bool:
+    """True where a driver shows itself: asking JAX takes a second, which most machines are spared."""
+    return any(Path(driver).exists() for driver in _DRIVERS)
+
+
+class _EitherEngine:
+    """A card, until it fails; then the processor: a long run does not die of a card that something else fills."""
+
+    n_workers = 1
+
+    def __init__(self, on_gpu: DeviceEngine, on_cpu: ScatteringEngine) -> None:
+        self.n_atoms, self.n_hkl = on_cpu.n_atoms, on_cpu.n_hkl
+        self._chosen: Engine = on_gpu
+        self._on_cpu = on_cpu
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
+        try:
+            return self._chosen(positions)
+        except BadInput:
+            self._chosen = self._on_cpu
+            return self._chosen(positions)
+
+
+def _on_gpu(
+    scatterers: Scatterers,
+    lattice: MillerLattice,
+    *,
+    radiation: str,
+    symmetry: gemmi.SpaceGroup | None,
+    relative_error: float,
+) -> DeviceEngine:
+    return DeviceEngine(
+        scatterers, lattice, radiation=radiation, symmetry=symmetry, relative_error=relative_error, device=_first_gpu()
+    )
+
+
+def _first_gpu() -> jax.Device:
+    import jax
+
+    try:
+        return jax.devices("gpu")[0]
+    except RuntimeError as error:  # what JAX raises where it has no such platform, or its driver does not start
+        raise BadInput(
+            "No GPU can be used here", advice="Install its support with: pip install 'mdweights[gpu]', or use the CPU"
+        ) from error
+
+
+def _seconds(engine: Engine, positions: np.ndarray) -> float:
+    """Time per frame, frames side by side, without what is done only once."""
+    engine(positions)
+    begin = time.perf_counter()
+    engine(positions)
+    return (time.perf_counter() - begin) / engine.n_workers
+
+
+@contextmanager
+def _told_when_it_fails() -> Iterator[None]:
+    """Cards have less memory than the machine and drivers of their own, and JAX raises errors of its own for them."""
+    import jax
+
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        is_full = "RESOURCE_EXHAUSTED" in str(error)
+        reason = "is not enough for these atoms and reflections" if is_full else "failed"
+        raise BadInput(
+            f"The {'memory of the ' if is_full else ''}GPU {reason}", advice="Compute on the CPU, or use a larger d_min"
+        ) from error
