@@ -289,7 +289,7 @@ class SliceTriptych(PlotPanel):
             return
         d = observed.d_at(*self._hkl)
         texts = [
-            "{:d} {:d} {:d}".format(*self._hkl),
+            observed.label(*self._hkl),
             f"{d:.2f} \N{ANGSTROM SIGN}" if np.isfinite(d) else NOTHING,
             *(format_number(_value(plane, self._hkl)) for plane in (observed, calculated, difference, self._sigma)),
         ]

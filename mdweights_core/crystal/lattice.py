@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import gemmi
@@ -111,6 +111,12 @@ class DiffuseMap:
 def reciprocal_axes(cell: gemmi.UnitCell) -> np.ndarray:
     """Rows a*, b*, c* in the Cartesian frame of PDB files, 1/angstrom, float64 [3, 3]."""
     return np.array(cell.frac.mat.tolist(), dtype=float)
+
+
+def supercell(cell: gemmi.UnitCell, repeats: Sequence[int]) -> gemmi.UnitCell:
+    """The cell of that many cells along each axis: its whole indices are those of reciprocal axes divided so."""
+    a, b, c, *angles = cell_parameters(cell)
+    return gemmi.UnitCell(a * repeats[0], b * repeats[1], c * repeats[2], *angles)
 
 
 def cell_parameters(cell: gemmi.UnitCell) -> tuple[float, float, float, float, float, float]:

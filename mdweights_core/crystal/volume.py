@@ -1,4 +1,7 @@
-"""A dense block of reciprocal space and the plane sections a crystallographer looks at."""
+"""A dense block of reciprocal space and the plane sections a crystallographer looks at.
+
+Indices are whole numbers here: where reciprocal axes are divided, those of the cell that is as many times larger.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import reciprocal_axes
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, reciprocal_axes, supercell
 from mdweights_core.crystal.laue import LaueGroups, images
 
 ZONES = ("hk", "hl", "kl")
@@ -31,6 +34,9 @@ class Slice:
     origin : float64 [2]
         Where u = v = 0 lies in the plane, relative to the foot of the perpendicular from the origin hkl = 0.
     cell : gemmi.UnitCell
+        What the indices refer to: the crystal's cell times `ndiv`.
+    ndiv : (int, int, int)
+        Sub-divisions of the crystal's reciprocal axes.
     """
 
     zone: str
@@ -39,6 +45,7 @@ class Slice:
     axes: np.ndarray
     origin: np.ndarray
     cell: gemmi.UnitCell
+    ndiv: tuple[int, int, int] = (1, 1, 1)
 
     @property
     def u_max(self) -> int:
@@ -73,6 +80,10 @@ class Slice:
         """d spacing of a reflection, angstrom; infinite at the origin."""
         return float("inf") if h == k == l == 0 else float(self.cell.calculate_d([h, k, l]))
 
+    def label(self, h: int, k: int, l: int) -> str:
+        """The crystal's Miller indices as people read them: ``1 0 -2``, or ``0.5 0 -1`` where axes are divided."""
+        return " ".join(f"{i / n:.4g}" for i, n in zip((h, k, l), self.ndiv, strict=True))
+
     @property
     def _third(self) -> int:
         return 3 - _AXIS[self.zone[0]] - _AXIS[self.zone[1]]
@@ -95,10 +106,14 @@ class ReciprocalVolume:
     values : float32 [2 h_max + 1, 2 k_max + 1, 2 l_max + 1]
         NaN where not measured.
     cell : gemmi.UnitCell
+        What the indices refer to: the crystal's cell times `ndiv`.
+    ndiv : (int, int, int)
+        Sub-divisions of the crystal's reciprocal axes.
     """
 
     values: np.ndarray
     cell: gemmi.UnitCell
+    ndiv: tuple[int, int, int] = (1, 1, 1)
 
     @classmethod
     def from_groups(cls, groups: LaueGroups, values: np.ndarray) -> ReciprocalVolume:
@@ -108,7 +123,8 @@ class ReciprocalVolume:
         block = np.full(tuple(2 * limits + 1), np.nan, dtype=np.float32)
         place = every + limits
         block[place[..., 0], place[..., 1], place[..., 2]] = np.asarray(values, dtype=np.float32)
-        return cls(block, groups.lattice.cell)
+        ndiv = groups.lattice.ndiv
+        return cls(block, supercell(groups.lattice.cell, ndiv), ndiv)
 
     @property
     def limits(self) -> tuple[int, int, int]:
@@ -126,7 +142,7 @@ class ReciprocalVolume:
         else:
             plane = np.take(self.values, level + limit, axis=third).T  # u < v always, so .T puts v in rows
         axes, origin = _plane_geometry(self.cell, u, v, level)
-        return Slice(zone, level, np.ascontiguousarray(plane), axes, origin, self.cell)
+        return Slice(zone, level, np.ascontiguousarray(plane), axes, origin, self.cell, self.ndiv)
 
 
 def _plane_geometry(cell: gemmi.UnitCell, u: int, v: int, level: int) -> tuple[np.ndarray, np.ndarray]:

@@ -80,3 +80,21 @@ def test_angle_between_axes_is_the_reciprocal_angle():
 def test_a_level_outside_the_map_is_empty(measured):
     groups, values = measured
     assert np.isnan(ReciprocalVolume.from_groups(groups, values).slice("hk", 99).values).all()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_divided_lattice_is_drawn_to_scale(zone):
+    """Distances are those of the true indices h/n, which are also what people read."""
+    rng = np.random.default_rng(5)
+    lattice = MillerLattice(rng.integers(-6, 7, size=(200, 3)), CELLS["P 6"], gemmi.SpaceGroup("P 6"), (3, 3, 2))
+    groups = laue_groups(lattice)
+    plane = ReciprocalVolume.from_groups(groups, groups.lattice.inverse_d.astype(np.float32)).slice(zone, 1)
+    rows, columns = np.nonzero(np.isfinite(plane.values))
+    assert len(rows) > 10
+    for u, v in zip(columns - plane.u_max, rows - plane.v_max, strict=True):
+        in_plane = np.array([u, v]) @ plane.axes + plane.origin
+        inverse_d = np.hypot(np.linalg.norm(in_plane), plane.height)
+        hkl = plane.hkl_at(*(np.array([u, v]) @ plane.axes))
+        assert inverse_d == pytest.approx(plane.value_at(*hkl), rel=1e-5, abs=1e-6)
+        assert 1 / plane.d_at(*hkl) == pytest.approx(inverse_d, abs=1e-9)
+    assert plane.label(3, -1, 1) == "1 -0.3333 0.5"
