@@ -50,7 +50,7 @@ def require_file(path: str | os.PathLike[str]) -> Path:
         with path.open("rb") as stream:
             is_empty = not stream.read(1)
     except (OSError, ValueError) as error:
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path) from error
     if is_empty:
         raise BadInput("The file is empty", where=path, advice="Copy or make it again")
     return path
@@ -75,7 +75,7 @@ def file_fingerprint(path: str | os.PathLike[str]) -> str:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
             digest = hashlib.sha256(b"".join(_first_and_last(stream))).hexdigest()
     except OSError as error:
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path) from error
     return f"{status.st_size}-{status.st_mtime_ns}-{digest}"
 
 
@@ -170,7 +170,8 @@ def _first_and_last(stream: BinaryIO) -> Iterator[bytes]:
     yield stream.read(_MIB)
 
 
-def _unreadable(error: OSError | ValueError, path: Path) -> BadInput:
+def unreadable(error: OSError | ValueError, path: Path) -> BadInput:
+    """The sentence for what was met while `path` was read."""
     return BadInput(f"The file cannot be read ({_reason(error)})", where=path, advice="Check its name and permissions")
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_parameters
 from mdweights_core.crystal.laue import hkl_key
+from mdweights_core.crystal.merging import average_equivalents
+from mdweights_core.crystal.volume import ReciprocalVolume
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.mtz_file import INDEX_LIMIT, is_usable_cell, parse_space_group, require_fit
@@ -154,7 +156,11 @@ class MapContents:
         """
         used = self.cell or cell
         if used is None:
-            raise no_cell(self.path, self.kind)
+            raise BadInput(
+                f"A {self.kind} does not tell the unit cell{''.join(f' ({note})' for note in self.notes)}",
+                where=self.path,
+                advice=f"Give the cell and the space group of the data ({_COMMAND_LINE})",
+            )
         group = self.space_group if space_group is None else parse_space_group(space_group, used, self.path)
         if group is None:
             raise BadInput(
@@ -227,15 +233,6 @@ class MapContents:
         )
 
 
-def no_cell(path: Path, kind: str, hint: str = "") -> BadInput:
-    """The error of a file that tells no unit cell where none was given."""
-    return BadInput(
-        f"A {kind} does not tell the unit cell{hint}",
-        where=path,
-        advice=f"Give the cell and the space group of the data ({_COMMAND_LINE})",
-    )
-
-
 def summarise(label: str, kind: str, dataset: str, values: np.ndarray) -> ColumnSummary:
     """How many of `values` are present, and between which limits."""
     present = values[np.isfinite(values)]
@@ -271,6 +268,13 @@ def known_sigma(sigma: np.ndarray) -> np.ndarray | None:
     limit = np.finfo(np.float32).max
     is_known = (sigma > 0) & (sigma < limit)
     return np.where(is_known, sigma, np.nan).astype(np.float32) if is_known.any() else None
+
+
+def full_sphere(lattice: MillerLattice, values: np.ndarray) -> ReciprocalVolume:
+    """Values [n_hkl] with all that is equivalent to them: means over the Laue class, NaN rows left out."""
+    there = np.isfinite(values)
+    merged = average_equivalents(DiffuseMap(lattice.select(there), np.asarray(values)[there]))
+    return ReciprocalVolume.from_groups(merged.groups, merged.intensity)
 
 
 def measured_only(values: np.ndarray, masks: Sequence[float] = MASKS) -> np.ndarray:
