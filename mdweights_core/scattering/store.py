@@ -1,7 +1,9 @@
 """The store of structure factors F(frame, hkl) on disk: a zarr v3 group, chunked along frames and along reflections.
 
 Data comes to disk before the mark that says so: a frame is `finished` only when its chunks were written whole (each
-under another name, then renamed), so the store can be killed at any moment and opened again.
+under another name, then renamed), so the store can be killed at any moment and opened again. Chunks carry a checksum;
+frames of a chunk that is missing or broken lose their mark, and are the only ones to be computed again. Frames can be
+added at the end: one number in the header says how many there are, and is written last.
 """
 
 from __future__ import annotations
@@ -9,65 +11,50 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import gemmi
 import numpy as np
 import zarr
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
-from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import disk_problem, hold
+from mdweights_core.scattering.chunks import Chunks, store_bytes
+from mdweights_core.scattering.store_layout import (
+    NO_INDEX,
+    TABLE,
+    FrameTable,
+    array_of,
+    attributes_of,
+    column,
+    create_arrays,
+    frame_attributes,
+    frames_of_group,
+    lattice_of,
+    table_columns,
+)
+
+__all__ = [
+    "DamagedStore",
+    "FrameTable",
+    "StructureFactorStore",
+    "clear_way",
+    "frames_text",
+    "is_store",
+    "sole_writer",
+    "store_bytes",
+]
 
 FORMAT = "mdweights structure factors"
-SCHEMA = 1
+SCHEMA = 2  # 1 had no checksums, no digests and a fixed number of frames; it is read, but not gone on with
 _HEADER = "zarr.json"
-_CHUNK_BYTES = 8 * 2**20
-_ROW_BLOCK_BYTES = 128 * 2**20  # what a writer holds in memory: one chunk of frames, all reflections
-_TABLE = {"source_id": "int32", "index": "int32", "time": "float64", "drift": "float64", "cell": "float64"}
 
 
 class DamagedStore(BadInput):
     """A store that was ours and cannot be read any more."""
-
-
-@dataclass(frozen=True, eq=False)
-class FrameTable:
-    """Where each frame comes from and what was found in it.
-
-    Attributes
-    ----------
-    source : tuple of str
-        File of each frame.
-    index : int32 [T]
-        Number of the frame in its file, from 0.
-    time : float64 [T]
-        Simulation time in ps; NaN where unknown.
-    drift : float64 [T, 3]
-        Common translation against the first frame, angstrom; NaN where it was not looked for.
-    cell : float64 [T, 6]
-        The frame's own box, angstrom and degrees; NaN where the file has none.
-    """
-
-    source: tuple[str, ...]
-    index: np.ndarray
-    time: np.ndarray
-    drift: np.ndarray
-    cell: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    @classmethod
-    def blank(cls, source: Sequence[str], index: np.ndarray | Sequence[int]) -> FrameTable:
-        """A table of frames whose time, drift and cell are not known yet."""
-        n = len(source)
-        unknown = [np.full(shape, np.nan) for shape in ((n,), (n, 3), (n, 6))]
-        return cls(tuple(source), np.asarray(index, dtype=np.int32), *unknown)
 
 
 class StructureFactorStore:
@@ -81,21 +68,36 @@ class StructureFactorStore:
     frames : FrameTable
     finished : bool [T]
         Frames whose structure factors are on disk.
+    digests : uint8 [T, 16] or None
+        What tells the positions of finished frames from others; zeros where it was not kept, None in old stores.
     """
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path = path
         self._group = group
-        self._values = _array(group, "structure_factors")
-        self.lattice = _lattice_of(group)
-        self.frames = _frames_of(group)
-        self.finished = np.asarray(_array(group, "finished")[...], dtype=bool)
+        self._load()
+
+    def _load(self) -> None:
+        """Take from disk what is small; a damaged store raises ValueError or KeyError."""
+        self._values = array_of(self._group, "structure_factors").with_config({"write_empty_chunks": True})
+        self._chunks = Chunks(self.path / "structure_factors", self._values)
+        attributes = attributes_of(self._group)
+        if not attributes.get("ready"):
+            raise ValueError("never finished being created")
+        self._n_frames = int(attributes.get("n_frames", self._values.shape[0]))
+        self.lattice = lattice_of(self._group)
+        self.frames = frames_of_group(self._group, self._n_frames)
+        has_digests = "digest" in self._group
+        self.digests: np.ndarray | None = column(self._group, "digest", self._n_frames) if has_digests else None
+        self.finished = column(self._group, "finished", self._n_frames).astype(bool)
+        self._marked = self.finished.copy()
         self._check_shapes()
+        self._lose(self._chunks.missing(self._chunks.rows_of(np.flatnonzero(self.finished))))
 
     @property
     def n_frames(self) -> int:
         """Number of frames, finished or not."""
-        return int(self._values.shape[0])
+        return self._n_frames
 
     @property
     def n_hkl(self) -> int:
@@ -109,19 +111,30 @@ class StructureFactorStore:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What the store was made from: its key, its files, and under ``warnings`` what was said while making it."""
-        attributes = _attributes(self._group)
-        return {**self.key, **attributes.get("files", {}), "warnings": list(attributes.get("warnings", []))}
+        """What the store was made from: its key and its files.
+
+        Under ``warnings`` what was said while making it, under ``notes`` what happened to it, under ``measured_error``
+        the relative error of a frame against direct summation, where it was measured.
+        """
+        attributes = attributes_of(self._group)
+        said = {name: list(attributes.get(name, [])) for name in ("warnings", "notes")}
+        measured = {name: attributes[name] for name in ("measured_error",) if name in attributes}
+        return {**self.key, **attributes.get("files", {}), **measured, **said}
 
     @property
     def key(self) -> dict[str, Any]:
         """Everything the structure factors depend on: a store with an equal key need not be computed again."""
-        return dict(_attributes(self._group)["key"])
+        return dict(attributes_of(self._group)["key"])
 
     @property
     def frames_per_chunk(self) -> int:
         """Frames that share a file on disk; blocks of this size are written fastest."""
-        return int(self._values.chunks[0])
+        return self._chunks.rows
+
+    @property
+    def reflections_per_chunk(self) -> int:
+        """Reflections that share a file on disk; blocks that begin and end at multiples of it are read fastest."""
+        return self._chunks.columns
 
     def read(
         self, frames: slice | np.ndarray = slice(None), reflections: slice | np.ndarray = slice(None)
@@ -131,10 +144,15 @@ class StructureFactorStore:
         Raises
         ------
         DiskProblem
-            When the files cannot be read.
+            When files of finished frames are gone or broken. These frames are unfinished then.
         """
-        with _readable(self.path):
-            return np.asarray(self._values.oindex[_whole(frames), _whole(reflections)], dtype=np.complex64)
+        wanted = np.atleast_1d(np.arange(self._n_frames)[frames])
+        try:
+            self._refuse_missing(wanted)
+            rows = slice(*frames.indices(self._n_frames)) if isinstance(frames, slice) else wanted
+            return np.asarray(self._values.oindex[rows, _whole(reflections)], dtype=np.complex64)
+        except (OSError, ValueError, RuntimeError) as problem:
+            raise self._unreadable(wanted, problem) from problem
 
     def write(
         self,
@@ -144,6 +162,7 @@ class StructureFactorStore:
         time: np.ndarray | None = None,
         drift: np.ndarray | None = None,
         cell: np.ndarray | None = None,
+        digest: np.ndarray | None = None,
     ) -> None:
         """Write frames ``start, start + 1...`` and mark them finished once they are on disk.
 
@@ -153,6 +172,8 @@ class StructureFactorStore:
         block : complex64 [n, n_hkl]
         time, drift, cell : float64 [n], [n, 3], [n, 6], optional
             What was found in these frames, for the frame table.
+        digest : uint8 [n, 16], optional
+            What tells the frames' positions from others.
 
         Raises
         ------
@@ -161,20 +182,88 @@ class StructureFactorStore:
         """
         rows = slice(start, start + len(block))
         with _disk(self.path):
+            self._save_marks()
+            self._clear(rows)
             self._values[rows] = np.asarray(block, dtype=np.complex64)
-            self._flush(rows)
-            for name, values in (("time", time), ("drift", drift), ("cell", cell)):
+            self._chunks.flush(self._chunks.rows_of(np.arange(rows.start, rows.stop)))
+            for name, values in (("time", time), ("drift", drift), ("cell", cell), ("digest", digest)):
                 if values is not None:
-                    getattr(self.frames, name)[rows] = values
-                    _array(self._group, name)[rows] = values
-            finished = self.finished.copy()
-            finished[rows] = True
-            _array(self._group, "finished")[...] = finished
-        self.finished = finished
+                    self._column_here(name)[rows] = values
+                    array_of(self._group, name)[rows] = values
+            array_of(self._group, "finished")[rows] = np.ones(len(block), dtype=bool)
+        self.finished[rows] = self._marked[rows] = True
+
+    def verify(self) -> Generator[tuple[int, int], None, np.ndarray]:
+        """Read all finished frames and compare them with their checksums.
+
+        Yields
+        ------
+        int, int
+            Rows of chunks read, and how many there are.
+
+        Returns
+        -------
+        int [n]
+            Frames that are finished no more, because they are broken.
+
+        Raises
+        ------
+        DiskProblem
+            When that cannot be kept.
+        """
+        before = self._marked.copy()
+        chunk_rows = self._chunks.rows_of(np.flatnonzero(self.finished))
+        for done, row in enumerate(chunk_rows, start=1):
+            if not self._chunks.is_whole(row):
+                self._lose(np.array([row]))
+            yield done, len(chunk_rows)
+        with _disk(self.path):
+            self._chunks.remove_halves()
+            self._save_marks()
+        return np.flatnonzero(before & ~self.finished)
+
+    def extend(self, frames: FrameTable, key: Mapping[str, Any]) -> None:
+        """Add frames at the end, unfinished.
+
+        Parameters
+        ----------
+        frames : FrameTable
+            All frames, first those that are there already, perhaps from files of other names.
+        key : mapping
+            What the store is made from now.
+
+        Raises
+        ------
+        DiskProblem
+            When the disk does not take it; the store is as before then.
+        """
+        old, new = self._n_frames, len(frames)
+        table = table_columns(frames)
+        with _disk(self.path):
+            self._save_marks()
+            for name in ("structure_factors", *TABLE):
+                array = array_of(self._group, name)
+                array.resize((new, *array.shape[1:]))
+            for name, values in table.items():
+                first = 0 if name in ("source_id", "index") else old
+                array_of(self._group, name)[first:new] = values[first:]
+            self._group.attrs.update(frame_attributes(frames, key))
+        self._load()
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence on what happened to the store."""
+        with _disk(self.path):
+            self._group.attrs["notes"] = [*attributes_of(self._group).get("notes", []), sentence]
+
+    def remember_error(self, error: float) -> None:
+        """Keep the relative error that was measured against direct summation; of several the largest."""
+        known = attributes_of(self._group).get("measured_error", 0.0)
+        with _disk(self.path):
+            self._group.attrs["measured_error"] = max(float(error), known)
 
     def warn(self, sentences: Sequence[str]) -> None:
         """Keep sentences for the user with the store (each once)."""
-        known = list(_attributes(self._group).get("warnings", []))
+        known = list(attributes_of(self._group).get("warnings", []))
         new = [sentence for sentence in sentences if sentence not in known]
         if new:
             with _disk(self.path):
@@ -186,7 +275,7 @@ class StructureFactorStore:
             "trajectory": [str(path.absolute()) for path in trajectory],
             "topology": None if topology is None else str(topology.absolute()),
         }
-        if _attributes(self._group).get("files") != files:
+        if attributes_of(self._group).get("files") != files:
             with _disk(self.path):
                 self._group.attrs["files"] = files
 
@@ -220,14 +309,13 @@ class StructureFactorStore:
         clear_way(place)
         with _disk(place):
             group = zarr.create_group(place, zarr_format=3, attributes={"format": FORMAT, "schema": SCHEMA})
-            _create_arrays(group, lattice, frames)
+            create_arrays(group, lattice, frames)
             group.attrs.update(
                 {
                     "cell": list(cell_parameters(lattice.cell)),
                     "space_group": lattice.space_group.xhm(),
                     "ndiv": list(lattice.ndiv),
-                    "sources": list(dict.fromkeys(frames.source)),
-                    "key": json.loads(json.dumps(dict(key))),
+                    **frame_attributes(frames, key),
                     "ready": True,
                 }
             )
@@ -248,43 +336,72 @@ class StructureFactorStore:
             raise BadInput("This is not a store of structure factors", where=place)
         _refuse_newer(header, place)
         try:
-            store = cls(place, zarr.open_group(place, mode="r+"))
-            store._check_files()
-        except MdweightsError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as problem:
+            return cls(place, zarr.open_group(place, mode="r+"))
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError) as problem:
             raise _damaged(place) from problem
-        return store
 
     def _check_shapes(self) -> None:
         """Compare the arrays with each other; a damaged store raises ValueError."""
         n_frames, n_hkl = self._values.shape
-        table = self.frames
-        lengths = {len(table), len(table.index), len(table.time), len(table.drift), len(table.cell), len(self.finished)}
-        if lengths != {n_frames} or len(self.lattice) != n_hkl:
+        columns = (*vars(self.frames).values(), self.finished)
+        if n_frames < self._n_frames or {len(column) for column in columns} != {self._n_frames}:
             raise ValueError("arrays of different length")
+        if len(self.lattice) != n_hkl or (self.lattice.hkl == NO_INDEX).any():
+            raise ValueError("the indices are not there")
 
-    def _check_files(self) -> None:
-        """Every chunk of a finished frame must be there; a damaged store raises ValueError."""
-        rows = np.unique(np.flatnonzero(self.finished) // self.frames_per_chunk)
-        for file in self._chunk_files(rows):
-            if not file.exists():
-                raise ValueError(f"{file} is missing")
+    def _column_here(self, name: str) -> np.ndarray:
+        """The column of the table in memory that goes with the one on disk."""
+        return self.digests if name == "digest" and self.digests is not None else getattr(self.frames, name)
 
-    def _chunk_files(self, chunk_rows: np.ndarray | range) -> Iterator[Path]:
-        folder = self.path / "structure_factors" / "c"
-        n_columns = -(-self.n_hkl // int(self._values.chunks[1]))
-        return (folder / str(row) / str(column) for row in chunk_rows for column in range(n_columns))
+    def _lose(self, chunk_rows: np.ndarray) -> None:
+        """Take the mark from all frames of some rows of chunks, here; `_save_marks` does so on disk."""
+        self.finished[self._chunks.frames_of(chunk_rows, self._n_frames)] = False
 
-    def _flush(self, rows: slice) -> None:
-        """Wait until the chunks of these frames are on the disk itself."""
-        size = self.frames_per_chunk
-        for file in self._chunk_files(range(rows.start // size, -(-rows.stop // size))):
-            handle = os.open(file, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+    def _save_marks(self) -> None:
+        """Marks that were taken must be gone on disk before a chunk that was broken is there again."""
+        if (self._marked & ~self.finished).any():
+            array_of(self._group, "finished")[: self._n_frames] = self.finished
+            self._marked = self.finished.copy()
+
+    def _clear(self, rows: slice) -> None:
+        """Remove chunks without any finished frame: what is left in them may be broken, and would be read."""
+        for row in self._chunks.rows_of(np.arange(rows.start, rows.stop)):
+            if not self.finished[self._chunks.frames_of(np.array([row]), self._n_frames)].any():
+                self._chunks.remove(row)
+
+    def _refuse_missing(self, frames: np.ndarray) -> None:
+        """What is not there would be read as NaN."""
+        if len(self._chunks.missing(self._chunks.rows_of(frames[self.finished[frames]]))):
+            raise ValueError("files are missing or cut short")
+
+    def _unreadable(self, frames: np.ndarray, problem: Exception) -> DiskProblem:
+        """What to say when frames could not be read; broken ones lose their mark, so that they are done again."""
+        chunk_rows = self._chunks.rows_of(frames[self.finished[frames]])
+        broken = np.array([row for row in chunk_rows if not self._chunks.is_whole(row)], dtype=np.int64)
+        lost = self._chunks.frames_of(broken, self._n_frames)
+        lost = lost[self.finished[lost]]
+        if not len(lost):
+            what, advice = f"The structure factors cannot be read back ({problem})", "Look whether the disk is there"
+            return DiskProblem(what, where=self.path, advice=advice)
+        self._lose(broken)
+        with suppress(OSError):  # a store that may only be read stays as it is
+            self._save_marks()
+        return DiskProblem(
+            f"The structure factors of {frames_text(lost)} are damaged on disk",
+            where=self.path,
+            advice="Run predict again: only these are computed anew",
+        )
+
+
+def frames_text(frames: np.ndarray) -> str:
+    """Numbers of frames as people count them: ``frame 3``, ``frames 1 to 32 and 65 to 96``."""
+    runs = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
+    names = [str(run[0] + 1) if len(run) == 1 else f"{run[0] + 1} to {run[-1] + 1}" for run in runs]
+    if len(names) > 4:
+        names = [*names[:3], f"{len(frames) - sum(map(len, runs[:3]))} more"]
+    return ("frame " if len(frames) == 1 else "frames ") + " and ".join(
+        [", ".join(names[:-1]), names[-1]][len(names) == 1 :]
+    )
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:
@@ -354,63 +471,6 @@ def _refuse_newer(header: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _create_arrays(group: zarr.Group, lattice: MillerLattice, frames: FrameTable) -> None:
-    group.create_array(
-        "structure_factors",
-        shape=(len(frames), len(lattice)),
-        chunks=_chunks(len(frames), len(lattice)),
-        dtype="complex64",
-        compressors=None,  # noise does not compress
-        fill_value=complex(np.nan, np.nan),
-    )
-    sources = list(dict.fromkeys(frames.source))
-    source_id = np.array([sources.index(name) for name in frames.source], dtype=np.int32)
-    table = {"source_id": source_id, **{name: getattr(frames, name) for name in _TABLE if name != "source_id"}}
-    table["hkl"] = lattice.hkl
-    table["finished"] = np.zeros(len(frames), dtype=bool)
-    for name, values in table.items():
-        data = np.ascontiguousarray(values, dtype=_TABLE.get(name, values.dtype))
-        group.create_array(name, data=data, chunks=tuple(max(n, 1) for n in data.shape))
-
-
-def _chunks(n_frames: int, n_hkl: int) -> tuple[int, int]:
-    """Frames and reflections per chunk: some MB each, and never more frames than a writer can hold."""
-    rows = int(np.clip(_ROW_BLOCK_BYTES // (8 * max(n_hkl, 1)), 1, 32))
-    rows = max(1, min(rows, n_frames))
-    return rows, max(1, min(n_hkl, _CHUNK_BYTES // (8 * rows)))
-
-
-def _lattice_of(group: zarr.Group) -> MillerLattice:
-    attributes = _attributes(group)
-    if not attributes.get("ready"):
-        raise ValueError("never finished being created")
-    h, k, m = (int(n) for n in attributes["ndiv"])
-    return MillerLattice(
-        np.asarray(_array(group, "hkl")[...]),
-        gemmi.UnitCell(*attributes["cell"]),
-        gemmi.SpaceGroup(attributes["space_group"]),
-        (h, k, m),
-    )
-
-
-def _frames_of(group: zarr.Group) -> FrameTable:
-    table = {name: np.array(_array(group, name)[...]) for name in _TABLE}
-    sources = list(_attributes(group)["sources"])
-    source = tuple(sources[i] for i in table.pop("source_id"))
-    return FrameTable(source=source, **table)
-
-
-def _attributes(group: zarr.Group) -> dict[str, Any]:
-    return cast("dict[str, Any]", group.attrs.asdict())
-
-
-def _array(group: zarr.Group, name: str) -> zarr.Array:
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name} is not an array")
-    return array
-
-
 def _whole(rows: slice | np.ndarray) -> slice | np.ndarray:
     return rows if isinstance(rows, slice) else np.atleast_1d(np.asarray(rows))
 
@@ -419,17 +479,6 @@ def _damaged(path: Path) -> DamagedStore:
     return DamagedStore(
         "This store of structure factors is damaged", where=path, advice="Delete it and compute it again"
     )
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Say that the files of an open store are gone or spoilt."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise DiskProblem(
-            f"The structure factors cannot be read back ({problem})", where=path, advice="Compute them again"
-        ) from problem
 
 
 @contextmanager

@@ -13,9 +13,17 @@ import gemmi
 import numpy as np
 import pytest
 
+from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, clear_way, is_store
+from mdweights_core.scattering.store import (
+    FrameTable,
+    StructureFactorStore,
+    clear_way,
+    frames_text,
+    is_store,
+    store_bytes,
+)
 
 N_FRAMES, N_HKL = 40, 500
 KEY = {"input": "abc", "settings": {"b_iso": 0.0, "list": (1, 2)}}
@@ -74,7 +82,7 @@ def test_key_and_warnings_are_kept(store):
     store.warn(["two", "three"])
     again = StructureFactorStore.open(store.path)
     assert again.key == {"input": "abc", "settings": {"b_iso": 0.0, "list": [1, 2]}}
-    assert again.origin == {**again.key, "warnings": ["one", "two", "three"]}
+    assert again.origin == {**again.key, "warnings": ["one", "two", "three"], "notes": []}
 
 
 def test_finished_grows_frame_by_frame(store):
@@ -197,7 +205,7 @@ def test_a_newer_store_is_neither_opened_nor_replaced_silently(store):
         clear_way(store.path)
 
 
-@pytest.mark.parametrize("part", ["structure_factors/c/0/0", "hkl", "finished/zarr.json", "drift", "attributes"])
+@pytest.mark.parametrize("part", ["hkl", "hkl/c/0/0", "index/c/0", "finished/zarr.json", "drift", "attributes"])
 def test_a_damaged_store_is_one_sentence(store, part):
     store.write(0, block(N_FRAMES))
     if part == "attributes":
@@ -212,12 +220,152 @@ def test_a_damaged_store_is_one_sentence(store, part):
         StructureFactorStore.open(store.path)
 
 
-def test_a_chunk_cut_short_is_a_disk_problem(store):
+def spoil(chunk: Path, how: str) -> None:
+    content = bytearray(chunk.read_bytes())
+    if how == "missing":
+        chunk.unlink()
+    elif how == "flipped":
+        content[len(content) // 3] ^= 4
+        chunk.write_bytes(content)
+    else:
+        chunk.write_bytes(content[: 0 if how == "empty" else len(content) - 7])
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "short", "flipped"])
+def test_frames_of_a_broken_chunk_are_told_and_lose_their_mark(store, how):
+    """Whether it is noticed by reading, when the store is opened again or by looking through all of it."""
+    values = block(N_FRAMES)
+    store.write(0, values)
+    chunk = store.path / "structure_factors" / "c" / "1" / "0"
+    rows = store.frames_per_chunk
+    assert (rows, chunk.exists()) == (20, True)
+    spoil(chunk, how)
+    np.testing.assert_array_equal(store.read(slice(0, rows)), values[:rows])
+    looking = StructureFactorStore.open(store.path)
+    assert jobs.run(looking.verify()).tolist() == list(range(rows, N_FRAMES))
+    assert looking.finished.tolist() == [True] * rows + [False] * rows
+    with pytest.raises(DiskProblem, match=r"frames 21 to 40 are damaged on disk\. Run predict again"):
+        store.read(np.array([3, 30]), slice(5))
+    again = StructureFactorStore.open(store.path)
+    assert again.finished.tolist() == [True] * rows + [False] * rows
+    again.write(rows, values[rows : rows + 2])  # into what is left of the chunk
+    assert again.finished.sum() == rows + 2
+    np.testing.assert_array_equal(StructureFactorStore.open(store.path).read(slice(rows + 2)), values[: rows + 2])
+    assert jobs.run(again.verify()).tolist() == []
+
+
+def test_a_mark_taken_here_is_gone_on_disk_before_the_chunk_is_there_again(store):
+    values = block(N_FRAMES)
+    store.write(0, values)
+    (store.path / "structure_factors" / "c" / "0" / "0").unlink()
+    reopened = StructureFactorStore.open(store.path)
+    assert not reopened.finished[:20].any()
+    reopened.write(0, values[:3])
+    assert StructureFactorStore.open(store.path).finished.tolist() == [True] * 3 + [False] * 17 + [True] * 20
+
+
+def test_halves_of_files_are_removed(store):
+    store.write(0, block(4))
+    half = store.path / "structure_factors" / "c" / "0" / "0.123abc.partial"
+    half.write_bytes(b"half")
+    jobs.run(store.verify())
+    assert not half.exists()
+
+
+def test_names_of_frames():
+    assert frames_text(np.array([4])) == "frame 5"
+    assert frames_text(np.array([0, 1, 2, 7])) == "frames 1 to 3 and 8"
+    assert frames_text(np.arange(0, 20, 2)) == "frames 1, 3, 5 and 7 more"
+
+
+# --- more frames -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_new", [3, 2000])
+def test_frames_are_added_at_the_end(store, n_new):
+    values = block(N_FRAMES)
+    store.write(0, values, time=np.arange(40.0))
+    n = N_FRAMES + n_new
+    longer = FrameTable.blank(
+        ["a.xtc"] * 20 + ["moved.xtc"] * 20 + ["c.xtc"] * n_new, [*range(20), *range(20), *range(n_new)]
+    )
+    store.extend(longer, {"input": "more"})
+    for made in (store, StructureFactorStore.open(store.path)):
+        assert made.n_frames == n
+        assert made.finished.tolist() == [True] * N_FRAMES + [False] * n_new
+        assert made.frames.source == longer.source
+        np.testing.assert_array_equal(made.frames.index, longer.index)
+        np.testing.assert_array_equal(made.frames.time[:N_FRAMES], np.arange(40.0))
+        assert np.isnan(made.frames.time[N_FRAMES:]).all()
+        assert made.key == {"input": "more"}
+        np.testing.assert_array_equal(made.read(slice(N_FRAMES)), values)
+    store.write(N_FRAMES, block(n_new, seed=3))
+    np.testing.assert_array_equal(
+        StructureFactorStore.open(store.path).read(slice(N_FRAMES, None)), block(n_new, seed=3)
+    )
+
+
+def test_killed_while_frames_are_added_it_is_as_before(store, monkeypatch):
+    """The number of frames in the header is written last: longer arrays mean nothing yet."""
+    values = block(N_FRAMES)
+    store.write(0, values)
+    longer = FrameTable.blank(["a.xtc"] * 60, range(60))
+    with monkeypatch.context() as killed:
+        killed.setattr(
+            "mdweights_core.scattering.store.frame_attributes", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            store.extend(longer, KEY)
+    before = StructureFactorStore.open(store.path)
+    assert (before.n_frames, before.is_complete, before.key["input"]) == (N_FRAMES, True, "abc")
+    np.testing.assert_array_equal(before.read(), values)
+    before.extend(longer, KEY)
+    assert (before.n_frames, int(before.finished.sum())) == (60, N_FRAMES)
+
+
+def test_a_store_of_the_first_kind_is_still_read(tmp_path):
+    """As they were written: no checksums, no digests, tables in one chunk, the number of frames that of the arrays."""
+    import zarr
+
+    place, values, frames = tmp_path / "old", block(N_FRAMES), table()
+    group = zarr.create_group(place, zarr_format=3, attributes={"format": "mdweights structure factors", "schema": 1})
+    columns = {
+        "hkl": lattice().hkl,
+        "source_id": np.repeat([0, 1], 20).astype(np.int32),
+        "finished": np.arange(N_FRAMES) < 32,
+        **{name: getattr(frames, name) for name in ("index", "time", "drift", "cell")},
+    }
+    for name, data in columns.items():
+        group.create_array(name, data=data, chunks=data.shape)
+    made = group.create_array(
+        "structure_factors", shape=values.shape, chunks=(32, N_HKL), dtype="complex64", compressors=None
+    )
+    made[...] = values
+    group.attrs.update(
+        {
+            "cell": [30, 31, 32, 80, 90, 100],
+            "space_group": "P 1",
+            "ndiv": [1, 2, 1],
+            "sources": ["a.xtc", "b.xtc"],
+            "key": {"method": 1},
+            "ready": True,
+        }
+    )
+    store = StructureFactorStore.open(place)
+    np.testing.assert_array_equal(store.read(slice(32)), values[:32])
+    assert store.frames.source == frames.source
+    assert (store.n_frames, int(store.finished.sum()), store.digests) == (N_FRAMES, 32, None)
+    spoil(place / "structure_factors" / "c" / "0" / "0", "short")
+    with pytest.raises(DiskProblem, match="frames 1 to 32 are damaged"):
+        store.read(np.array([0]))
+
+
+def test_bytes_on_disk_are_foretold(store):
     store.write(0, block(N_FRAMES))
-    chunk = store.path / "structure_factors" / "c" / "0" / "0"
-    chunk.write_bytes(chunk.read_bytes()[:100])
-    with pytest.raises(DiskProblem, match="read back"):
-        store.read()
+    files = (store.path / "structure_factors" / "c").rglob("*")
+    assert sum(file.stat().st_size for file in files if file.is_file()) == store_bytes(N_FRAMES, N_HKL)
+    for n_frames, n_hkl in [(1, 1_570_000), (33, 33_000), (101, 16_517), (1000, 1_570_000), (1000, 15_000_000)]:
+        assert 1 <= store_bytes(n_frames, n_hkl) / (8 * n_frames * n_hkl) < 1.05
 
 
 def test_no_permission_to_create(tmp_path, monkeypatch):
