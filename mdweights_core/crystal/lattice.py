@@ -113,7 +113,7 @@ def reciprocal_axes(cell: gemmi.UnitCell) -> np.ndarray:
     return np.array(cell.frac.mat.tolist(), dtype=float)
 
 
-def supercell(cell: gemmi.UnitCell, repeats: Sequence[int]) -> gemmi.UnitCell:
+def supercell(cell: gemmi.UnitCell, repeats: Sequence[float]) -> gemmi.UnitCell:
     """The cell of that many cells along each axis: its whole indices are those of reciprocal axes divided so."""
     a, b, c, *angles = cell_parameters(cell)
     return gemmi.UnitCell(a * repeats[0], b * repeats[1], c * repeats[2], *angles)
