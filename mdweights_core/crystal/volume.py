@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, reciprocal_axes, supercell
+from mdweights_core.crystal.lattice import reciprocal_axes, supercell
 from mdweights_core.crystal.laue import LaueGroups, images
 
 ZONES = ("hk", "hl", "kl")
