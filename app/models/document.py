@@ -141,9 +141,15 @@ class Document(QObject):
             return None
         if self.frames is None or self.frames.cell is None or self.frames.molecules is None:
             return None
-        from mdweights_core.scattering.placement import Placement
+        import gemmi
+        import numpy as np
 
-        return Placement(self.frames.cell, self.map.summary.cell)
+        from mdweights_core.crystal.lattice import MillerLattice
+        from mdweights_core.scattering.placement import Placement
+        from mdweights_core.scattering.settings import PredictSettings
+
+        lattice = MillerLattice(np.zeros((0, 3)), self.map.summary.cell, gemmi.SpaceGroup("P 1"))
+        return Placement(self.frames.cell, lattice, PredictSettings())
 
     def clear(self) -> None:
         """Begin a new document."""

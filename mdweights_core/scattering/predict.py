@@ -28,7 +28,7 @@ from mdweights_core.scattering.filling import (
     lattice_hash,
     same_store,
 )
-from mdweights_core.scattering.placement import DriftTracker, Placement
+from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
@@ -139,7 +139,7 @@ def _fill(
         return
     start = int(np.argmin(store.finished))
     orthogonal = np.linalg.inv(reciprocal_axes(store.lattice.cell))
-    placement = Placement(source.cell, store.lattice.cell)
+    placement = place_frames(source, store.lattice, settings)
     tracker = _tracker(store, source, placement, orthogonal, start)
     pace = Pace(start, store.n_frames)
 
@@ -166,7 +166,7 @@ def _tracker(
     first = next(source.chunks(size=1))
     reference = placement.fractional(first.positions[0], None if first.cells is None else first.cells[0])
     before = np.linalg.solve(orthogonal, store.frames.drift[start - 1]) if start else None
-    return DriftTracker(source.atoms, reference, before)
+    return DriftTracker(source.atoms, reference, before, is_whole=placement.molecules is not None)
 
 
 def _side_by_side(
