@@ -1,4 +1,8 @@
-"""What a user takes away: weighted MTZ, weights as CSV, a GROMACS index of the frames kept, the best frames as PDB."""
+"""What a user takes away.
+
+Weighted MTZ, maps on a grid (CCP4, Lunus), weights as CSV and in checkpoints of xtraj, a GROMACS index of the frames
+kept, the best frames as PDB.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import csv
 import io
 import itertools
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -16,10 +20,15 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, in_asu
 from mdweights_core.errors import BadInput
+from mdweights_core.io.ccp4 import write_ccp4
 from mdweights_core.io.files import atomic_write_text
+from mdweights_core.io.frame_files import frame_kind
+from mdweights_core.io.lunus import write_hkl, write_lat
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import Atoms
-from mdweights_core.project import Project
+from mdweights_core.io.xtraj import write_checkpoint, write_weights
+from mdweights_core.project import STORE_NAME, Project
+from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
 
 KEPT = 0.01
@@ -136,6 +145,90 @@ def history_lines(project: Project) -> list[str]:
         f"IDOBS = (observed - {fit.offset:.5g}) / {fit.scale:.5g}" if fit.scale > 0 else "IDOBS = observed, not scaled",
         *(f"warning: {text}" for text in fit.warnings),
     ]
+
+
+MAPS = ("calculated", "observed", "difference")
+"""Maps of a fit, all on the observed scale: the diffuse of the weighted frames, the map, and the map less the former."""
+
+
+def export_ccp4(project: Project, path: str | Path, which: str = "calculated") -> None:
+    """Write one of `MAPS` on the whole of reciprocal space as a CCP4 map, in the convention of `io.ccp4`.
+
+    Raises
+    ------
+    BadInput
+        When there is no such map.
+    DiskProblem
+        When the file cannot be written.
+    """
+    write_ccp4(path, project.fit.groups.lattice, _map(project, which), labels=[f"{which} diffuse intensity"])
+
+
+def export_lat(project: Project, path: str | Path, which: str = "calculated") -> None:
+    """Write one of `MAPS` on the whole of reciprocal space as a Lunus lattice; errors as `export_ccp4`."""
+    write_lat(path, project.fit.groups.lattice, _map(project, which))
+
+
+def export_hkl(project: Project, path: str | Path, which: str = "calculated") -> None:
+    """Write one of `MAPS` as a list of h, k, l and intensity, one of each Friedel pair; errors as `export_ccp4`."""
+    values = spread(project.fit, _map(project, which))
+    write_hkl(path, project.fit.groups.p1, values)
+
+
+def _map(project: Project, which: str) -> np.ndarray:
+    """One of `MAPS`, float32 [n_group]."""
+    fit = project.fit
+    if which not in MAPS:
+        raise BadInput(f"there is no map called {which!r}", advice=f"Choose one of {', '.join(MAPS)}")
+    return fit.observed - fit.calculated if which == "difference" else getattr(fit, which)
+
+
+def spread(fit: WeightFit, values: np.ndarray) -> np.ndarray:
+    """One value per group [n_group] on all reflections of ``fit.groups.p1``: [n_p1]."""
+    copies = fit.groups.copies
+    member = np.broadcast_to(np.arange(copies.shape[1]), copies.shape)
+    result = np.empty(len(fit.groups.p1), dtype=values.dtype)
+    result[copies[copies >= 0]] = values[member[copies >= 0]]
+    return result
+
+
+def export_checkpoint(project: Project, path: str | Path) -> None:
+    """Write the weights for users of Lunus: a checkpoint of xtraj, weights relative to equal ones (mean 1).
+
+    When the frames came from a checkpoint it is copied with the new weights; else a whole one is written with the
+    structure factors of the frames and the observed map.
+
+    Raises
+    ------
+    BadInput
+        When the checkpoint or the store the frames came from is gone, or holds another number of frames.
+    DiskProblem
+        When the file cannot be written.
+    """
+    frames, fit = project.inputs.frames, project.fit
+    weights = fit.weights * len(fit.weights)
+    kind = frame_kind(frames)
+    if kind == "checkpoint":
+        write_weights(frames[0], path, weights)
+        return
+    store = StructureFactorStore.open(frames[0] if kind == "store" else project.path / STORE_NAME)
+    if store.n_frames != len(weights):
+        raise BadInput(
+            f"the structure factors are of {store.n_frames} frames, but there are {len(weights)} weights",
+            where=store.path,
+            advice="Run the fit again",
+        )
+    rows = find_rows(fit.groups.p1.hkl, store.lattice.hkl)
+    there = rows >= 0
+    observed = spread(fit, fit.observed)[there]
+    write_checkpoint(path, _blocks(store, rows[there]), fit.groups.p1.select(there), weights, observed)
+
+
+def _blocks(store: StructureFactorStore, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Structure factors of the frames on some reflections, complex64 [n, n_rows], a chunk of frames at a time."""
+    size = store.frames_per_chunk
+    for start in range(0, store.n_frames, size):
+        yield store.read(slice(start, start + size))[:, rows]
 
 
 def export_csv(project: Project, path: str | Path) -> None:

@@ -46,15 +46,15 @@ class FitInputs:
     Attributes
     ----------
     map : Path
-        MTZ file with the observed diffuse map.
+        File with the observed diffuse map, of any format `io.maps` knows.
     frames : tuple of Path
-        One structure-factor store, per-frame MTZ files or a folder of them, or trajectory files.
+        One structure-factor store, per-frame MTZ files or a folder of them, a checkpoint of xtraj, or trajectory files.
     topology : Path, optional
         Topology of the trajectory.
     column, sigma_column, free_column : str, optional
         Columns of the map; guessed when not given.
     cell : 6 floats, optional
-        Cell of the frames (angstrom, degrees) when it is not the map's.
+        Cell of the map (angstrom, degrees) when its file tells none, and of the frames when it is not the map's.
     space_group : str, optional
         In place of the map's.
     reindex : str, optional
@@ -219,15 +219,16 @@ def observed_map(inputs: FitInputs) -> DiffuseMap:
     BadInput
         When it cannot be read, or nothing lies between the limits.
     """
-    from mdweights_core.io.mtz import read_diffuse_map
+    from mdweights_core.io.maps import read_map
 
-    whole = read_diffuse_map(
+    whole = read_map(
         inputs.map,
         column=inputs.column,
         sigma_column=inputs.sigma_column,
         free_column=inputs.free_column,
         space_group=inputs.space_group,
         reindex=inputs.reindex,
+        cell=inputs.cell,
     )
     inside = whole.within(inputs.d_min, inputs.d_max)
     if not len(inside):

@@ -1,4 +1,4 @@
-"""What the files given as frames are, judged by their names: a store, MTZ files or a trajectory, and in which order."""
+"""What the files given as frames are, judged by their names: a store, MTZ files, a checkpoint or a trajectory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mdweights_core.errors import BadInput
 
 REFLECTIONS = (".mtz", ".mtz.gz")
 STORE = ".zarr"
+CHECKPOINT = ".nxs"
 _TRAJECTORY_FOLDER = ".dtr"
 
 
@@ -19,21 +20,28 @@ def is_reflection_file(path: Path) -> bool:
 
 
 def frame_kind(frames: Sequence[Path]) -> str:
-    """What the frames are: ``"store"``, ``"mtz"`` or ``"trajectory"``."""
+    """What the frames are: ``"store"``, ``"mtz"``, ``"checkpoint"`` or ``"trajectory"``."""
     if not frames:
         raise BadInput("no frames were given", advice="Give a trajectory, a folder of MTZ files or a .zarr store")
     first = Path(frames[0])
     if first.suffix == STORE or (first / "zarr.json").exists():
-        if len(frames) > 1:
-            raise BadInput(
-                "one store of structure factors is fitted at a time",
-                where=frames[1],
-                advice="Give one store, or all trajectory files at once",
-            )
+        _refuse_more(frames, "store of structure factors")
         return "store"
+    if first.suffix.lower() == CHECKPOINT:
+        _refuse_more(frames, "checkpoint of xtraj")
+        return "checkpoint"
     if (first.is_dir() and first.suffix != _TRAJECTORY_FOLDER) or is_reflection_file(first):
         return "mtz"
     return "trajectory"
+
+
+def _refuse_more(frames: Sequence[Path], what: str) -> None:
+    if len(frames) > 1:
+        raise BadInput(
+            f"one {what} is fitted at a time",
+            where=frames[1],
+            advice=f"Give one {what.split(maxsplit=1)[0]}, or all trajectory files at once",
+        )
 
 
 def frame_mtzs(frames: Sequence[Path]) -> tuple[Path, ...]:

@@ -1,0 +1,189 @@
+"""Structure factors that xtraj computed: a checkpoint with all frames, collected into a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice, format_cell, same_cell
+from mdweights_core.crystal.laue import find_rows
+from mdweights_core.errors import BadInput
+from mdweights_core.io.files import file_fingerprint
+from mdweights_core.io.xtraj import Checkpoint, open_checkpoint
+from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, Finding, Pace, Writer, lattice_hash, same_store
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
+
+_BLOCK_BYTES = 64 * 2**20
+
+
+def collect_checkpoint(path: str | os.PathLike[str], lattice: MillerLattice, out: Path) -> Job[StructureFactorStore]:
+    """Collect the structure factors of a checkpoint's frames into the store `out`, some frames at a time.
+
+    Parameters
+    ----------
+    path : path
+        ``checkpoint.nxs``.
+    lattice : MillerLattice
+        One of each Friedel pair: the reflections wanted. Those that the checkpoint lacks are left out, and said.
+    out : Path
+        Folder of the store; an older store there is replaced.
+
+    Returns
+    -------
+    StructureFactorStore
+
+    Raises
+    ------
+    BadInput
+        When the checkpoint cannot be read, has another cell or lattice, lacks more than half of the reflections, or
+        holds frames that were never computed.
+    DiskProblem
+        When the disk is full.
+    """
+    checkpoint, out = open_checkpoint(path), Path(out)
+    wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
+    key = _key(checkpoint, wanted)
+    store = same_store(out, key)
+    if store is None or not store.is_complete:
+        present = yield from _present_everywhere(checkpoint, wanted)  # whatever is wrong shows before an old store goes
+        with sole_writer(out):
+            store = same_store(out, key) or _new_store(out, checkpoint, wanted, present, key)
+            yield from _fill(store, checkpoint)
+    return store
+
+
+def _key(checkpoint: Checkpoint, lattice: MillerLattice) -> dict[str, Any]:
+    return {
+        "kind": "checkpoint",
+        "method": METHOD,
+        "files": [checkpoint.path.name],
+        "input": file_fingerprint(checkpoint.path),
+        "lattice": lattice_hash(lattice),
+    }
+
+
+def _new_store(
+    out: Path, checkpoint: Checkpoint, lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
+) -> StructureFactorStore:
+    n = checkpoint.n_frames
+    table = FrameTable.blank([str(checkpoint.path)] * n, np.arange(n, dtype=np.int32))
+    store = StructureFactorStore.create(out, lattice.select(present), table, key)
+    store.warn(_warnings(checkpoint, present))
+    return store
+
+
+def _warnings(checkpoint: Checkpoint, present: np.ndarray) -> list[str]:
+    said = []
+    group, missing = checkpoint.lattice.space_group, int((~present).sum())
+    if missing:
+        said.append(f"{missing} of {len(present)} reflections are missing in the checkpoint and were left out")
+    if len(group.operations()) > 1:
+        said.append(
+            f"Every frame of the checkpoint was given the symmetry {group.xhm()}, which averages away most of the "
+            "diffuse scattering; computed in P 1 of the unit cell the frames keep it"
+        )
+    return said
+
+
+def _present_everywhere(checkpoint: Checkpoint, lattice: MillerLattice) -> Generator[Progress, None, np.ndarray]:
+    """Mask of the reflections that the checkpoint has a number for in every frame, bool [n_hkl]."""
+    _require_same_lattice(checkpoint, lattice)
+    pick = _pick(checkpoint.lattice, lattice)
+    present = pick.rows >= 0
+    _refuse_gaps(present, checkpoint)
+    clock = Clock(SNAPSHOT_SECONDS)
+    for first, block in _blocks(checkpoint, 0):
+        blank = ~block.any(axis=1)
+        if blank.any():
+            raise BadInput(
+                f"Frame {first + int(np.argmax(blank)) + 1} of the checkpoint was never computed: it holds only zeros",
+                where=checkpoint.path,
+                advice="Run xtraj again over frames that are all there",
+            )
+        present &= np.isfinite(block[:, pick.rows]).all(axis=0)
+        _refuse_gaps(present, checkpoint)
+        if clock.is_due():
+            done = first + len(block)
+            yield Progress("reading", done, checkpoint.n_frames, f"Looking through frame {done}")
+    return present
+
+
+def _require_same_lattice(checkpoint: Checkpoint, lattice: MillerLattice) -> None:
+    own = checkpoint.lattice
+    if not same_cell(own.cell, lattice.cell):
+        raise BadInput(
+            f"The checkpoint's cell ({format_cell(own.cell)}) is not that of the map ({format_cell(lattice.cell)})",
+            where=checkpoint.path,
+        )
+    if tuple(own.ndiv) != tuple(lattice.ndiv):
+        raise BadInput("The checkpoint's indices are not divided like those of the map", where=checkpoint.path)
+
+
+def _refuse_gaps(present: np.ndarray, checkpoint: Checkpoint) -> None:
+    missing = len(present) - int(present.sum())
+    if 2 * missing > len(present):
+        raise BadInput(
+            f"In the checkpoint {missing} of {len(present)} reflections of the map are missing",
+            where=checkpoint.path,
+            advice="Choose a larger d_min, or a checkpoint that goes as far as the map",
+        )
+
+
+def _blocks(checkpoint: Checkpoint, start: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Frames from `start` on, some MB at a time: (number of the first, complex64 [n, n_hkl])."""
+    size = max(1, _BLOCK_BYTES // (8 * len(checkpoint.lattice)))
+    for first in range(start, checkpoint.n_frames, size):
+        yield first, checkpoint.read(first, min(first + size, checkpoint.n_frames))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pick:
+    """F on one lattice from F on another: a row (-1: none), a phase factor, and whether it is the conjugate's."""
+
+    rows: np.ndarray
+    phases: np.ndarray
+    is_conjugate: np.ndarray
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Complex64 [n, n_own] -> [n, n_hkl]."""
+        found = block[:, self.rows]
+        return (np.where(self.is_conjugate, found.conj(), found) * self.phases).astype(np.complex64)
+
+
+def _pick(own: MillerLattice, wanted: MillerLattice) -> _Pick:
+    """Where each wanted reflection is in a list of one asymmetric unit: F(h) = F(h R) exp(2 pi i h.t)."""
+    rows = np.full(len(wanted), -1, dtype=np.int64)
+    phases = np.ones(len(wanted), dtype=np.complex64)
+    is_conjugate = np.zeros(len(wanted), dtype=bool)
+    for operation in own.space_group.operations().sym_ops:
+        rotation, shift = np.array(operation.rot) // operation.DEN, np.array(operation.tran) / operation.DEN
+        image = (wanted.hkl.astype(np.int64) @ rotation).astype(np.int32)
+        phase = np.exp(2j * np.pi * (wanted.index @ shift))
+        for sign in (1, -1):
+            found = find_rows(sign * image, own.hkl)
+            fresh = (rows < 0) & (found >= 0)
+            rows[fresh], phases[fresh], is_conjugate[fresh] = found[fresh], phase[fresh], sign < 0
+    return _Pick(rows, phases, is_conjugate)
+
+
+def _fill(store: StructureFactorStore, checkpoint: Checkpoint) -> Generator[Progress, None, None]:
+    if store.is_complete:
+        return
+    pick = _pick(checkpoint.lattice, store.lattice)
+    start = int(np.argmin(store.finished))
+    pace = Pace(start, checkpoint.n_frames)
+    with Writer(store, start) as writer:
+        for _, block in _blocks(checkpoint, start):
+            for factors in pick(block):
+                writer.add(factors, Finding(np.nan, np.full(3, np.nan), None))
+                pace.done += 1
+            if pace.is_due():
+                yield pace.progress()
+    yield pace.progress()
