@@ -8,11 +8,16 @@ a length of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import gemmi
 import numpy as np
 
 from mdweights_core.errors import BadInput
+from mdweights_core.scattering.scatterers import Scatterers
+
+_SAMPLE_SIZE = 2048  # resolutions that stand for all where shapes are found
+_BLOCK = 65536  # reflections at a time, so that a table of many kinds of atoms fits in memory
 
 _NAMES = {"xray": "X-ray form factor", "electron": "electron form factor", "neutron": "neutron scattering length"}
 _TABLES: dict[str, Callable[[gemmi.Element], gemmi.IT92Coef | gemmi.C4322Coef | gemmi.Neutron92 | None]] = {
@@ -72,31 +77,128 @@ def _gaussians(symbol: str, radiation: str) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def form_factor_basis(table: np.ndarray, counts: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Fewest shapes that reproduce all form factors: ``table ~ mixing @ shapes``.
+class AtomBasis:
+    """Few functions of resolution, the shapes, that make up what all atoms scatter, with B factors and occupancies.
 
-    Form factors of light elements resemble each other, so one transform per shape costs less than one per element.
+    Form factors of light elements resemble each other, and so do exponentials of different B factors: one transform per
+    shape costs less than one per kind of atom. The shapes are the best there are for the given number of them (singular
+    vectors). Where many B factors occur, exp(-B s^2 / 4) is interpolated between a few of them (Chebyshev nodes).
 
     Parameters
     ----------
-    table : float64 [n_element, n_hkl]
-    counts : int [n_element]
-        Atoms of each element: what a frequent element loses weighs more, by the square root of its count.
+    scatterers : Scatterers
+    inverse_d : float [n_hkl]
+        The resolutions that count, 1/angstrom; at least one.
+    radiation : str
     tolerance : float
-        Allowed error relative to the whole, ``||sqrt(n) (table - mixing @ shapes)|| / ||sqrt(n) table||``.
+        Allowed error relative to the whole, for atoms of random phase.
 
-    Returns
-    -------
-    mixing : float64 [n_element, n_shape]
-    shapes : float64 [n_shape, n_hkl]
+    Attributes
+    ----------
+    strengths : float64 [n_shape, n_atoms]
+        What each atom has of each shape. None, when no atom scatters, are no shapes.
+    shares : float64 [n_shape]
+        Part of each shape in the whole, falling, its squares about 1 in sum.
+
+    Raises
+    ------
+    BadInput
+        When an element is unknown or not tabulated.
     """
-    root = np.sqrt(np.asarray(counts, dtype=np.float64))[:, None]
-    weighted = root * table
-    # the small Gram matrix has the left singular vectors, without a decomposition of n_hkl columns
-    _, vectors = np.linalg.eigh(weighted @ weighted.T)
-    vectors = vectors[:, ::-1]
-    shapes = vectors.T @ weighted
-    power = np.square(shapes).sum(axis=1)
-    lost = np.append(np.cumsum(power[::-1])[::-1][1:], 0.0)
-    n_shape = int(np.argmax(lost <= tolerance**2 * power.sum())) + 1
-    return vectors[:, :n_shape] / root, shapes[:n_shape]
+
+    def __init__(self, scatterers: Scatterers, inverse_d: np.ndarray, radiation: str, tolerance: float) -> None:
+        ordered = np.sort(np.asarray(inverse_d, dtype=np.float64))
+        sample = ordered[np.linspace(0, len(ordered) - 1, min(len(ordered), _SAMPLE_SIZE)).astype(np.int64)]
+        self._radiation = radiation
+        self._families = _families(scatterers, float(ordered[-1]), tolerance / 10)
+        whitened = [family.whitened(scatterers.occupancy) for family in self._families]
+        roots = [
+            root @ family.table(sample, radiation) for family, (root, _) in zip(self._families, whitened, strict=True)
+        ]
+        vectors, values, _ = np.linalg.svd(np.concatenate(roots), full_matrices=False)
+        power = np.square(values)
+        lost = np.append(np.cumsum(power[::-1])[::-1], 0.0)
+        n_shape = int(np.argmax(lost <= tolerance**2 * lost[0]))
+        self.shares = values[:n_shape] / np.sqrt(max(lost[0], np.finfo(float).tiny))
+        self.strengths = np.zeros((n_shape, len(scatterers)))
+        self._mixing: list[np.ndarray] = []
+        parts = np.split(vectors[:, :n_shape], np.cumsum([len(root) for root in roots])[:-1])
+        for family, (root, inverse), part in zip(self._families, whitened, parts, strict=True):
+            self._mixing.append(part.T @ root)
+            mixed = family.weights @ (inverse @ part) * scatterers.occupancy[family.atoms, None]
+            self.strengths[:, family.atoms] = mixed.T
+
+    def shapes(self, inverse_d: np.ndarray) -> np.ndarray:
+        """The shapes at each 1/d, float64 [n_shape, n_hkl]."""
+        found = np.zeros((len(self.shares), len(inverse_d)))
+        for start in range(0, len(inverse_d), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            for family, mixing in zip(self._families, self._mixing, strict=True):
+                found[:, part] += mixing @ family.table(inverse_d[part], self._radiation)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Family:
+    """Atoms of one element, int [n]; some B factors [n_node]; and what each atom has of them, [n, n_node]."""
+
+    element: str
+    atoms: np.ndarray
+    b_nodes: np.ndarray
+    weights: np.ndarray
+
+    def table(self, inverse_d: np.ndarray, radiation: str) -> np.ndarray:
+        """Form factors with the B factors of the nodes, float64 [n_node, n_hkl]."""
+        bare = form_factors([self.element], inverse_d, radiation=radiation)
+        return bare * np.exp(-np.multiply.outer(self.b_nodes, np.square(inverse_d) / 4))
+
+    def whitened(self, occupancy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Matrices L [n, n_node] and R [n_node, n] with weights = Q L, Q = weights R of orthonormal columns."""
+        occupied = self.weights * occupancy[self.atoms, None]
+        values, vectors = np.linalg.eigh(occupied.T @ occupied)
+        kept = values > len(values) * np.finfo(float).eps * max(values[-1], np.finfo(float).tiny)
+        root = np.sqrt(values[kept])
+        return root[:, None] * vectors[:, kept].T, vectors[:, kept] / root
+
+
+def _families(scatterers: Scatterers, largest: float, tolerance: float) -> list[_Family]:
+    symbols, kind = np.unique(scatterers.element, return_inverse=True)
+    families = []
+    for i, symbol in enumerate(symbols):
+        atoms = np.flatnonzero(kind == i)
+        families.append(_Family(str(symbol), atoms, *_interpolated(scatterers.b_iso[atoms], largest, tolerance)))
+    return families
+
+
+def _interpolated(b_iso: np.ndarray, largest: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """B factors of nodes [n_node], and weights [n, n_node] that make exp(-B s^2 / 4) of theirs, s up to `largest`."""
+    distinct, which = np.unique(b_iso, return_inverse=True)
+    middle, half = (distinct[-1] + distinct[0]) / 2, (distinct[-1] - distinct[0]) / 2
+    n_node = _count_nodes(half * largest**2 / 4, len(distinct), tolerance)
+    if n_node >= len(distinct):
+        return distinct, np.eye(len(distinct))[which]
+    nodes = _chebyshev_nodes(n_node)
+    return middle + half * nodes, _weights((b_iso - middle) / half, nodes)
+
+
+def _count_nodes(exponent: float, most: int, tolerance: float) -> int:
+    """Nodes in [-1, 1] that exp(-exponent (1 + x)), and any slower decay, is interpolated from; `most` at most."""
+    x = np.linspace(-1, 1, 201)
+    exact = np.exp(-np.multiply.outer(1 + x, exponent * np.linspace(0.1, 1, 10)))
+    for n_node in range(1, most):
+        nodes = _chebyshev_nodes(n_node)
+        found = _weights(x, nodes) @ np.exp(-np.multiply.outer(1 + nodes, exponent * np.linspace(0.1, 1, 10)))
+        if np.abs(found - exact).max() <= tolerance:
+            return n_node
+    return most
+
+
+def _chebyshev_nodes(n: int) -> np.ndarray:
+    return np.cos(np.pi * (np.arange(n) + 0.5) / n)
+
+
+def _weights(x: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Weights [n, n_node] of the polynomial through the nodes."""
+    degree = len(nodes) - 1
+    at_nodes = np.polynomial.chebyshev.chebvander(nodes, degree)
+    return np.linalg.solve(at_nodes.T, np.polynomial.chebyshev.chebvander(x, degree).T).T

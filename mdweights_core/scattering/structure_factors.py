@@ -1,11 +1,12 @@
-"""Structure factors of one frame of atoms, by a non-uniform fast Fourier transform.
+"""Structure factors of frames of atoms, by fast Fourier transforms.
 
-F(h) = sum_j f_j(s) exp(-B s^2 / 4) exp(+2 pi i h.x_j), x_j fractional, s = 1/d.
+F(h) = sum_j o_j f_j(s) exp(-B_j s^2 / 4) exp(+2 pi i h.x_j), x_j fractional, s = 1/d.
 
-Atoms are points: no densities are spread over a grid, so the error is set by one number. The transform is a type-1
-NUFFT (Barnett, Magland, af Klinteberg, SIAM J. Sci. Comput. 41, C479, 2019) per form-factor shape. Two real sets of
-strengths a and b ride in one complex transform G of a + ib: A(h) = (G(h) + conj G(-h)) / 2 and
-B(h) = (G(h) - conj G(-h)) / 2i.
+Atoms are points: no densities are spread over a grid, so the error is set by one number. What the atoms scatter is
+written in a few shapes (`form_factors.AtomBasis`), each of which takes one transform of points (`gridding`); the less a
+shape has of the whole, the coarser its transform may be. Two real sets of strengths a and b ride in one complex
+transform G of a + ib: A(h) = (G(h) + conj G(-h)) / 2 and B(h) = (G(h) - conj G(-h)) / 2i, so that with their shapes
+S_a, S_b and U = (S_a - i S_b) / 2 the sum S_a A + S_b B is U G(h) + conj(U G(-h)).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import os
 import queue
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import finufft
@@ -23,13 +25,17 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
 from mdweights_core.errors import BadInput
-from mdweights_core.scattering.form_factors import form_factor_basis, form_factors
+from mdweights_core.scattering.expansion import Expansion
+from mdweights_core.scattering.form_factors import AtomBasis
+from mdweights_core.scattering.gridding import Design, angles, find_design, transform
 from mdweights_core.scattering.scatterers import Scatterers
 
 MAX_MODES = 400_000_000  # about 20 GB of working memory
 _SHARED_MODES = 20_000_000  # beyond this, frames side by side would take too much memory
-_SINGLE_PRECISION_ERROR = 5e-5  # single precision reaches 2e-5 at 60 to 300 indices
-_NARROW_GRID_ERROR = 1e-8  # a grid 1.25 times the modes, half as dear as 2 times, reaches 1e-9
+# Parts of the error wanted, for basis, first transform, all others together. They are foreseen for atoms of random
+# phase; a crystal full of matter scatters less than that at low angles, and so its error is relatively larger.
+_BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.4, 0.2
+_COARSEST = 0.3
 
 
 def structure_factors(
@@ -97,9 +103,16 @@ class ScatteringEngine:
 
     Attributes
     ----------
+    n_atoms, n_hkl : int
     n_workers : int
         Frames that may be computed at the same time, from as many threads. Frames side by side scale better than one
         frame spread over threads; only transforms too large for that are spread.
+
+    Raises
+    ------
+    BadInput
+        An element that does not scatter, an index range too large for memory, or reflections that the operations do not
+        map onto one another.
     """
 
     def __init__(
@@ -113,117 +126,136 @@ class ScatteringEngine:
         n_threads: int | None = None,
     ) -> None:
         self.n_atoms, self.n_hkl = len(scatterers), len(lattice)
-        self.ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
-        images, self._phases = _images(lattice, symmetry)
-        self.n_modes, self._rows, self._opposite = _mode_box(images)
-        self._strengths, self._shapes = _strengths_and_shapes(
-            scatterers, lattice.inverse_d, radiation, relative_error / 2
-        )
-        self._complex = np.complex64 if relative_error >= _SINGLE_PRECISION_ERROR else np.complex128
-        self._real = np.zeros(0, self._complex).real.dtype
-        self._strengths = self._strengths.astype(self._complex)
+        self._ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
+        self._expansion = None if symmetry is None or not self.n_hkl else Expansion(lattice, symmetry)
+        if self._expansion is not None:
+            lattice = self._expansion.lattice
+        n_modes = _count_modes(lattice.hkl)
         n_threads = n_threads or available_threads()
-        self.n_workers = n_threads if np.prod(self.n_modes) <= _SHARED_MODES else 1
-        self._plans: queue.SimpleQueue[finufft.Plan | None] = queue.SimpleQueue()
+        self.n_workers = n_threads if n_modes <= _SHARED_MODES else 1
+        self._threads_each = n_threads // self.n_workers
+        self._pairs = _pairs(scatterers, lattice, radiation, relative_error) if self.n_atoms and self.n_hkl else []
+        self._workspaces: queue.SimpleQueue[_Workspace | None] = queue.SimpleQueue()
         for _ in range(self.n_workers):
-            self._plans.put(None)
-        self._options = {
-            "eps": max(relative_error / 2, 1e-14),
-            "upsampfac": 1.25 if relative_error >= _NARROW_GRID_ERROR else 2.0,
-            "nthreads": n_threads // self.n_workers,
-        }
+            self._workspaces.put(None)
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
+        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3].
+
+        Raises
+        ------
+        BadInput
+            Another number of positions, or positions that are not numbers.
+        """
         if np.shape(positions) != (self.n_atoms, 3):
             raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
-        if not self.n_atoms or not self.n_hkl:
+        if not self._pairs:
             return np.zeros(self.n_hkl, dtype=np.complex64)
-        total = np.zeros(self.n_hkl, dtype=np.complex128)
-        with self._plan() as plan:
-            plan.setpts(*self._angles(positions))
-            for pair, strengths in enumerate(self._strengths):
-                modes = plan.execute(strengths).reshape(-1)
-                here, there = self._gathered(modes, self._rows), self._gathered(modes, self._opposite, True)
-                total += self._shapes[2 * pair] * (here + there) / 2
-                if 2 * pair + 1 < len(self._shapes):
-                    total += self._shapes[2 * pair + 1] * (here - there) / 2j
-        return total.astype(np.complex64)
-
-    def _gathered(self, modes: np.ndarray, rows: np.ndarray, conjugate: bool = False) -> np.ndarray:
-        """Sum over operations of the modes at `rows` [n_op, n_hkl] times their phases, complex [n_hkl]."""
-        picked = modes[rows].conj() if conjugate else modes[rows]
-        return (picked * self._phases).sum(axis=0)
+        turns = np.asarray(positions, dtype=np.float64) / self._ndiv
+        if not np.isfinite(turns.sum()):
+            raise BadInput("Some positions are not numbers")
+        with self._workspace() as workspace:
+            factors = workspace.factors(turns)
+        return factors if self._expansion is None else self._expansion(factors)
 
     @contextmanager
-    def _plan(self) -> Iterator[finufft.Plan]:
-        """A plan no other thread uses now; made when first needed."""
-        plan = self._plans.get()
+    def _workspace(self) -> Iterator[_Workspace]:
+        """A workspace no other thread uses now; made when first needed."""
+        workspace = self._workspaces.get()
         try:
-            if plan is None:
-                plan = finufft.Plan(1, self.n_modes, isign=1, dtype=np.dtype(self._complex).name, **self._options)
-            yield plan
+            if workspace is None:
+                workspace = _Workspace(self._pairs, self._threads_each)
+            yield workspace
         finally:
-            self._plans.put(plan)
-
-    def _angles(self, positions: np.ndarray) -> list[np.ndarray]:
-        """Positions as angles in [-pi, pi], wrapped in double precision before any rounding."""
-        turns = np.asarray(positions, dtype=np.float64) / self.ndiv
-        turns -= np.round(turns)
-        return [np.ascontiguousarray(2 * np.pi * axis, dtype=self._real) for axis in turns.T]
+            self._workspaces.put(workspace)
 
 
-def _strengths_and_shapes(
-    scatterers: Scatterers, inverse_d: np.ndarray, radiation: str, tolerance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Complex strengths [n_pair, n_atoms], two shapes in each, and the shapes [n_shape, n_hkl]."""
-    names = np.char.add(np.char.add(scatterers.element, " "), scatterers.b_iso.astype(str))
-    pairs, kind, counts = np.unique(names, return_inverse=True, return_counts=True)
-    table = np.array(
-        [form_factors([e], inverse_d, float(b), radiation=radiation)[0] for e, b in (pair.split(" ") for pair in pairs)]
-    )
-    if not len(kind) or not len(inverse_d):
-        return np.zeros((0, len(kind)), dtype=np.complex128), np.zeros((0, len(inverse_d)))
-    mixing, shapes = form_factor_basis(table, counts, tolerance)
-    if mixing.shape[1] % 2:
-        mixing = np.pad(mixing, ((0, 0), (0, 1)))
-    paired = mixing[:, 0::2] + 1j * mixing[:, 1::2]
-    return np.ascontiguousarray(paired[kind].T) * scatterers.occupancy, shapes
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Two shapes and their transform.
 
-
-def _images(lattice: MillerLattice, symmetry: gemmi.SpaceGroup | None) -> tuple[np.ndarray, np.ndarray]:
-    """Images h R of each reflection [n_op, n_hkl, 3] and what they are multiplied by, complex128 [n_op, n_hkl].
-
-    F(h) = sum_op exp(2 pi i h.t) F_asu(h R), h the true index.
+    Attributes
+    ----------
+    design : Design
+    strengths : complex [n_atoms]
+    rows, opposite : int [n_hkl]
+        Places of h and -h in the transformed grid.
+    shape : complex [n_hkl]
+        U of the two shapes, with the spreading divided out.
     """
-    operations = gemmi.GroupOps([gemmi.Op()]) if symmetry is None else symmetry.operations()
-    ndiv = np.array(lattice.ndiv)
-    rotations = np.array([op.rot for op in operations.sym_ops]) // gemmi.Op.DEN
-    shifts = np.array([op.tran for op in operations.sym_ops]) / gemmi.Op.DEN
-    centring = np.array(operations.cen_ops) / gemmi.Op.DEN
-    scaled = rotations * ndiv[None, None, :]
-    if (scaled % ndiv[None, :, None]).any():
-        raise BadInput(
-            f"Reciprocal axes divided by {' x '.join(map(str, lattice.ndiv))} are not mapped onto one another by the "
-            f"operations of {symmetry.xhm() if symmetry else 'P 1'}",
-            advice="Divide equivalent axes alike, or do not expand the symmetry",
+
+    design: Design
+    strengths: np.ndarray
+    rows: np.ndarray
+    opposite: np.ndarray
+    shape: np.ndarray
+
+
+class _Workspace:
+    """What one thread computes frames with: spreaders and a grid, made once."""
+
+    def __init__(self, pairs: Sequence[_Pair], n_threads: int) -> None:
+        self._pairs, self._n_threads = pairs, n_threads
+        self._spreaders = [pair.design.spreader(n_threads) for pair in pairs]
+        self._memory = np.zeros(
+            max(prod(pair.design.shape) * np.dtype(pair.design.dtype).itemsize for pair in pairs), dtype=np.uint8
         )
-    images = np.einsum("ni,oij->onj", lattice.hkl.astype(np.int64), scaled // ndiv[None, :, None])
-    every = np.exp(2j * np.pi * (lattice.index @ centring.T)).sum(axis=1)
-    return images, np.exp(2j * np.pi * (shifts @ lattice.index.T)) * every
+
+    def factors(self, turns: np.ndarray) -> np.ndarray:
+        """Structure factors, complex64 [n_hkl], of atoms at fractions `turns` [n_atoms, 3] of the box of modes."""
+        total = mirrored = 0
+        for pair, spreader in zip(self._pairs, self._spreaders, strict=True):
+            modes = self._modes(pair, spreader, turns)
+            total = total + pair.shape * modes[pair.rows]
+            mirrored = mirrored + pair.shape * modes[pair.opposite]
+        return (total + np.conj(mirrored)).astype(np.complex64)
+
+    def _modes(self, pair: _Pair, spreader: finufft.Plan, turns: np.ndarray) -> np.ndarray:
+        design = pair.design
+        size = prod(design.shape) * np.dtype(design.dtype).itemsize
+        grid = self._memory[:size].view(design.dtype).reshape(design.shape)
+        spreader.setpts(*angles(turns, design.dtype))
+        spreader.execute(pair.strengths, out=grid)
+        transform(grid, design.limit, self._n_threads)
+        return grid.reshape(-1)
 
 
-def _mode_box(hkl: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
-    """Size of the box of modes -n..n that holds all reflections, and the flat places of hkl and of -hkl in it."""
-    limit = np.abs(hkl).reshape(-1, 3).max(axis=0, initial=0).astype(np.int64)
-    size = 2 * limit + 1
-    if np.prod(size.astype(float)) > MAX_MODES:
+def _pairs(scatterers: Scatterers, lattice: MillerLattice, radiation: str, relative_error: float) -> list[_Pair]:
+    inverse_d = lattice.inverse_d
+    basis = AtomBasis(scatterers, inverse_d, radiation, _BASIS_PART * relative_error)
+    shapes = basis.shapes(inverse_d)
+    n_pair = (len(shapes) + 1) // 2
+    pairs = []
+    for first in range(0, len(shapes), 2):
+        strengths, shape = basis.strengths[first] + 0j, shapes[first] + 0j
+        if first + 1 < len(shapes):
+            strengths += 1j * basis.strengths[first + 1]
+            shape -= 1j * shapes[first + 1]
+        part = _OTHER_PART / np.sqrt(n_pair - 1) if first else _FIRST_PART
+        error = min(part * relative_error / float(np.linalg.norm(basis.shares[first : first + 2])), _COARSEST)
+        design = find_design(lattice.hkl, len(scatterers), error)
+        shape *= design.division(lattice.hkl) / 2
+        pairs.append(
+            _Pair(
+                design,
+                strengths.astype(design.dtype),
+                design.rows(lattice.hkl),
+                design.rows(-lattice.hkl),
+                shape.astype(design.dtype),
+            )
+        )
+    return pairs
+
+
+def _count_modes(hkl: np.ndarray) -> float:
+    """Modes -n..n of the box that holds all reflections."""
+    size = 2.0 * np.abs(hkl).max(axis=0, initial=0) + 1
+    if size.prod() > MAX_MODES:
         raise BadInput(
-            f"The reflections span {size[0]} x {size[1]} x {size[2]} indices, more than fit in memory",
+            f"The reflections span {size[0]:.0f} x {size[1]:.0f} x {size[2]:.0f} indices, more than fit in memory",
             advice="Use a larger d_min",
         )
-    rows = np.ravel_multi_index(tuple(np.moveaxis(hkl + limit, -1, 0)), tuple(size))
-    return (int(size[0]), int(size[1]), int(size[2])), rows, np.prod(size) - 1 - rows
+    return float(size.prod())
 
 
 def available_threads() -> int:

@@ -8,7 +8,6 @@ import pytest
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
-from mdweights_core.scattering.form_factors import form_factor_basis, form_factors
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.structure_factors import (
     ScatteringEngine,
@@ -182,25 +181,6 @@ def test_engine_serves_threads_at_the_same_time():
     assert engine.n_workers == 3
     for place, found in zip(places, together, strict=True):
         np.testing.assert_array_equal(found, engine(place))
-
-
-def test_form_factors_follow_the_tables():
-    inverse_d = np.array([0.0, 0.2, 0.5, 1.0])
-    table = form_factors(["C", "Fe"], inverse_d, b_iso=10.0)
-    for row, symbol in zip(table, ("C", "Fe"), strict=True):
-        coefficients = gemmi.Element(symbol).it92
-        expected = [coefficients.calculate_sf(s * s / 4) * np.exp(-10.0 * s * s / 4) for s in inverse_d]
-        np.testing.assert_allclose(row, expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-7])
-def test_shapes_keep_the_promised_error(tolerance):
-    counts = np.array([5000, 3000, 900, 1000, 10])
-    table = form_factors(["H", "C", "N", "O", "S"], np.linspace(0.01, 0.5, 400))
-    mixing, shapes = form_factor_basis(table, counts, tolerance)
-    root = np.sqrt(counts)[:, None]
-    assert np.linalg.norm(root * (table - mixing @ shapes)) <= 1.01 * tolerance * np.linalg.norm(root * table)
-    assert len(shapes) < 5 or tolerance < 1e-6
 
 
 @pytest.mark.parametrize(
