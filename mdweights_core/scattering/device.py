@@ -13,13 +13,18 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
+from mdweights_core.scattering.expansion import Expansion
+from mdweights_core.scattering.form_factors import AtomBasis
 from mdweights_core.scattering.model import Engine
 from mdweights_core.scattering.scatterers import Scatterers
-from mdweights_core.scattering.structure_factors import ScatteringEngine, _images, _strengths_and_shapes
+from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 if TYPE_CHECKING:
     import jax
 
+    from mdweights_core.scattering.nufft import DeviceTransform
+
+_BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.4, 0.2  # of the error: form-factor basis, first and other transforms
 _DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, Windows' Linux, AMD
 
 
@@ -51,30 +56,24 @@ class DeviceEngine:
         relative_error: float = 1e-4,
         device: jax.Device | None = None,
     ) -> None:
-        import jax
-
-        from mdweights_core.scattering.nufft import DeviceTransform
-
         self.n_atoms, self.n_hkl = len(scatterers), len(lattice)
         self._ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
-        if not self.n_atoms or not self.n_hkl:
-            return
-        paired, shapes = _strengths_and_shapes(scatterers, lattice.inverse_d, radiation, relative_error / 2)
-        strengths = np.stack([paired.real, paired.imag], axis=1).reshape(-1, self.n_atoms)[: len(shapes)]
-        images, phases = _images(lattice, symmetry)
-        with _told_when_it_fails():
-            self._transform = DeviceTransform(
-                strengths, shapes, images, phases, relative_error / 2, device or jax.devices()[0]
-            )
+        self._expansion = None if symmetry is None or not self.n_hkl else Expansion(lattice, symmetry)
+        if self._expansion is not None:
+            lattice = self._expansion.lattice
+        self._transform: DeviceTransform | None = None
+        if self.n_atoms and self.n_hkl:
+            self._transform = _transform_of(scatterers, lattice, radiation, relative_error, device)
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
         """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
         if np.shape(positions) != (self.n_atoms, 3):
             raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
-        if not self.n_atoms or not self.n_hkl:
+        if self._transform is None:
             return np.zeros(self.n_hkl, dtype=np.complex64)
         with _told_when_it_fails():
-            return self._transform(np.asarray(positions, dtype=np.float64) / self._ndiv)
+            factors = self._transform(np.asarray(positions, dtype=np.float64) / self._ndiv)
+        return factors if self._expansion is None else self._expansion(factors)
 
 
 def fastest_engine(
@@ -149,6 +148,27 @@ class _EitherEngine:
         except BadInput:
             self._chosen = self._on_cpu
             return self._chosen(positions)
+
+
+def _transform_of(
+    scatterers: Scatterers, lattice: MillerLattice, radiation: str, relative_error: float, device: jax.Device | None
+) -> DeviceTransform | None:
+    """The transforms of all form-factor shapes; None when nothing scatters."""
+    import jax
+
+    from mdweights_core.scattering.nufft import DeviceTransform
+
+    basis = AtomBasis(scatterers, lattice.inverse_d, radiation, _BASIS_PART * relative_error)
+    n_shape = len(basis.shares)
+    if not n_shape:
+        return None
+    parts = np.full(n_shape, _OTHER_PART / np.sqrt(max(n_shape - 1, 1)))
+    parts[0] = _FIRST_PART
+    errors = parts * relative_error / basis.shares  # the less a shape has of the whole, the less exact it must be
+    with _told_when_it_fails():
+        return DeviceTransform(
+            lattice.hkl, basis.strengths, basis.shapes(lattice.inverse_d), errors, device or jax.devices()[0]
+        )
 
 
 def _on_gpu(

@@ -23,81 +23,71 @@ Array = jax.Array
 
 _UPSAMPLING = 2
 _STEEPNESS = 2.3  # beta over width, the best for this upsampling
-_WIDEST = 15  # points, 1e-14
-_SINGLE_PRECISION_ERROR = 5e-6  # single precision reaches 1e-6: places on the grid are worked out in double
+_NARROWEST, _WIDEST = 2, 15  # points; the error is about 1.15 x 10^(1 - width)
+_SINGLE_PRECISION_ERROR = 2e-6  # single precision reaches 1e-6: places on the grid are worked out in double
 _CHUNK_POINTS = 2**22  # points spread onto at a time: they take about 100 MB
 _BLOCK = 8  # grid points along the edge of the blocks that atoms are sorted by
 _NODES = 100  # of the quadrature of the kernel's transform
 
 
-class _Sums(NamedTuple):
-    """What is summed: F(h) = sum_shape shape(h) sum_image factor(h) G_shape(image), G from half a spectrum."""
+class _Shape(NamedTuple):
+    """One real density: what each atom has of it, and what its modes are multiplied by."""
 
-    strengths: Array  # real [n_shape, n_atoms]
-    shapes: Array  # real [n_shape, n_hkl]
-    rows: Array  # int [n_image, n_hkl]  place of the image, or of its Friedel mate, in the flat half spectrum
-    mates: Array  # bool [n_image, n_hkl]  it is the mate's
-    factors: Array  # complex [n_image, n_hkl]
+    strengths: Array  # real [n_atoms]
+    factors: Array  # real [n_hkl]
 
 
 class DeviceTransform:
-    """The sums over atoms of many frames, everything but the positions on the device from the start.
+    """sum_shape shape(h) sum_j strength_j exp(2 pi i h.x_j): everything but x is on the device from the start.
 
     Parameters
     ----------
+    hkl : int [n_hkl, 3]
     strengths : float [n_shape, n_atoms]
     shapes : float [n_shape, n_hkl]
-    images : int [n_image, n_hkl, 3]
-        Integer modes that are added up for each reflection.
-    factors : complex [n_image, n_hkl]
-        What each is multiplied by.
-    relative_error : float
-        Target of the transform; below 5e-6 it is done in double precision.
+    errors : float [n_shape]
+        Targets of each shape's transform; where the first is below 2e-6 all are done in double precision.
     device : jax.Device
     """
 
     def __init__(
-        self,
-        strengths: np.ndarray,
-        shapes: np.ndarray,
-        images: np.ndarray,
-        factors: np.ndarray,
-        relative_error: float,
-        device: jax.Device,
+        self, hkl: np.ndarray, strengths: np.ndarray, shapes: np.ndarray, errors: np.ndarray, device: jax.Device
     ) -> None:
-        self.width = min(math.ceil(1 - math.log10(relative_error)), _WIDEST)
-        self.grid = _grid(np.abs(images).max(axis=(0, 1)), self.width)
-        real = np.dtype(np.float32 if relative_error >= _SINGLE_PRECISION_ERROR else np.float64)
-        mates = images[..., 2] < 0
-        half = (self.grid[0], self.grid[1], self.grid[2] // 2 + 1)
-        rows = np.ravel_multi_index(
-            tuple(np.moveaxis(np.where(mates[..., None], -images, images) % self.grid, -1, 0)), half
-        )
-        n_chunks = -(-strengths.shape[1] * self.width**3 // _CHUNK_POINTS)
-        self.chunk = -(-strengths.shape[1] // n_chunks)
-        self._n_padded = n_chunks * self.chunk  # atoms of no strength fill the last chunk
+        n_atoms = strengths.shape[1]
+        self.widths = tuple(int(n) for n in np.clip(np.ceil(1.06 - np.log10(errors)), _NARROWEST, _WIDEST))
+        self.grid = _grid(np.abs(hkl).max(axis=0), max(self.widths))
+        n_chunks = -(-n_atoms * max(self.widths) ** 3 // _CHUNK_POINTS)
+        self.chunk = -(-n_atoms // n_chunks)
+        self._missing = n_chunks * self.chunk - n_atoms  # atoms of no strength fill the last chunk
         self._put = partial(jax.device_put, device=device)
-        self._sums = _Sums(
-            strengths=self._put(np.pad(strengths, ((0, 0), (0, self._n_padded - strengths.shape[1]))).astype(real)),
-            shapes=self._put(shapes.astype(real)),
-            rows=self._put(rows.astype(_index_type(math.prod(half)))),
-            mates=self._put(mates),
-            factors=self._put((factors / self._kernel_transform(images)).astype(np.result_type(real, np.complex64))),
-        )
+        real = np.float32 if errors[0] >= _SINGLE_PRECISION_ERROR else np.float64
+        self._shapes = [
+            _Shape(
+                self._put(np.pad(strength, (0, self._missing)).astype(real)),
+                self._put((shape / self._kernel_transform(hkl, width)).astype(real)),
+            )
+            for strength, shape, width in zip(strengths, shapes, self.widths, strict=True)
+        ]
+        half = (self.grid[0], self.grid[1], self.grid[2] // 2 + 1)
+        mates = hkl[:, 2] < 0
+        rows = np.ravel_multi_index(tuple((np.where(mates[:, None], -hkl, hkl) % self.grid).T), half)
+        self._rows, self._mates = self._put(rows.astype(_index_type(math.prod(half)))), self._put(mates)
 
     def __call__(self, turns: np.ndarray) -> np.ndarray:
         """The sums, complex64 [n_hkl], of atoms at `turns` [n_atoms, 3], in units of the period of mode 1."""
-        padded = np.zeros((self._n_padded, 3))
-        padded[: len(turns)] = turns - np.floor(turns)
-        sizes = {"grid": self.grid, "width": self.width, "chunk": self.chunk}
-        return np.asarray(_transform(self._put(padded), self._sums, **sizes))
+        padded = self._put(np.pad(turns - np.floor(turns), ((0, self._missing), (0, 0))))
+        order, places = _in_chunks(padded, grid=self.grid, chunk=self.chunk)
+        parts = (
+            _sum(shape, order, places, self._rows, self._mates, grid=self.grid, width=width)
+            for shape, width in zip(self._shapes, self.widths, strict=True)
+        )
+        return np.asarray(sum(parts)).astype(np.complex64)
 
-    def _kernel_transform(self, images: np.ndarray) -> np.ndarray:
-        """Fourier transform of the kernel at each image, float64 [n_image, n_hkl]."""
-        total = np.ones(images.shape[:2])
-        for axis, size in enumerate(self.grid):
-            modes = np.arange(np.abs(images[..., axis]).max() + 1)
-            total *= kernel_transform(modes / size, self.width)[np.abs(images[..., axis])]
+    def _kernel_transform(self, hkl: np.ndarray, width: int) -> np.ndarray:
+        """Fourier transform of the kernel at each mode, float64 [n_hkl]."""
+        total = np.ones(len(hkl))
+        for size, index in zip(self.grid, np.abs(hkl).T, strict=True):
+            total *= kernel_transform(np.arange(index.max() + 1) / size, width)[index]
         return total
 
 
@@ -118,22 +108,26 @@ def _index_type(n: int) -> type[np.signedinteger]:
     return np.int32 if n < 2**31 else np.int64
 
 
-@partial(jax.jit, static_argnames=("grid", "width", "chunk"))
-def _transform(turns: Array, sums: _Sums, *, grid: tuple[int, int, int], width: int, chunk: int) -> Array:
+@partial(jax.jit, static_argnames=("grid", "chunk"))
+def _in_chunks(turns: Array, *, grid: tuple[int, int, int], chunk: int) -> tuple[Array, Array]:
+    """An order of atoms that keeps neighbours together, and their places in it [n_chunk, chunk, 3]."""
     order = _neighbours_together(turns, grid)
-    places = turns[order].reshape(-1, chunk, 3)
+    return order, turns[order].reshape(-1, chunk, 3)
 
-    def add_shape(total: Array, one: tuple[Array, Array]) -> tuple[Array, None]:
-        strengths, shape = one
-        density = _spread(places, strengths[order].reshape(-1, chunk), grid, width)
-        picked = jnp.fft.rfftn(density).reshape(-1)[sums.rows]
-        # the FFT's sign is minus: plain modes are those of -h, and -h is conjugate to h
-        modes = jnp.where(sums.mates, picked, picked.conj())
-        return total + shape * jnp.sum(sums.factors * modes, axis=0), None
 
-    start = jnp.zeros(sums.shapes.shape[1], sums.factors.dtype)
-    total, _ = jax.lax.scan(add_shape, start, (sums.strengths, sums.shapes))
-    return total.astype(jnp.complex64)
+# compiled once for each width, however many shapes there are
+@partial(jax.jit, static_argnames=("grid", "width"))
+def _sum(
+    shape: _Shape, order: Array, places: Array, rows: Array, mates: Array, *, grid: tuple[int, int, int], width: int
+) -> Array:
+    """One shape's part of all sums, complex [n_hkl].
+
+    Modes are found at `rows` of the flat half spectrum, those of Friedel mates where `mates` is true.
+    """
+    density = _spread(places, shape.strengths[order].reshape(places.shape[:2]), grid, width)
+    picked = jnp.fft.rfftn(density).reshape(-1)[rows]
+    # the FFT's sign is minus: it gives the modes of -h, conjugate to those of h
+    return shape.factors * jnp.where(mates, picked, picked.conj())
 
 
 def _neighbours_together(turns: Array, grid: tuple[int, int, int]) -> Array:

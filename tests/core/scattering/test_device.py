@@ -62,7 +62,7 @@ def test_single_precision_reaches_1e_6_on_many_atoms_and_high_indices():
     rng = np.random.default_rng(5)
     turns, strengths = rng.random((5000, 3)), rng.uniform(0, 8, 5000)
     hkl = rng.integers((-120, -60, -40), (121, 61, 41), (200, 3))
-    transform = DeviceTransform(strengths[None], np.ones((1, 200)), hkl[None], np.ones((1, 200)), 5e-6, CPU)
+    transform = DeviceTransform(hkl, strengths[None], np.ones((1, 200)), np.array([2e-6]), CPU)
     exact = np.exp(2j * np.pi * (hkl @ turns.T)) @ strengths
     assert error(transform(turns), exact) < 2e-6
 
@@ -97,7 +97,7 @@ def test_atoms_in_several_chunks_and_on_the_edge_of_the_cell():
     turns = np.random.default_rng(1).random((1301, 3))
     turns[:3] = [[0, 0, 0], [1, 1, 1], [-1e-17, 0.5, 1 - 1e-17]]
     hkl = np.random.default_rng(2).integers(-9, 10, (200, 3))
-    transform = DeviceTransform(np.ones((1, 1301)), np.ones((1, 200)), hkl[None], np.ones((1, 200)), 1e-14, CPU)
+    transform = DeviceTransform(hkl, np.ones((1, 1301)), np.ones((1, 200)), np.array([1e-14]), CPU)
     assert transform.chunk == 651  # and the last atom of the second chunk is none
     assert error(transform(turns), np.exp(2j * np.pi * (hkl @ turns.T)).sum(axis=1)) < 1e-7
 
@@ -110,10 +110,12 @@ def test_few_reflections_make_no_grid_smaller_than_the_kernel():
     assert error(found, direct(scatterers, few, positions)) < 1e-4
 
 
-def test_no_atoms_and_no_reflections():
+def test_no_atoms_no_reflections_and_atoms_that_are_not_there():
     scatterers, lattice, positions = scene(n_atoms=4)
     assert not DeviceEngine(Scatterers.alike([]), lattice)(np.zeros((0, 3))).any()
-    assert DeviceEngine(scatterers, lattice.select(slice(0)))(positions).shape == (0,)
+    assert DeviceEngine(scatterers, lattice.select(slice(0)), symmetry=P1)(positions).shape == (0,)
+    absent = Scatterers(scatterers.element, scatterers.b_iso, np.zeros(4))
+    assert not DeviceEngine(absent, lattice)(positions).any()
 
 
 def test_positions_of_another_number_of_atoms():
