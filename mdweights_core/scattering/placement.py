@@ -19,6 +19,7 @@ from mdweights_core.scattering.settings import PredictSettings
 
 NOTICEABLE = 0.001  # change of a box over the frames that matters to fine features
 _SAME, _GROSS = 0.005, 0.02  # differences of a box from the cell
+_ENOUGH_FRAMES = 20  # to tell jumps from drift
 _ANOTHER = 0.1  # difference from the first frame's box that no pressure makes
 
 
@@ -284,6 +285,18 @@ class DriftTracker:
             drift = drift + (rest - np.round(rest)).mean(axis=0)
         self._drift = drift
         return drift.copy()
+
+
+def jumps(drift: np.ndarray) -> bool:
+    """True when translations [n_frames, 3] of neighbouring frames know nothing of each other: no drift is like that.
+
+    The correlation of neighbours about their mean is near 1 for drift and near 0, within 1/sqrt(n), for jumps.
+    """
+    about_mean = drift - drift.mean(axis=0)
+    total = float(np.sum(about_mean**2))
+    if len(drift) < _ENOUGH_FRAMES or total == 0:
+        return False
+    return float(np.sum(about_mean[1:] * about_mean[:-1])) < 0.3 * total
 
 
 def box_changes(boxes: np.ndarray) -> np.ndarray:

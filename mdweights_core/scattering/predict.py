@@ -28,7 +28,7 @@ from mdweights_core.scattering.filling import (
     lattice_hash,
     same_store,
 )
-from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
+from mdweights_core.scattering.placement import DriftTracker, Placement, jumps, place_frames
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
@@ -37,7 +37,6 @@ from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 __all__ = ["PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
 
-_ENOUGH_FRAMES = 20
 _NOTICEABLE_DRIFT = 0.5  # angstrom
 _CHUNK_BYTES = 32 * 2**20
 
@@ -226,15 +225,3 @@ def _drift_warning(store: StructureFactorStore, settings: PredictSettings) -> li
     if not settings.remove_drift and not jumping:
         return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]
     return []
-
-
-def jumps(drift: np.ndarray) -> bool:
-    """True when translations [n_frames, 3] of neighbouring frames know nothing of each other: no drift is like that.
-
-    The correlation of neighbours about their mean is near 1 for drift and near 0, within 1/sqrt(n), for jumps.
-    """
-    about_mean = drift - drift.mean(axis=0)
-    total = float(np.sum(about_mean**2))
-    if len(drift) < _ENOUGH_FRAMES or total == 0:
-        return False
-    return float(np.sum(about_mean[1:] * about_mean[:-1])) < 0.3 * total
