@@ -148,7 +148,7 @@ def history_lines(project: Project) -> list[str]:
 
 
 MAPS = ("calculated", "observed", "difference")
-"""Maps of a fit, all on the observed scale: the diffuse of the weighted frames, the map, and the map less the former."""
+"""Maps of a fit, all on the observed scale; the difference is observed less calculated."""
 
 
 def export_ccp4(project: Project, path: str | Path, which: str = "calculated") -> None:

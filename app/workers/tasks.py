@@ -44,13 +44,13 @@ def warm_up() -> Job[None]:
 
 
 def read_map(draft: Draft) -> Job[MapReading]:
-    """Describe an MTZ and, where it can be read as a diffuse map, make its volumes."""
-    from mdweights_core.io.mtz import describe_mtz
+    """Describe a map file and, where it can be read as a diffuse map, make its volumes."""
+    from mdweights_core.io.maps import describe_map
     from mdweights_core.project import observed_map
 
     assert draft.map is not None
     yield Progress("reading", message=f"Reading {draft.map.name}")
-    summary = describe_mtz(draft.map)
+    summary = describe_map(draft.map, draft.cell)
     yield Progress("reading", message=f"Sorting the reflections of {draft.map.name}")
     try:
         used = observed_map(draft.map_inputs())
@@ -99,13 +99,15 @@ def _volumes(groups: LaueGroups, total: dict[str, np.ndarray], without_shells: d
 
 
 def read_frames(draft: Draft) -> Job[FramesReading]:
-    """Say what the frames are: a trajectory, MTZ files or a store of structure factors."""
+    """Say what the frames are: a trajectory, MTZ files, a checkpoint or a store of structure factors."""
     yield Progress("reading", message=f"Reading {draft.frames[0].name}")
     kind = frame_kind(draft.frames)
     if kind == "store":
         return _read_store(draft.frames[0])
     if kind == "mtz":
         return _read_mtz_frames(frame_mtzs(draft.frames))
+    if kind == "checkpoint":
+        return _read_checkpoint(draft.frames[0])
     return _read_molecules(draft.frames, draft.topology)
 
 
@@ -142,6 +144,14 @@ def _read_mtz_frames(files: tuple[Path, ...]) -> FramesReading:
     problem = f"{files[0].name} has no pair of amplitude and phase columns"
     warnings = () if summary.frame_pair else (problem,)
     return FramesReading("reflection files", tuple(path.name for path in files), 0, summary.cell, warnings)
+
+
+def _read_checkpoint(path: Path) -> FramesReading:
+    from mdweights_core.io.xtraj import open_checkpoint
+
+    opened = open_checkpoint(path)
+    names = _origins([path] * opened.n_frames, range(opened.n_frames))
+    return FramesReading("structure factors", names, 0, opened.lattice.cell)
 
 
 def _read_molecules(paths: tuple[Path, ...], topology: Path | None) -> FramesReading:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mdweights_core.cli.arguments import add_json
 from mdweights_core.cli.console import Terminal
@@ -14,10 +15,13 @@ from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.io.frame_files import frame_kind, frame_mtzs
 from mdweights_core.project import Project
 
+if TYPE_CHECKING:
+    from mdweights_core.io.map_contents import MapSummary
+
 
 def add(commands: Any) -> None:
     """Declare the subcommand."""
-    parser = commands.add_parser("info", help="say what MTZ files, trajectories, stores and projects hold")
+    parser = commands.add_parser("info", help="say what maps, trajectories, stores and projects hold")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--topology", type=Path, metavar="T", help="topology of the trajectories")
     add_json(parser)
@@ -49,19 +53,27 @@ def _describe(path: Path, topology: Path | None, terminal: Terminal) -> dict[str
     kind = frame_kind((path,))
     if kind == "store":
         return _store(path, terminal)
-    if kind == "mtz":
-        return _folder(path, terminal) if path.is_dir() else _mtz(path, terminal)
-    return _trajectory(path, topology, terminal)
+    if kind == "mtz" and path.is_dir():
+        return _folder(path, terminal)
+    return _map(path, terminal) if _is_map(path) else _trajectory(path, topology, terminal)
 
 
-def _mtz(path: Path, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.io.mtz import describe_mtz
+def _is_map(path: Path) -> bool:
+    from mdweights_core.io.maps import map_kind
 
-    found = describe_mtz(path)
+    return path.is_file() and map_kind(path) is not None
+
+
+def _map(path: Path, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.io.maps import describe_map
+
+    found = describe_map(path)
     cell = format_cell(found.cell) if found.cell else "no cell"
     group = found.space_group.xhm() if found.space_group else "no space group"
-    terminal.say(f"{path}: MTZ, {found.n_reflections} reflections, {group}, {cell}")
-    terminal.say(f"  resolution {found.d_max:.2f} to {found.d_min:.2f} A" + (", unmerged" if found.is_unmerged else ""))
+    frames = f", structure factors of {found.n_frames} frames" if found.n_frames else ""
+    terminal.say(f"{path}: {found.kind}, {found.n_reflections} reflections, {group}, {cell}{frames}")
+    for line in _facts(found):
+        terminal.say(f"  {line}")
     rows = [
         (c.label, c.type, c.dataset, str(c.n_present), f"{c.minimum:.4g}", f"{c.maximum:.4g}") for c in found.columns
     ]
@@ -72,7 +84,9 @@ def _mtz(path: Path, terminal: Terminal) -> dict[str, Any]:
     terminal.say("  " + ("; ".join(found_uses) or "nothing in it can be used as it is"))
     return {
         "file": str(path),
-        "kind": "mtz",
+        "kind": "mtz" if found.kind == "MTZ" else found.kind,
+        "ndiv": list(found.ndiv),
+        "n_frames": found.n_frames,
         "cell": list(cell_parameters(found.cell)) if found.cell else None,
         "space_group": found.space_group.xhm() if found.space_group else None,
         "n_reflections": found.n_reflections,
@@ -86,6 +100,18 @@ def _mtz(path: Path, terminal: Terminal) -> dict[str, Any]:
     }
 
 
+def _facts(found: MapSummary) -> Iterator[str]:
+    """What else there is to say of a map."""
+    if found.cell:
+        yield f"resolution {found.d_max:.2f} to {found.d_min:.2f} A"
+    if found.is_unmerged:
+        yield "unmerged"
+    if found.ndiv != (1, 1, 1):
+        yield f"reciprocal axes divided by {', '.join(map(str, found.ndiv))}"
+    if found.kind != "MTZ":  # the history of an MTZ file is long
+        yield from found.history
+
+
 def _number(value: float) -> float | None:
     return float(value) if value == value and abs(value) != float("inf") else None
 
@@ -93,7 +119,7 @@ def _number(value: float) -> float | None:
 def _folder(path: Path, terminal: Terminal) -> dict[str, Any]:
     files = frame_mtzs([path])
     terminal.say(f"{path}: {len(files)} MTZ files, first {files[0].name}, last {files[-1].name}")
-    return {"file": str(path), "kind": "mtz folder", "n_frames": len(files), "first": _mtz(files[0], terminal)}
+    return {"file": str(path), "kind": "mtz folder", "n_frames": len(files), "first": _map(files[0], terminal)}
 
 
 def _store(path: Path, terminal: Terminal) -> dict[str, Any]:
