@@ -12,14 +12,24 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice, format_cell, same_cell
+from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, format_cell, same_cell, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.mtz import read_frame
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, Finding, Pace, Writer, lattice_hash, same_store
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
+from mdweights_core.scattering.filling import (
+    METHOD,
+    SNAPSHOT_SECONDS,
+    Finding,
+    Pace,
+    Writer,
+    lattice_hash,
+    looked_through,
+    require_space,
+    same_store,
+)
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
 
 
 def collect_mtz_frames(
@@ -56,7 +66,11 @@ def collect_mtz_frames(
     if store is None or not store.is_complete:
         present = yield from _present_everywhere(files, wanted)  # whatever is wrong shows before an older store goes
         with sole_writer(out):
-            store = same_store(out, key) or _new_store(out, files, wanted, present, key)
+            store = same_store(out, key)
+            if store is None:
+                store = _new_store(out, files, wanted, present, key)
+            else:
+                yield from looked_through(store)
             yield from _fill_from_mtz(store, files)
     return store
 
@@ -64,6 +78,7 @@ def collect_mtz_frames(
 def _new_store(
     out: Path, files: list[Path], lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
 ) -> StructureFactorStore:
+    require_space(out, store_bytes(len(files), int(present.sum())), is_replaced=True)
     table = FrameTable.blank([str(file) for file in files], np.zeros(len(files), dtype=np.int32))
     store = StructureFactorStore.create(out, lattice.select(present), table, key)
     store.warn(_missing_warning(present))
@@ -96,18 +111,24 @@ def _present_everywhere(files: list[Path], lattice: MillerLattice) -> Generator[
 def _values_on(lattice: MillerLattice, file: Path) -> np.ndarray:
     """Structure factors of one file on the reflections of `lattice`, NaN where it has none; complex64 [n_hkl]."""
     own, values = read_frame(file)
-    if not same_cell(own.cell, lattice.cell):
-        raise BadInput(
-            f"This frame's cell ({format_cell(own.cell)}) is not that of the map ({format_cell(lattice.cell)})",
-            where=file,
-        )
-    if tuple(own.ndiv) != tuple(lattice.ndiv):
-        raise BadInput("This frame's indices are not divided like those of the map", where=file)
     half = friedel_half(lattice.hkl)
-    rows = find_rows(half, own.hkl)
+    rows = find_rows(half * _steps(own.cell, lattice, file), own.hkl)
     found = np.where(rows >= 0, values[rows], np.complex64(complex(np.nan, np.nan)))
     turned = (half != lattice.hkl).any(axis=1)
     return np.where(turned, found.conj(), found).astype(np.complex64)
+
+
+def _steps(own: gemmi.UnitCell, lattice: MillerLattice, file: Path) -> np.ndarray:
+    """Points of a file's lattice from one point of the map's to the next, int [3]: a supercell's file has more.
+
+    MTZ files know whole indices only, so that frames for a divided lattice come with the cell of the supercell.
+    """
+    lengths, cell = np.array(cell_parameters(own)[:3]), np.array(cell_parameters(lattice.cell)[:3])
+    repeats = np.maximum(np.rint(lengths / cell), 1).astype(np.int32)
+    if (repeats % lattice.ndiv).any() or not same_cell(own, supercell(lattice.cell, repeats.tolist())):
+        wanted = format_cell(supercell(lattice.cell, lattice.ndiv))
+        raise BadInput(f"This frame's cell ({format_cell(own)}) is not that of the map ({wanted})", where=file)
+    return repeats // np.array(lattice.ndiv, dtype=np.int32)
 
 
 def _refuse_gaps(present: np.ndarray, file: Path) -> None:
@@ -130,11 +151,12 @@ def _missing_warning(present: np.ndarray) -> list[str]:
 def _fill_from_mtz(store: StructureFactorStore, files: list[Path]) -> Generator[Progress, None, None]:
     if store.is_complete:
         return
-    start = int(np.argmin(store.finished))
-    pace = Pace(start, len(files))
-    with Writer(store, start) as writer:
-        for frame in range(start, len(files)):
-            writer.add(_values_on(store.lattice, files[frame]), Finding(np.nan, np.full(3, np.nan), None))
+    missing = np.flatnonzero(~store.finished)
+    pace = Pace(len(files) - len(missing), len(files))
+    with Writer(store) as writer:
+        for frame in missing.tolist():
+            factors = _values_on(store.lattice, files[frame])
+            writer.add(factors, Finding(np.nan, np.full(3, np.nan), None), frame)
             pace.done += 1
             if pace.is_due():
                 yield pace.progress()

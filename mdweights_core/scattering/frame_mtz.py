@@ -1,0 +1,374 @@
+"""Structure factors of a store as MTZ files: one per frame, means over all frames or over blocks of them.
+
+MTZ files hold whole indices only. A divided lattice is therefore written as that of the supercell, in P 1; or collapsed
+to the mean content of one primitive cell, in the space group of the crystal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from mdweights_core import __version__
+from mdweights_core.crystal.collapse import Collapse
+from mdweights_core.crystal.lattice import cell_parameters, format_cell, same_cell, supercell
+from mdweights_core.errors import BadInput
+from mdweights_core.io.files import disk_problem, hold
+from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.scattering.store import StructureFactorStore
+
+P1 = gemmi.SpaceGroup("P 1")
+ASYMMETRIC = 0.2
+"""Agreement of mean F with the space group (0 by chance, 1 at best) under which its average is worthless."""
+
+_TITLE = "mdweights: "
+_SNAPSHOT_SECONDS = 0.2
+_SAME_BOX = 0.02  # relative: further off, a box says nothing about the crystal
+
+Cells = tuple[int, int, int]
+
+
+def write_frame_mtzs(
+    store: StructureFactorStore,
+    folder: str | Path,
+    *,
+    collapse: gemmi.SpaceGroup | None = None,
+    supercell: Cells | None = None,
+) -> Job[int]:
+    """Write FC and PHIC of every finished frame, as ``frame_000123.mtz`` (counted from 0) in `folder`.
+
+    Without `collapse` the files are in P 1 and hold all reflections of the store: `collect_mtz_frames` reads them back.
+    Files of an earlier run are replaced; when the job is stopped, those written so far stay.
+
+    Parameters
+    ----------
+    store : StructureFactorStore
+    folder : path
+        Made if need be.
+    collapse : gemmi.SpaceGroup, optional
+        Write the mean content of one primitive cell in this space group instead, without systematic absences.
+    supercell : (int, int, int), optional
+        Primitive cells along each axis of the simulated box; found from box and cell when not given.
+
+    Returns
+    -------
+    int
+        Files written.
+
+    Raises
+    ------
+    BadInput
+        When no frame is finished, the folder holds other files of such names, or `crystal.collapse.Collapse` refuses.
+    DiskProblem
+        When a file cannot be written.
+    """
+    frames = _finished(store, slice(None))
+    form = _form(store, collapse, supercell, keep_absent=False)
+    clock = Clock(_SNAPSHOT_SECONDS)
+    with _folder_for(Path(folder), {_frame_name(frame) for frame in frames}, "frame", store) as place:
+        done = 0
+        for rows in _blocks(store, frames):
+            for frame, values in zip(rows, store.read(rows), strict=True):
+                history = [*form.history, _frame_line(store, int(frame))]
+                write_mtz(
+                    place / _frame_name(frame),
+                    form.recipe.lattice,
+                    _complex_columns(form.recipe(values)),
+                    title=f"{_TITLE}frame {frame}",
+                    history=history,
+                )
+                done += 1
+                if clock.is_due():
+                    yield _progress(done, len(frames))
+    yield _progress(done, len(frames))
+    return done
+
+
+def write_average_mtz(
+    store: StructureFactorStore,
+    path: str | Path,
+    *,
+    frames: slice = slice(None),
+    collapse: gemmi.SpaceGroup | None = None,
+    supercell: Cells | None = None,
+) -> Job[list[str]]:
+    r"""Write the averages over frames.
+
+    ==========  ====  ==========================================================
+    FC, PHIC    F, P  mean structure factor
+    IMEAN       J     mean of \|F\|^2
+    IDIFF       J     diffuse intensity, the variance of F: IMEAN - \|FC\|^2
+    ==========  ====  ==========================================================
+
+    With `collapse`, FC and PHIC are those of the mean content of one primitive cell, and the intensities, on the same
+    scale (those of the box divided by the square of its number of cells), are averaged over the Laue class after the
+    variance was taken. Systematic absences are kept: diffuse intensity is there.
+
+    Parameters
+    ----------
+    store : StructureFactorStore
+    path : path
+        File to write.
+    frames : slice
+        Frames to average; those that are not finished are left out.
+    collapse, supercell
+        As for `write_frame_mtzs`.
+
+    Returns
+    -------
+    list of str
+        What to know before FC and PHIC are believed, in sentences; they are in the file's history, too.
+
+    Raises
+    ------
+    BadInput, DiskProblem
+        As for `write_frame_mtzs`.
+    """
+    form = _form(store, collapse, supercell, keep_absent=True)
+    rows = _finished(store, frames)
+    clock = Clock(_SNAPSHOT_SECONDS)
+    mean, square = yield from _moments(store, rows, clock, 0, len(rows))
+    warnings = _write_moments(Path(path), form, mean, square, rows)
+    yield _progress(len(rows), len(rows))
+    return warnings
+
+
+def write_block_averages(
+    store: StructureFactorStore,
+    folder: str | Path,
+    block: int,
+    *,
+    collapse: gemmi.SpaceGroup | None = None,
+    supercell: Cells | None = None,
+) -> Job[int]:
+    """Write the averages of `write_average_mtz` over every `block` frames that follow each other.
+
+    The files are called by their frames (counted from 0), ``average_000100-000199.mtz``. The last block may be shorter;
+    a block without a finished frame has no file. When the job is stopped, files written so far stay.
+
+    Returns
+    -------
+    int
+        Files written.
+
+    Raises
+    ------
+    BadInput, DiskProblem
+        As for `write_frame_mtzs`, and when a block has no frame.
+    """
+    if block < 1:
+        raise BadInput(f"A block of {block} frames cannot be averaged", advice="Give at least 1 frame")
+    frames = _finished(store, slice(None))
+    form = _form(store, collapse, supercell, keep_absent=True)
+    groups = np.split(frames, np.flatnonzero(np.diff(frames // block)) + 1)
+    names = [_block_name(int(rows[0]) // block * block, block, store.n_frames) for rows in groups]
+    clock, done = Clock(_SNAPSHOT_SECONDS), 0
+    with _folder_for(Path(folder), set(names), "average", store) as place:
+        for rows, name in zip(groups, names, strict=True):
+            mean, square = yield from _moments(store, rows, clock, done, len(frames))
+            _write_moments(place / name, form, mean, square, rows)
+            done += len(rows)
+    yield _progress(done, len(frames))
+    return len(names)
+
+
+# --- what the files hold ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """How F of the store becomes rows of a file, and what to say of it."""
+
+    recipe: Collapse
+    history: list[str]
+
+
+def _form(
+    store: StructureFactorStore, space_group: gemmi.SpaceGroup | None, repeats: Cells | None, *, keep_absent: bool
+) -> _Form:
+    lattice = store.lattice
+    if space_group is None:
+        whole = replace(lattice, cell=supercell(lattice.cell, lattice.ndiv), ndiv=(1, 1, 1))
+        recipe = Collapse(whole, P1, n_cells=1, keep_absent=keep_absent)  # P 1 to P 1: only moved to the usual half
+        what = "as simulated, in P 1"
+        if lattice.ndiv != (1, 1, 1):
+            what += f": indices of the supercell of {' x '.join(map(str, lattice.ndiv))} cells"
+    else:
+        of_cell, n_cells = _cells(store, repeats)
+        recipe = Collapse(lattice, space_group, of_cell, n_cells=n_cells, keep_absent=keep_absent)
+        what = f"mean content of one of {n_cells} simulated cells under {space_group.xhm()}"
+    return _Form(recipe, [f"mdweights {__version__}", f"structure factors {what}", *_origin_lines(store)])
+
+
+def _cells(store: StructureFactorStore, given: Cells | None) -> tuple[Cells, int]:
+    """Primitive cells along each axis of the store's cell, and how many of them F holds.
+
+    The cell of a store is the primitive one, unless it was told to be a supercell that nothing else speaks of.
+    """
+    ndiv, held = store.lattice.ndiv, _cells_in_box(store)
+    if given is None:
+        return (1, 1, 1), int(np.prod(held or ndiv))
+    is_primitive = ndiv != (1, 1, 1) or held == tuple(given)
+    return ((1, 1, 1) if is_primitive else given), int(np.prod(given))
+
+
+def _cells_in_box(store: StructureFactorStore) -> Cells | None:
+    """Cells of the store along each axis of the frames' boxes; None when nothing tells."""
+    settings = store.key.get("settings") or {}
+    if settings.get("supercell"):
+        a, b, c = (int(n) for n in settings["supercell"])
+        return a, b, c
+    boxes = store.frames.cell[np.isfinite(store.frames.cell).all(axis=1)]
+    if not len(boxes):
+        return None
+    box, own = gemmi.UnitCell(*np.median(boxes, axis=0)), store.lattice.cell
+    a, b, c = (max(1, round(x / y)) for x, y in zip(cell_parameters(box)[:3], cell_parameters(own)[:3], strict=True))
+    return (a, b, c) if same_cell(supercell(own, (a, b, c)), box, _SAME_BOX) else None
+
+
+def _complex_columns(values: np.ndarray) -> list[MtzColumn]:
+    return [
+        MtzColumn("FC", "F", np.abs(values).astype(np.float32)),
+        MtzColumn("PHIC", "P", np.degrees(np.angle(values)).astype(np.float32)),
+    ]
+
+
+def _write_moments(path: Path, form: _Form, mean: np.ndarray, square: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Write mean F and its variance; the variance is taken before anything is averaged over symmetry."""
+    diffuse = np.maximum(square - np.abs(mean) ** 2, 0.0)
+    factors = form.recipe(mean)
+    warnings = _asymmetry(form.recipe, mean, factors)
+    columns = [
+        *_complex_columns(factors),
+        MtzColumn("IMEAN", "J", form.recipe.intensity(square).astype(np.float32)),
+        MtzColumn("IDIFF", "J", form.recipe.intensity(diffuse).astype(np.float32)),
+    ]
+    span = f"{len(rows)} frames between {rows[0]} and {rows[-1]} (from 0)"
+    history = [*form.history, f"mean over {span}", "IDIFF variance of F", *(f"warning: {text}" for text in warnings)]
+    write_mtz(path, form.recipe.lattice, columns, title=f"{_TITLE}mean of {len(rows)} frames", history=history)
+    return warnings
+
+
+def _asymmetry(recipe: Collapse, mean: np.ndarray, factors: np.ndarray) -> list[str]:
+    """A sentence when mean F has not the space group, at its standard origin, that its average takes for granted.
+
+    The average keeps sum |F|^2 where the box has the symmetry and leaves one part in as many as there are operations
+    where it has not.
+    """
+    lattice = recipe.lattice
+    operations = lattice.space_group.operations()
+    n = len(operations.sym_ops)
+    present = ~operations.systematic_absences(lattice.hkl)
+    total = float(recipe.intensity(np.abs(mean) ** 2)[present].sum())
+    if n == 1 or total == 0:
+        return []
+    agreement = (float((np.abs(factors[present]) ** 2).sum()) / total * n - 1) / (n - 1)
+    if agreement > ASYMMETRIC:
+        return []
+    return [
+        f"The mean structure factors do not have the symmetry of {lattice.space_group.xhm()} (agreement "
+        f"{agreement:.2f}, 1 when they do): FC and PHIC mean nothing. The simulated crystal may lie at another origin. "
+        "Intensities are not concerned."
+    ]
+
+
+def _origin_lines(store: StructureFactorStore) -> list[str]:
+    origin = store.origin
+    lines = [f"store {store.path.name}, {store.n_frames} frames, {store.n_hkl} reflections in P 1"]
+    lines.append(f"cell {format_cell(store.lattice.cell)}, divided by {' '.join(map(str, store.lattice.ndiv))}")
+    if origin.get("settings"):
+        lines.append(", ".join(f"{name} {value}" for name, value in origin["settings"].items()))
+    if origin.get("measured_error") is not None:
+        lines.append(f"error against direct summation {origin['measured_error']:.1e}")
+    return lines
+
+
+def _frame_line(store: StructureFactorStore, frame: int) -> str:
+    table = store.frames
+    time = f", {table.time[frame]:g} ps" if np.isfinite(table.time[frame]) else ""
+    return f"frame {frame} (from 0): {Path(table.source[frame]).name}, frame {table.index[frame]} of it{time}"
+
+
+# --- reading by blocks -----------------------------------------------------------------------------------------------
+
+
+def _finished(store: StructureFactorStore, frames: slice) -> np.ndarray:
+    """Numbers of the finished frames, rising: int64 [n]."""
+    rows = np.sort(np.arange(store.n_frames)[frames])
+    rows = rows[store.finished[rows]]
+    if not len(rows):
+        raise BadInput("None of these frames has structure factors yet", where=store.path, advice="Compute them first")
+    return rows
+
+
+def _blocks(store: StructureFactorStore, rows: np.ndarray) -> list[np.ndarray]:
+    """The frames in parts that lie together on disk."""
+    return np.split(rows, np.flatnonzero(np.diff(rows // store.frames_per_chunk)) + 1)
+
+
+def _moments(
+    store: StructureFactorStore, rows: np.ndarray, clock: Clock, done: int, total: int
+) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
+    """Mean of F, complex128 [n_hkl], and of |F|^2, float64 [n_hkl], over some frames."""
+    mean, square = np.zeros(store.n_hkl, dtype=np.complex128), np.zeros(store.n_hkl)
+    for part in _blocks(store, rows):
+        for values in store.read(part):
+            mean += values
+            square += values.real.astype(np.float64) ** 2 + values.imag.astype(np.float64) ** 2
+        done += len(part)
+        if clock.is_due():
+            yield _progress(done, total)
+    return mean / len(rows), square / len(rows)
+
+
+def _progress(done: int, total: int) -> Progress:
+    return Progress("MTZ files", done, total, f"{done} of {total} frames")
+
+
+# --- folders of files ------------------------------------------------------------------------------------------------
+
+
+def _frame_name(frame: int) -> str:
+    return f"frame_{frame:06d}.mtz"
+
+
+def _block_name(first: int, block: int, n_frames: int) -> str:
+    return f"average_{first:06d}-{min(first + block, n_frames) - 1:06d}.mtz"
+
+
+@contextmanager
+def _folder_for(folder: Path, names: set[str], kind: str, store: StructureFactorStore) -> Iterator[Path]:
+    """Make a folder and hold it; refuse one where files would be lost, or left over among the new ones."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = sorted(
+            path for path in folder.iterdir() if re.fullmatch(rf"{kind}_\d{{6,}}(-\d{{6,}})?\.mtz", path.name)
+        )
+    except OSError as error:
+        raise disk_problem(error, folder) from error
+    sources = {Path(source).resolve() for source in store.frames.source}
+    precious = [path for path in found if path.resolve() in sources or not _is_ours(path)]
+    _refuse(folder, precious, "would be overwritten, but was not written by an earlier run of this")
+    _refuse(folder, [path for path in found if path.name not in names], "would be left among the new ones")
+    with hold(folder):
+        yield folder
+
+
+def _refuse(folder: Path, files: Sequence[Path], why: str) -> None:
+    if files:
+        others = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+        raise BadInput(f"{files[0].name}{others} {why}", where=folder, advice="Choose an empty folder")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return gemmi.read_mtz_file(str(path), with_data=False).title.startswith(_TITLE)
+    except (OSError, RuntimeError, ValueError):
+        return False
