@@ -28,7 +28,7 @@ from distributed.versions import VersionMismatchWarning
 from mdweights_core import __version__
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.model import Engine, FrameModel
-from mdweights_core.scattering.pool import WorkersLost, compute_batch
+from mdweights_core.scattering.pool import Computed, WorkersLost, compute_batch
 
 _CONNECT_SECONDS = 10
 _CLOSE_SECONDS = 10
@@ -57,7 +57,7 @@ class _Recipe(WorkerPlugin):
         _engines.pop(self._token, None)
 
 
-def _compute(token: str, positions: np.ndarray) -> np.ndarray:
+def _compute(token: str, positions: np.ndarray) -> Computed:
     """In a worker: structure factors of a batch."""
     with _building:
         if token not in _engines:
@@ -85,7 +85,7 @@ class DaskPool:
         When the scheduler does not answer, has no workers, or these lack this program.
     """
 
-    overhead = 5e-3
+    overhead: ClassVar[float] = 5e-3
     failures: ClassVar[tuple[type[Exception], ...]] = (MemoryError, KilledWorker, CancelledError, CommClosedError)
 
     def __init__(
@@ -113,8 +113,8 @@ class DaskPool:
             self._tasks = self._client.get_executor(pure=False)
             self._open = stack.pop_all()
 
-    def submit(self, positions: np.ndarray) -> Future[np.ndarray]:
-        """Structure factors, complex64 [n, n_hkl], of fractional `positions` [n, n_atoms, 3], some time."""
+    def submit(self, positions: np.ndarray) -> Future[Computed]:
+        """Compute frames at fractional `positions` [n, n_atoms, 3], some time."""
         return self._tasks.submit(_compute, self._token, positions)
 
     def check(self) -> None:

@@ -1,21 +1,28 @@
-"""What both ways to fill a store share: finding one that is the same, writing frames to it, telling the pace."""
+"""What all ways to fill a store share: finding one that is the same, writing frames to it, telling the pace.
+
+A filler makes its key, asks `same_store` for a store to go on with, holds it (`store.sole_writer`), creates one if need
+be after `require_space`, looks through what is there (`looked_through`), and gives frames to a `Writer`.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
+from mdweights_core.errors import DiskProblem
 from mdweights_core.jobs import Clock, Progress
-from mdweights_core.scattering.store import DamagedStore, StructureFactorStore, is_store
+from mdweights_core.scattering.store import DamagedStore, StructureFactorStore, frames_text, is_store
+from mdweights_core.scattering.store_layout import DIGEST_BYTES
 
 STAGE = "structure factors"
-METHOD = 1  # raised whenever the same inputs would give other numbers
+METHOD = 2  # raised whenever the same inputs would give other numbers
 SNAPSHOT_SECONDS = 0.2
 _FLUSH_SECONDS = 20.0
 
@@ -29,21 +36,76 @@ def lattice_hash(lattice: MillerLattice) -> str:
 
 def same_store(out: Path, key: Mapping[str, Any]) -> StructureFactorStore | None:
     """The store at `out` when it was made from the same; a damaged one counts as another."""
+    store = readable_store(out)
+    return store if store is not None and store.key == key else None
+
+
+def readable_store(out: Path) -> StructureFactorStore | None:
+    """The store at `out`, if there is one that is not damaged."""
     if not is_store(out):
         return None
     try:
-        store = StructureFactorStore.open(out)
+        return StructureFactorStore.open(out)
     except DamagedStore:
         return None
-    return store if store.key == key else None
+
+
+def require_space(out: Path, n_bytes: int, *, is_replaced: bool = False) -> None:
+    """Refuse to begin what cannot be kept; of an older store at `out` that is replaced the place counts as free.
+
+    Raises
+    ------
+    DiskProblem
+        With both numbers.
+    """
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:  # a disk that does not tell
+        return
+    if n_bytes > free and is_replaced and is_store(out):
+        free += sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    if n_bytes > free:
+        raise DiskProblem(
+            f"The structure factors take {size_text(n_bytes)}, but only {size_text(free)} are free here",
+            where=out,
+            advice="Free some space, choose another disk, or take a larger d_min or fewer frames",
+        )
+
+
+def size_text(n_bytes: int) -> str:
+    """Bytes as people say them: ``12.6 GB``."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes / 1e3:.1f} kB"
+
+
+def looked_through(store: StructureFactorStore) -> Generator[Progress, None, None]:
+    """Compare the frames that are there with their checksums; broken ones become unfinished, and that is said."""
+    clock, looking = Clock(SNAPSHOT_SECONDS), store.verify()
+    try:
+        while True:
+            done, total = next(looking)
+            if clock.is_due():
+                kept = int(store.finished.sum())
+                yield Progress("checking", done, total, f"Looking through the {kept} frames that are there")
+    except StopIteration as end:
+        lost = end.value
+    if len(lost):
+        store.warn([f"The structure factors of {frames_text(lost)} were damaged on disk and are computed again"])
 
 
 class Finding(NamedTuple):
-    """What is found in a frame besides its structure factors: time in ps, drift [3] in angstrom, box [6]."""
+    """What is found in a frame besides its structure factors.
+
+    Time in ps, drift [3] in angstrom, box [6], and what tells its positions from others, 16 bytes.
+    """
 
     time: float
     drift: np.ndarray
     box: np.ndarray | None
+    digest: bytes = bytes(DIGEST_BYTES)
 
 
 class Pace:
@@ -62,7 +124,9 @@ class Pace:
         fresh = self.done - self._start
         rate = fresh / max(self._clock.elapsed, 1e-9)
         left = self._clock.remaining(fresh, self._total - self._start) or 0.0
-        message = f"{self.done} of {self._total} frames, {rate:.1f} frames/s, {_duration(left)} left"
+        message = f"{self.done} of {self._total} frames"
+        if fresh:
+            message += f", {rate:.1f} frames/s, {_duration(left)} left"
         if largest_drift is not None and largest_drift >= 0.01:
             message += f", largest drift {largest_drift:.2f} A"
         values = {"frames_per_second": rate, "seconds_left": left}
@@ -78,11 +142,18 @@ def _duration(seconds: float) -> str:
 
 
 class Writer:
-    """Frames on their way to the store: kept until a chunk is full or some seconds have passed, written on leaving."""
+    """Frames on their way to the store: kept until a chunk is full or some seconds have passed, written on leaving.
 
-    def __init__(self, store: StructureFactorStore, start: int) -> None:
+    Parameters
+    ----------
+    store : StructureFactorStore
+    start : int
+        Number of the first frame that will come.
+    """
+
+    def __init__(self, store: StructureFactorStore, start: int = 0) -> None:
         self._store, self._start = store, start
-        self._rows: list[tuple[np.ndarray, float, np.ndarray, np.ndarray]] = []
+        self._rows: list[tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray]] = []
         self._written = time.monotonic()
 
     def __enter__(self) -> Writer:
@@ -91,10 +162,14 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self.flush()
 
-    def add(self, factors: np.ndarray, finding: Finding) -> None:
-        """Take the next frame."""
+    def add(self, factors: np.ndarray, finding: Finding, frame: int | None = None) -> None:
+        """Take a frame: the one after the last, or that of number `frame`."""
+        if frame is not None and frame != self._start + len(self._rows):
+            self.flush()
+            self._start = frame
         box = np.full(6, np.nan) if finding.box is None else finding.box
-        self._rows.append((factors, finding.time, finding.drift, box))
+        digest = np.frombuffer(finding.digest, dtype=np.uint8)
+        self._rows.append((factors, finding.time, finding.drift, box, digest))
         is_full = (self._start + len(self._rows)) % self._store.frames_per_chunk == 0
         if is_full or time.monotonic() - self._written > _FLUSH_SECONDS:
             self.flush()
@@ -103,7 +178,7 @@ class Writer:
         """Write what was kept."""
         rows, self._rows = self._rows, []  # forgotten first: a full disk must not be tried twice
         if rows:
-            factors, moments, drifts, boxes = (np.array(column) for column in zip(*rows, strict=True))
-            self._store.write(self._start, factors, time=moments, drift=drifts, cell=boxes)
+            factors, moments, drifts, boxes, digests = (np.array(column) for column in zip(*rows, strict=True))
+            self._store.write(self._start, factors, time=moments, drift=drifts, cell=boxes, digest=digests)
             self._start += len(rows)
         self._written = time.monotonic()

@@ -140,3 +140,7 @@ class FrameEngine:
         """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
         factors = self.atoms(positions)
         return factors if self._solvent is None else factors + self._solvent(positions)
+
+    def of_solvent(self, positions: np.ndarray) -> np.ndarray:
+        """The solvent's part of that, complex64 [n_hkl] or a single zero."""
+        return np.zeros(1, dtype=np.complex64) if self._solvent is None else self._solvent(positions)

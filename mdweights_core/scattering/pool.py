@@ -1,15 +1,16 @@
 """Frames computed side by side: on threads here; `cluster` does the same on processes and on other machines.
 
-Batches of frames go in, their structure factors come out in the same order, and never are more under way than keep all
-workers busy.
+Frames go in, their structure factors come out in the same order, and never are more under way than keep all workers
+busy.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from mdweights_core.scattering.model import Engine
 Item = TypeVar("Item")
 
 _POLL_SECONDS = 0.1
+_BATCH_FRAMES = 64
+_BATCH_BYTES = 32 * 2**20
 
 
 class WorkersLost(MdweightsError):
@@ -40,12 +43,12 @@ class Pool(Protocol):
     """
 
     n_workers: int
-    overhead: float
     warnings: tuple[str, ...]
-    failures: tuple[type[Exception], ...]
+    overhead: ClassVar[float]
+    failures: ClassVar[tuple[type[Exception], ...]]
 
-    def submit(self, positions: np.ndarray) -> Future[np.ndarray]:
-        """Structure factors, complex64 [n, n_hkl], of fractional `positions` [n, n_atoms, 3], some time."""
+    def submit(self, positions: np.ndarray) -> Future[Computed]:
+        """Compute frames at fractional `positions` [n, n_atoms, 3], some time."""
 
     def check(self) -> None:
         """Raise `WorkersLost` when nobody will ever compute what was submitted."""
@@ -57,17 +60,17 @@ class Pool(Protocol):
 class ThreadPool:
     """Threads of this process: transforms run outside the interpreter's lock."""
 
-    overhead = 1e-4
-    warnings: tuple[str, ...] = ()
+    overhead: ClassVar[float] = 1e-4
     failures: ClassVar[tuple[type[Exception], ...]] = (MemoryError,)
 
     def __init__(self, engine: Engine) -> None:
         self.n_workers = engine.n_workers
+        self.warnings: tuple[str, ...] = ()
         self._engine = engine
         self._threads = ThreadPoolExecutor(engine.n_workers, thread_name_prefix="structure-factors")
 
-    def submit(self, positions: np.ndarray) -> Future[np.ndarray]:
-        """Structure factors, complex64 [n, n_hkl], of fractional `positions` [n, n_atoms, 3], some time."""
+    def submit(self, positions: np.ndarray) -> Future[Computed]:
+        """Compute frames at fractional `positions` [n, n_atoms, 3], some time."""
         return self._threads.submit(compute_batch, self._engine, positions)
 
     def check(self) -> None:
@@ -78,46 +81,98 @@ class ThreadPool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def compute_batch(engine: Engine, positions: np.ndarray) -> np.ndarray:
-    """Structure factors, complex64 [n, n_hkl], of frames at fractional `positions` [n, n_atoms, 3]."""
-    return np.stack([engine(frame) for frame in positions])
+class Computed(NamedTuple):
+    """Structure factors, complex64 [n, n_hkl], of the frames of a batch, and the seconds they took."""
+
+    factors: np.ndarray
+    seconds: float
+
+
+def compute_batch(engine: Engine, positions: np.ndarray) -> Computed:
+    """Compute frames at fractional `positions` [n, n_atoms, 3]."""
+    began = time.perf_counter()
+    factors = np.stack([engine(frame) for frame in positions])
+    return Computed(factors, time.perf_counter() - began)
 
 
 def in_order(
-    pool: Pool, batches: Iterable[tuple[np.ndarray, Item]]
+    pool: Pool, frames: Iterable[tuple[np.ndarray, Item]]
 ) -> Generator[tuple[np.ndarray, Item] | None, None, None]:
-    """Compute batches; give each one's structure factors with whatever was said about it, in their order.
+    """Compute frames; give each one's structure factors with whatever came with it, in their order.
 
-    While a batch takes long, None comes every tenth of a second.
+    Small frames go together in batches, so that what a batch costs besides does not count. While nothing is ready, None
+    comes every tenth of a second.
+
+    Parameters
+    ----------
+    pool : Pool
+    frames : iterable of (positions, item)
+        Fractional positions, float64 [n_atoms, 3]; read only as fast as frames are computed.
 
     Raises
     ------
     WorkersLost
         When the workers died or ran out of memory.
     """
-    waiting: deque[tuple[Future[np.ndarray], Item]] = deque()
-    for positions, item in batches:
-        waiting.append((pool.submit(positions), item))
+    waiting: deque[tuple[Future[Computed], list[Item]]] = deque()
+    batches: _Batches[Item] = _Batches(pool.overhead)
+    for positions, item in frames:
+        if batches.add(positions, item):
+            waiting.append(batches.submitted(pool))
         while len(waiting) > 2 * pool.n_workers:
-            yield from _next_result(pool, waiting)
+            yield from _next_batch(pool, waiting, batches)
+    if batches:
+        waiting.append(batches.submitted(pool))
     while waiting:
-        yield from _next_result(pool, waiting)
+        yield from _next_batch(pool, waiting, batches)
 
 
-def _next_result(
-    pool: Pool, waiting: deque[tuple[Future[np.ndarray], Item]]
+class _Batches(Generic[Item]):
+    """Frames gathered until a batch takes twenty times its overhead, or is as large as may be."""
+
+    def __init__(self, overhead: float) -> None:
+        self._positions: list[np.ndarray] = []
+        self._items: list[Item] = []
+        self._seconds, self._size = 20 * overhead, 1
+        self._shortest = np.inf
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, positions: np.ndarray, item: Item) -> bool:
+        """Take a frame; True when the batch is full."""
+        self._positions.append(positions)
+        self._items.append(item)
+        return len(self) >= self._size
+
+    def submitted(self, pool: Pool) -> tuple[Future[Computed], list[Item]]:
+        """Give the batch to the pool."""
+        future, items = pool.submit(np.stack(self._positions)), self._items
+        self._positions, self._items = [], []
+        return future, items
+
+    def learn(self, batch: Computed) -> None:
+        """Suit the size to what a batch took; the first ones take longer, as plans are made."""
+        self._shortest = min(self._shortest, batch.seconds / len(batch.factors))
+        most = _BATCH_BYTES // max(1, batch.factors[0].nbytes)
+        self._size = int(np.clip(self._seconds / max(self._shortest, 1e-6), 1, max(1, min(most, _BATCH_FRAMES))))
+
+
+def _next_batch(
+    pool: Pool, waiting: deque[tuple[Future[Computed], list[Item]]], batches: _Batches[Item]
 ) -> Generator[tuple[np.ndarray, Item] | None, None, None]:
-    future, item = waiting[0]
+    future, items = waiting[0]
     while not wait([future], timeout=_POLL_SECONDS).done:
         pool.check()
         yield None
     waiting.popleft()
     try:
-        factors = future.result()
+        batch = future.result()
     except pool.failures as problem:
         is_memory = isinstance(problem, MemoryError)
         raise WorkersLost(
             "The memory is full" if is_memory else "The workers that computed the frames were lost again and again",
             advice="Run it again with fewer workers: perhaps they need more memory than there is",
         ) from problem
-    yield factors, item
+    batches.learn(batch)
+    yield from zip(batch.factors, items, strict=True)

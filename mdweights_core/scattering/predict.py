@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.scattering.collect import collect_mtz_frames
+from mdweights_core.scattering.direct import measured_error
 from mdweights_core.scattering.filling import (
-    METHOD,
     SNAPSHOT_SECONDS,
     STAGE,
     Finding,
     Pace,
     Writer,
-    lattice_hash,
+    looked_through,
+    readable_store,
+    require_space,
     same_store,
 )
+from mdweights_core.scattering.model import FrameEngine, FrameModel
 from mdweights_core.scattering.placement import DriftTracker, Placement, jumps, place_frames
+from mdweights_core.scattering.pool import Pool, ThreadPool, WorkersLost, in_order
 from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.resume import begins_with, digest_of, duplicates_warning, may_begin_with, run_key
 from mdweights_core.scattering.scatterers import Scatterers
-from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
-from mdweights_core.scattering.structure_factors import ScatteringEngine
+from mdweights_core.scattering.settings import Execution, PredictSettings
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
+from mdweights_core.scattering.structure_factors import available_threads
 
-__all__ = ["PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
+__all__ = ["Execution", "PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
 
 _NOTICEABLE_DRIFT = 0.5  # angstrom
 _CHUNK_BYTES = 32 * 2**20
@@ -48,22 +52,27 @@ def predict(
     out: Path,
     *,
     cell: gemmi.UnitCell | None = None,
+    execution: Execution = Execution(),
 ) -> Job[StructureFactorStore]:
     """Compute the structure factors of all frames into the store `out`.
 
-    A store of the same inputs and settings is gone on with, and returned at once when complete. When the job is
-    stopped, finished frames stay.
+    A store of the same inputs and settings is gone on with, frame by frame where some are broken, and returned at once
+    when complete. Where it holds the first frames of these files, only the others are computed. When the job is
+    stopped or killed, finished frames stay.
 
     Parameters
     ----------
     source : FrameSource
+        All atoms; ``settings.selection`` is applied here.
     lattice : MillerLattice
-        P1, one of each Friedel pair.
+        One of each Friedel pair, as of P1; its space group is the crystal's, for ``settings.expand_symmetry``.
     settings : PredictSettings
     out : Path
         Folder of the store; an older store there is replaced.
     cell : gemmi.UnitCell, optional
         The crystal's cell; by default that of `lattice`.
+    execution : Execution
+        Where frames are computed.
 
     Yields
     ------
@@ -73,29 +82,42 @@ def predict(
     Returns
     -------
     StructureFactorStore
-        Complete; ``origin["warnings"]`` tells what was said on the way.
+        Complete; ``origin["warnings"]`` and ``origin["notes"]`` tell what was said on the way.
 
     Raises
     ------
     BadInput
-        A frame that cannot be read, an unknown element, or something else in the place of the store.
+        A frame that cannot be read, an unknown element, a scheduler that does not answer, or something else in the
+        place of the store.
     DiskProblem
-        When the disk is full.
+        When the disk is full, or will be.
+    WorkersLost
+        When the workers die again and again, or their memory is full.
     """
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
+    symmetry = lattice.space_group if settings.expand_symmetry else None
+    source = _selected(source, settings)
     _check(source, target)
-    out, key = Path(out), _key(source, target, settings)
+    out, key = Path(out), run_key(source, target, settings, symmetry)
     store = same_store(out, key)
     if store is None or not store.is_complete:
-        # made before an older store is touched: it refuses elements without form factor
-        engine = _engine(source, target, settings)
+        # made before an older store is touched: it refuses what cannot be computed
+        run = _Run.of(source, target, settings, symmetry, execution)
         with sole_writer(out):
-            store = same_store(out, key) or StructureFactorStore.create(out, target, _frames_of(source), key)
+            yield Progress(STAGE, 0, source.n_frames, "Preparing")
+            store = yield from _store_to_fill(out, run, key)
             store.warn(source.warnings)
-            yield Progress(STAGE, int(store.finished.sum()), store.n_frames, "Preparing")
-            yield from _fill(store, source, engine, settings)
+            yield from _fill(store, run, execution)
     store.remember_files(source.paths, source.topology_path)
     return store
+
+
+def _selected(source: FrameSource, settings: PredictSettings) -> FrameSource:
+    if not settings.selection.strip():
+        return source
+    from mdweights_core.io.selection import select_atoms
+
+    return source.select(select_atoms(source.atoms, settings.selection))
 
 
 def _check(source: FrameSource, lattice: MillerLattice) -> None:
@@ -105,106 +127,210 @@ def _check(source: FrameSource, lattice: MillerLattice) -> None:
         raise BadInput("There are no frames", where=source.paths[0] if source.paths else None)
 
 
+def _store_to_fill(out: Path, run: _Run, key: dict[str, object]) -> Job[StructureFactorStore]:
+    """The store that is gone on with, that is added to, or a new one."""
+    n_frames, n_hkl, notes = run.source.n_frames, len(run.lattice), list[str]()
+    store = same_store(out, key)
+    if store is not None:
+        yield from looked_through(store)
+        require_space(out, store_bytes(int((~store.finished).sum()), n_hkl))
+        return store
+    older = readable_store(out)
+    if older is not None and may_begin_with(key, older.key):
+        if run.settings.boxes == "mean":
+            notes.append("Frames were added, and with them the mean box is another: all frames were computed anew")
+        elif (yield from begins_with(run.source, key, older)):
+            yield from _lengthen(older, run, key)
+            return older
+    require_space(out, store_bytes(n_frames, n_hkl), is_replaced=True)
+    store = StructureFactorStore.create(out, run.lattice, _frames_of(run.source), key)
+    store.note(notes)
+    return store
+
+
+def _lengthen(store: StructureFactorStore, run: _Run, key: dict[str, object]) -> Generator[Progress, None, None]:
+    """Make room in a store for the frames that are new."""
+    yield from looked_through(store)
+    there, new = store.n_frames, run.source.n_frames - store.n_frames
+    require_space(store.path, store_bytes(new, store.n_hkl))
+    store.extend(_frames_of(run.source), key)
+    if new:
+        were, are = ("frame was", "frames were")[there > 1], ("is", "are")[new > 1]
+        store.note([f"{there} {were} there, {new} {are} new"])
+        yield Progress(STAGE, int(store.finished.sum()), store.n_frames, store.origin["notes"][-1])
+
+
 def _frames_of(source: FrameSource) -> FrameTable:
     origins = [source.origin(frame) for frame in range(source.n_frames)]
     return FrameTable.blank([path for path, _ in origins], [index for _, index in origins])
 
 
-def _key(source: FrameSource, lattice: MillerLattice, settings: PredictSettings) -> dict[str, Any]:
-    return {
-        "kind": "frames",
-        "method": METHOD,
-        "files": [path.name for path in source.paths],
-        "input": source.fingerprint,
-        "lattice": lattice_hash(lattice),
-        "settings": asdict(settings),
-    }
+class _Taken(NamedTuple):
+    """A frame on its way: its number, what was found in it, and where its atoms are when that is needed again."""
+
+    frame: int
+    finding: Finding
+    place: np.ndarray | None
 
 
-def _engine(source: FrameSource, lattice: MillerLattice, settings: PredictSettings) -> ScatteringEngine:
-    return ScatteringEngine(
-        Scatterers.of(source.atoms, settings),
-        lattice,
-        radiation=settings.radiation,
-        relative_error=settings.relative_error,
-    )
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What is computed, and from what."""
+
+    source: FrameSource
+    lattice: MillerLattice
+    settings: PredictSettings
+    placement: Placement
+    reference: np.ndarray  # fractional positions of the first frame
+    model: FrameModel
+    engine: FrameEngine
+
+    @classmethod
+    def of(
+        cls,
+        source: FrameSource,
+        lattice: MillerLattice,
+        settings: PredictSettings,
+        symmetry: gemmi.SpaceGroup | None,
+        execution: Execution,
+    ) -> _Run:
+        placement = place_frames(source, lattice, settings)
+        first = next(source.chunks(size=1))
+        reference = placement.fractional(first.positions[0], None if first.cells is None else first.cells[0])
+        a, b, c = (1, 1, 1) if placement.repeats is None else placement.repeats.tolist()
+        model = FrameModel.of(
+            Scatterers.of(source.atoms, settings), lattice, settings, repeats=(a, b, c), symmetry=symmetry
+        )
+        device = execution.device if execution.scheduler == "threads" else "cpu"
+        engine = model.engine(execution.workers, device, reference)
+        return cls(source, lattice, settings, placement, reference, model, engine)
+
+    def frames(self, store: StructureFactorStore) -> Iterator[tuple[np.ndarray, _Taken]]:
+        """Fractional positions of all unfinished frames; the first frame's go along with it."""
+        orthogonal = np.linalg.inv(reciprocal_axes(self.lattice.cell))
+        is_first = True
+        for start, stop in _gaps(store.finished):
+            before = np.linalg.solve(orthogonal, store.frames.drift[start - 1]) if start else None
+            is_whole = self.placement.molecules is not None
+            tracker = DriftTracker(self.source.atoms, self.reference, before, is_whole=is_whole)
+            for frame, positions, moment, box in _read(self.source, start, stop):
+                place = self.placement.fractional(positions, box, frame)
+                shift = tracker(place)
+                place = place - shift if self.settings.remove_drift else place
+                finding = Finding(moment, orthogonal @ shift, box, digest_of(positions, box))
+                yield place, _Taken(frame, finding, place if is_first else None)
+                is_first = False
+
+    def error(self, factors: np.ndarray, place: np.ndarray) -> float:
+        """Relative error of a frame's structure factors against direct summation over its atoms."""
+        of_atoms = factors - self.engine.of_solvent(place)
+        model = self.model
+        return measured_error(
+            lambda _: of_atoms,
+            model.scatterers,
+            model.lattice,
+            place,
+            radiation=model.radiation,
+            symmetry=model.symmetry,
+        )
 
 
-def _fill(
-    store: StructureFactorStore, source: FrameSource, engine: ScatteringEngine, settings: PredictSettings
-) -> Generator[Progress, None, None]:
-    """Compute all frames from the first unfinished one on."""
+def _gaps(finished: np.ndarray) -> list[tuple[int, int]]:
+    """(start, stop) of each run of unfinished frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], finished, [True]]).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def _read(source: FrameSource, start: int, stop: int) -> Iterator[tuple[int, np.ndarray, float, np.ndarray | None]]:
+    """(frame, positions, time, box) of frame after frame, read some at a time."""
+    size = int(np.clip(_CHUNK_BYTES // (12 * max(len(source.atoms), 1)), 1, 32))
+    while start < stop:
+        chunk = next(source.chunks(size=min(size, stop - start), start=start))
+        for i, positions in enumerate(chunk.positions):
+            yield start + i, positions, float(chunk.time[i]), None if chunk.cells is None else chunk.cells[i]
+        start += len(chunk.positions)
+
+
+def _fill(store: StructureFactorStore, run: _Run, execution: Execution) -> Generator[Progress, None, None]:
+    """Compute all unfinished frames."""
     if store.is_complete:
         return
-    start = int(np.argmin(store.finished))
-    orthogonal = np.linalg.inv(reciprocal_axes(store.lattice.cell))
-    placement = place_frames(source, store.lattice, settings)
-    tracker = _tracker(store, source, placement, orthogonal, start)
-    pace = Pace(start, store.n_frames)
-
-    def placed() -> Iterator[tuple[np.ndarray, Finding]]:
-        for frame, (positions, moment, box) in enumerate(_frames(source, start), start):
-            place = placement.fractional(positions, box, frame)
-            shift = tracker(place)
-            yield place - shift if settings.remove_drift else place, Finding(moment, orthogonal @ shift, box)
-
-    with Writer(store, start) as writer, closing(_side_by_side(engine, placed())) as results:
-        for factors, finding in results:
-            if finding is not None:
-                writer.add(factors, finding)
-                pace.done += 1
-            if pace.is_due():
-                yield pace.progress(_largest(store))
-    store.warn([*placement.warnings, *placement.closing_warnings(), *_drift_warning(store, settings)])
+    pace = Pace(int(store.finished.sum()), store.n_frames)
+    pool = yield from _opened_pool(run, execution, pace)
+    try:
+        with closing(pool), Writer(store) as writer:
+            store.warn(pool.warnings)
+            for result in in_order(pool, run.frames(store)):
+                if result is not None:
+                    factors, taken = result
+                    if taken.place is not None:
+                        _keep_error(store, run, run.error(factors, taken.place))
+                    writer.add(factors, taken.finding, taken.frame)
+                    pace.done += 1
+                if pace.is_due():
+                    yield pace.progress(_largest(store))
+    except (DiskProblem, WorkersLost) as problem:
+        kept = f"{problem.what}; {int(store.finished.sum())} of {store.n_frames} frames are kept"
+        raise type(problem)(kept, where=problem.where or store.path, advice=problem.advice) from problem
+    placement = run.placement
+    store.warn([*placement.warnings, *placement.closing_warnings(), *_drift_warning(store, run.settings)])
+    store.warn(duplicates_warning(store))
     yield pace.progress(_largest(store))
 
 
-def _tracker(
-    store: StructureFactorStore, source: FrameSource, placement: Placement, orthogonal: np.ndarray, start: int
-) -> DriftTracker:
-    first = next(source.chunks(size=1))
-    reference = placement.fractional(first.positions[0], None if first.cells is None else first.cells[0])
-    before = np.linalg.solve(orthogonal, store.frames.drift[start - 1]) if start else None
-    return DriftTracker(source.atoms, reference, before, is_whole=placement.molecules is not None)
+def _keep_error(store: StructureFactorStore, run: _Run, error: float) -> None:
+    if not np.isfinite(error):  # nothing scatters
+        return
+    store.remember_error(error)
+    if error > run.settings.relative_error:
+        store.warn(
+            [
+                f"Against direct summation the structure factors of a frame are off by {error:.1e}, more than the "
+                f"{run.settings.relative_error:.1e} asked for"
+            ]
+        )
 
 
-def _side_by_side(
-    engine: ScatteringEngine, placed: Iterator[tuple[np.ndarray, Finding]]
-) -> Generator[tuple[np.ndarray, Finding | None], None, None]:
-    """Structure factors and findings of frames in order, computed by as many threads as the engine takes.
+def _opened_pool(run: _Run, execution: Execution, pace: Pace) -> Generator[Progress, None, Pool]:
+    """Threads at once; processes and clusters need a moment."""
+    if execution.scheduler == "threads":
+        return ThreadPool(run.engine)
+    start = replace(pace.progress(), message="Starting processes")
+    address = None if execution.scheduler == "processes" else execution.scheduler
+    if address is not None:
+        start = replace(start, message=f"Connecting to {address}")
+    return (yield from _meanwhile(lambda: _cluster(run, execution, address), start))
 
-    While a frame takes long, an empty result without finding comes every now and then.
-    """
-    waiting: deque[tuple[Future[np.ndarray], Finding]] = deque()
-    pool = ThreadPoolExecutor(engine.n_workers, thread_name_prefix="structure-factors")
+
+def _cluster(run: _Run, execution: Execution, address: str | None) -> Pool:
+    from mdweights_core.scattering.cluster import DaskPool  # loads Dask
+
+    if address is not None:
+        return DaskPool(run.model, address=address, device=execution.device)
+    on_gpu = execution.device == "gpu"
+    n_workers = 1 if on_gpu else run.engine.n_workers
+    # frames too large to lie in memory side by side are computed one by one, each by all threads
+    n_threads = max(1, (execution.workers or available_threads()) // n_workers)
+    return DaskPool(run.model, n_workers=n_workers, n_threads=n_threads, device="gpu" if on_gpu else "cpu")
+
+
+def _meanwhile(open_pool: Callable[[], Pool], progress: Progress) -> Generator[Progress, None, Pool]:
+    """Open a pool while snapshots come; one that comes up too late is closed again."""
+    helper = ThreadPoolExecutor(1, thread_name_prefix="starting")
+    opening = helper.submit(open_pool)
+    helper.shutdown(wait=False)
     try:
-        for positions, finding in placed:
-            waiting.append((pool.submit(engine, positions), finding))
-            while len(waiting) > engine.n_workers:
-                yield from _next_result(waiting)
-        while waiting:
-            yield from _next_result(waiting)
-    finally:
-        pool.shutdown(cancel_futures=True)
+        while not wait([opening], timeout=SNAPSHOT_SECONDS).done:
+            yield progress
+    except BaseException:
+        opening.add_done_callback(_close_opened)
+        raise
+    return opening.result()
 
 
-def _next_result(
-    waiting: deque[tuple[Future[np.ndarray], Finding]],
-) -> Iterator[tuple[np.ndarray, Finding | None]]:
-    future, finding = waiting[0]
-    while not wait([future], timeout=SNAPSHOT_SECONDS).done:
-        yield np.zeros(0, dtype=np.complex64), None
-    waiting.popleft()
-    yield future.result(), finding
-
-
-def _frames(source: FrameSource, start: int) -> Iterator[tuple[np.ndarray, float, np.ndarray | None]]:
-    """(positions, time, box) of frame after frame, read some at a time."""
-    size = int(np.clip(_CHUNK_BYTES // (12 * max(len(source.atoms), 1)), 1, 32))
-    for chunk in source.chunks(size=size, start=start):
-        for i, positions in enumerate(chunk.positions):
-            box = None if chunk.cells is None else chunk.cells[i]
-            yield positions, float(chunk.time[i]), box
+def _close_opened(opening: Future[Pool]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 def _largest(store: StructureFactorStore) -> float:

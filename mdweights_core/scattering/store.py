@@ -223,7 +223,7 @@ class StructureFactorStore:
         return np.flatnonzero(before & ~self.finished)
 
     def extend(self, frames: FrameTable, key: Mapping[str, Any]) -> None:
-        """Add frames at the end, unfinished.
+        """Add frames at the end, unfinished; what was said of the frames before is forgotten.
 
         Parameters
         ----------
@@ -247,13 +247,14 @@ class StructureFactorStore:
             for name, values in table.items():
                 first = 0 if name in ("source_id", "index") else old
                 array_of(self._group, name)[first:new] = values[first:]
-            self._group.attrs.update(frame_attributes(frames, key))
+            self._group.attrs.update({**frame_attributes(frames, key), "warnings": []})
         self._load()
 
-    def note(self, sentence: str) -> None:
-        """Keep a sentence on what happened to the store."""
-        with _disk(self.path):
-            self._group.attrs["notes"] = [*attributes_of(self._group).get("notes", []), sentence]
+    def note(self, sentences: Sequence[str]) -> None:
+        """Keep sentences on what happened to the store."""
+        if sentences:
+            with _disk(self.path):
+                self._group.attrs["notes"] = [*attributes_of(self._group).get("notes", []), *sentences]
 
     def remember_error(self, error: float) -> None:
         """Keep the relative error that was measured against direct summation; of several the largest."""

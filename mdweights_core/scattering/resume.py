@@ -1,0 +1,130 @@
+"""When the structure factors of a run are those that are there already, and when it only adds to them.
+
+A key tells all that they depend on. Where two keys differ in the trajectory files alone, the longer trajectory may
+begin with the shorter one: files are told by their fingerprints, the frames of a file that has grown by their digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import gemmi
+import numpy as np
+
+from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.io.files import file_fingerprint
+from mdweights_core.io.trajectories import FrameSource
+from mdweights_core.jobs import Clock, Progress
+from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, lattice_hash
+from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.store_layout import DIGEST_BYTES
+
+_READ_ALL_BYTES = 2**28  # positions that are read again in a second
+_SAMPLE = 18
+
+
+def run_key(
+    source: FrameSource, lattice: MillerLattice, settings: PredictSettings, symmetry: gemmi.SpaceGroup | None
+) -> dict[str, Any]:
+    """Everything the structure factors of `source` depend on, as it comes back from JSON."""
+    key = {
+        "kind": "frames",
+        "method": METHOD,
+        "files": [path.name for path in source.paths],
+        "parts": [list(part) for part in source.parts],
+        "atoms": _atoms_hash(source),
+        "topology": None if source.topology_path is None else file_fingerprint(source.topology_path),
+        "lattice": lattice_hash(lattice),
+        "symmetry": None if symmetry is None else symmetry.xhm(),
+        "settings": asdict(settings),
+    }
+    return json.loads(json.dumps(key))
+
+
+def _atoms_hash(source: FrameSource) -> str:
+    columns = [getattr(source.atoms, field.name) for field in fields(source.atoms)]
+    marks = [b"" if column is None else f"{column.dtype}".encode() + column.tobytes() for column in columns]
+    return hashlib.sha256(b"\n".join(marks)).hexdigest()
+
+
+def may_begin_with(key: Mapping[str, Any], older: Mapping[str, Any]) -> bool:
+    """True when a run of `key` may only add frames behind those of `older`, as far as the files can tell."""
+    of_files = ("files", "parts")
+    if any(key.get(name) != older.get(name) for name in {*key, *older} - {*of_files}):
+        return False
+    parts, there = key["parts"], older.get("parts", [])
+    if not there or len(parts) < len(there):
+        return False
+    counts, counts_there = ([count for _, count in some] for some in (parts[: len(there)], there))
+    return counts[:-1] == counts_there[:-1] and counts[-1] >= counts_there[-1]
+
+
+def begins_with(
+    source: FrameSource, key: Mapping[str, Any], store: StructureFactorStore
+) -> Generator[Progress, None, bool]:
+    """True when the frames of the store are the first ones of `source`; files that changed are read for that.
+
+    Of a long trajectory the first frame, the last one and some between are looked at.
+    """
+    if store.digests is None or not store.n_frames:
+        return False
+    frames = _doubtful(key, store)
+    known = store.digests[frames].any(axis=1) & store.finished[frames]
+    frames = frames[known]
+    if len(frames) * 12 * len(source.atoms) > _READ_ALL_BYTES:
+        frames = frames[np.unique(np.linspace(0, len(frames) - 1, _SAMPLE).round().astype(int))]
+    clock = Clock(SNAPSHOT_SECONDS)
+    for done, frame in enumerate(frames.tolist()):
+        chunk = next(source.chunks(size=1, start=frame))
+        box = None if chunk.cells is None else chunk.cells[0]
+        if digest_of(chunk.positions[0], box) != store.digests[frame].tobytes():
+            return False
+        if clock.is_due():
+            yield Progress("checking", done, len(frames), "Comparing the frames that are there with the files")
+    return True
+
+
+def _doubtful(key: Mapping[str, Any], store: StructureFactorStore) -> np.ndarray:
+    """Frames of the store whose files are not as they were, int [n]."""
+    there = store.key["parts"]
+    changed = [new[0] != old[0] for new, old in zip(key["parts"], there, strict=False)]
+    return np.flatnonzero(np.repeat(changed, [count for _, count in there]))
+
+
+def digest_of(positions: np.ndarray, box: np.ndarray | None) -> bytes:
+    """What tells a frame from others: 16 bytes of its positions [n_atoms, 3] as they were read, and its box."""
+    digest = hashlib.blake2b(positions.tobytes(), digest_size=DIGEST_BYTES)
+    if box is not None:
+        digest.update(box.tobytes())
+    return digest.digest()
+
+
+def duplicates(store: StructureFactorStore) -> list[tuple[int, int]]:
+    """Frames that are identical with an earlier one, as (earlier, later) pairs of numbers from 0."""
+    if store.digests is None:
+        return []
+    first: dict[bytes, int] = {}
+    pairs = []
+    for frame, digest in enumerate(store.digests):
+        mark = digest.tobytes()
+        if digest.any() and first.setdefault(mark, frame) != frame:
+            pairs.append((first[mark], frame))
+    return pairs
+
+
+def duplicates_warning(store: StructureFactorStore) -> list[str]:
+    """The sentence on frames that are identical, when there are any."""
+    pairs = duplicates(store)
+    if not pairs:
+        return []
+    one, other = pairs[0]
+    more = f" (and {len(pairs) - 1} more pair{'s' if len(pairs) > 2 else ''})" if len(pairs) > 1 else ""
+    return [
+        f"Frames {one + 1} and {other + 1} are identical{more}: restarts often write a frame twice; "
+        "only the sum of their weights means anything"
+    ]
