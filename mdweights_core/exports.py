@@ -17,8 +17,8 @@ from typing import TextIO
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice
-from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, in_asu
+from mdweights_core.crystal.lattice import MillerLattice, format_cell, supercell
+from mdweights_core.crystal.laue import find_rows, friedel_half, group_of, hkl_key, in_asu
 from mdweights_core.errors import BadInput
 from mdweights_core.io.ccp4 import write_ccp4
 from mdweights_core.io.files import atomic_write_text
@@ -57,22 +57,21 @@ def export_mtz(project: Project, path: str | Path) -> None:
     FreeR_flag          I     0: held out of the fit, 1: fitted
     ==================  ====  ===============================================================================
 
+    MTZ files hold whole indices only: a map on divided reciprocal axes is written with the cell of the supercell, in
+    P 1 with all equivalent reflections, and mean F as it is.
+
     Raises
     ------
     DiskProblem
         When the file cannot be written.
     """
     fit = project.fit
-    lattice = fit.groups.lattice
-    hkl = in_asu(lattice.hkl, lattice.space_group)
-    mean_f = symmetrised_mean_f(fit, hkl)
+    target, group, mean_f = _rows_of_mtz(fit)
     scale, offset = (fit.scale, fit.offset) if fit.scale > 0 else (1.0, 0.0)
     observed = (fit.observed - offset) / scale
     aniso = anisotropic_maps(fit)
     aniso_scale = aniso.scale if aniso.scale > 0 else 1.0
     columns = [
-        MtzColumn("FWT", "F", np.abs(mean_f)),
-        MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f))),
         MtzColumn("IMEAN", "J", fit.mean_intensity),
         MtzColumn("IDIFF", "J", fit.diffuse),
         MtzColumn("IDOBS", "J", observed),
@@ -84,11 +83,38 @@ def export_mtz(project: Project, path: str | Path) -> None:
         MtzColumn("IDOBSANISO", "R", aniso.observed / aniso_scale),
         MtzColumn("FreeR_flag", "I", np.where(fit.free, 0, 1)),
     ]
-    order = np.argsort(hkl_key(hkl))
-    rows = [MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[order]) for c in columns]
-    target = MillerLattice(hkl[order], lattice.cell, lattice.space_group, lattice.ndiv)
-    history = [*history_lines(project), *mean_f_warnings(fit)]
+    rows = [
+        MtzColumn("FWT", "F", np.abs(mean_f).astype(np.float32)),
+        MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f)).astype(np.float32)),
+        *(MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[group]) for c in columns),
+    ]
+    history = [*history_lines(project), *_division_lines(fit), *mean_f_warnings(fit)]
     write_mtz(path, target, rows, title="mdweights: weighted ensemble", history=history)
+
+
+def _rows_of_mtz(fit: WeightFit) -> tuple[MillerLattice, np.ndarray, np.ndarray]:
+    """Reflections as an MTZ file holds them, ordered; the group each belongs to; and mean F, complex128 [n_hkl]."""
+    lattice, p1 = fit.groups.lattice, fit.groups.p1
+    if lattice.ndiv == (1, 1, 1):
+        hkl, group = in_asu(lattice.hkl, lattice.space_group), np.arange(len(lattice))
+        mean_f = symmetrised_mean_f(fit, hkl)
+    else:
+        hkl, group = in_asu(p1.hkl, p1.space_group), group_of(p1.hkl, fit.groups)
+        mean_f = np.where((hkl == p1.hkl).all(axis=1), fit.mean_f, fit.mean_f.conj())
+        lattice = MillerLattice(p1.hkl, supercell(p1.cell, p1.ndiv), p1.space_group)
+    order = np.argsort(hkl_key(hkl))
+    return MillerLattice(hkl[order], lattice.cell, lattice.space_group), group[order], mean_f[order]
+
+
+def _division_lines(fit: WeightFit) -> list[str]:
+    lattice = fit.groups.lattice
+    if lattice.ndiv == (1, 1, 1):
+        return []
+    return [
+        f"indices are those of the supercell of {' x '.join(map(str, lattice.ndiv))} cells ({format_cell(lattice.cell)}"
+        f", {lattice.space_group.xhm()}), written in P 1",
+        "FWT and PHIFWT are not averaged over the space group",
+    ]
 
 
 def symmetrised_mean_f(fit: WeightFit, hkl: np.ndarray) -> np.ndarray:
@@ -117,7 +143,7 @@ def mean_f_warnings(fit: WeightFit) -> list[str]:
     """
     lattice = fit.groups.lattice
     n_operations = len(lattice.space_group.operations())
-    if n_operations == 1:
+    if n_operations == 1 or lattice.ndiv != (1, 1, 1):  # then no average is taken
         return []
     total = float((np.abs(fit.mean_f[fit.groups.copies[0]]) ** 2).sum())
     kept = float((np.abs(symmetrised_mean_f(fit, lattice.hkl)) ** 2).sum()) / (total or 1.0)

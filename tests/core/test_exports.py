@@ -8,11 +8,15 @@ import dataclasses
 import gemmi
 import numpy as np
 import pytest
+from support.synthetic import synthetic_problem
 
-from mdweights_core import exports
-from mdweights_core.crystal.laue import group_of
+from mdweights_core import exports, jobs
+from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.laue import find_rows, friedel_half, group_of
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.weights.fit import fit_weights
+from mdweights_core.weights.settings import FitSettings
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +82,6 @@ def test_diffuse_and_mean_intensities_are_those_of_the_frames(mtz, example_proje
 
 
 def _rows(fit, store):
-    from mdweights_core.crystal.laue import find_rows
-
     return find_rows(fit.groups.p1.hkl, store.lattice.hkl)
 
 
@@ -113,6 +115,36 @@ def test_a_crystal_at_another_origin_is_told(example_project, tmp_path):
     history = " ".join(gemmi.read_mtz_file(str(path)).history)
     assert "FWT and PHIFWT mean nothing" in history
     assert "P 21 21 21" in told
+
+
+def test_a_map_on_divided_axes_is_written_as_the_supercell_in_p1(example_project, tmp_path):
+    """Every number against the synthetic ensemble it was fitted with, at the true index h/2."""
+    truth = synthetic_problem(20, 800, space_group="P 41", ndiv=(2, 2, 2))
+    fit = jobs.run(fit_weights(truth.problem, FitSettings(objective="cc")))
+    path = tmp_path / "divided.mtz"
+    exports.export_mtz(dataclasses.replace(example_project, fit=fit), path)
+    found = gemmi.read_mtz_file(str(path))
+    p1 = fit.groups.p1
+    assert (found.spacegroup.hm, found.cell.parameters) == ("P 1", (80, 80, 110, 90, 90, 90))
+    hkl = found.make_miller_array()
+    assert len(hkl) == len(p1)
+    divided = MillerLattice(hkl, p1.cell, p1.space_group, p1.ndiv)
+    np.testing.assert_allclose(found.make_1_d2_array() ** 0.5, divided.inverse_d, rtol=1e-5)
+    asu = gemmi.ReciprocalAsu(found.spacegroup)
+    assert all(asu.is_in(h) for h in hkl.tolist())
+    half = friedel_half(hkl)
+    f = truth.f_p1[:, find_rows(half, p1.hkl)]
+    mean = np.where((half == hkl).all(axis=1), fit.weights @ f, (fit.weights @ f).conj())
+    phase = np.radians(found.column_with_label("PHIFWT").array)
+    np.testing.assert_allclose(found.column_with_label("FWT").array * np.exp(1j * phase), mean, atol=1e-3)
+    diffuse = fit.weights @ np.abs(truth.f_p1) ** 2 - np.abs(fit.weights @ truth.f_p1) ** 2
+    group = group_of(hkl, fit.groups)
+    expected = fit.groups.average(diffuse)[group]
+    np.testing.assert_allclose(found.column_with_label("IDIFF").array, expected, rtol=1e-3, atol=1e-3 * expected.max())
+    np.testing.assert_array_equal(found.column_with_label("FreeR_flag").array == 0, fit.free[group])
+    history = " ".join(found.history)
+    assert "supercell of 2 x 2 x 2 cells" in history
+    assert "not averaged" in history
 
 
 def test_reciprocalspaceship_reads_it(mtz):

@@ -30,12 +30,13 @@ def synthetic_problem(
     n_true: int = 20,
     noise: float = 0.1,
     space_group: str = "P 1",
+    ndiv: tuple[int, int, int] = (1, 1, 1),
     bragg: float = 3.0,
     seed: int = 0,
 ) -> Truth:
     """An ensemble on the `n_p1` lowest reflections of a cell, with an exact map plus noise (relative to its spread)."""
     rng = np.random.default_rng(seed)
-    groups = laue_groups(_lattice(n_p1, space_group))
+    groups = laue_groups(_lattice(n_p1, space_group, ndiv))
     n, s2 = len(groups.p1), groups.p1.inverse_d**2
     decay = np.exp(-3 * s2 / s2.max())
     modes = _complex_normal(rng, (n_modes, n)) * decay
@@ -67,13 +68,13 @@ def problem_of(groups, f_p1: np.ndarray, observed: np.ndarray, free: np.ndarray)
     )
 
 
-def _lattice(n_p1: int, space_group: str) -> MillerLattice:
+def _lattice(n_p1: int, space_group: str, ndiv: tuple[int, int, int]) -> MillerLattice:
     cell = gemmi.UnitCell(40, 40, 55, 90, 90, 90)
     reach = int(np.ceil((2 * n_p1) ** (1 / 3))) // 2 + 3
     axis = np.arange(-reach, reach + 1)
     hkl = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     hkl = hkl[(hkl @ np.array([10_000, 100, 1])) > 0]
-    lattice = MillerLattice(hkl, cell, gemmi.SpaceGroup(space_group))
+    lattice = MillerLattice(hkl, cell, gemmi.SpaceGroup(space_group), ndiv)
     return lattice.select(np.argsort(lattice.inverse_d, kind="stable")[:n_p1])
 
 
