@@ -20,6 +20,7 @@ import numpy as np
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atom_records import AtomRecords, Conformers, decoded, words
 from mdweights_core.io.atoms import Atoms, make_atoms
+from mdweights_core.io.frame_reading import cells_from_vectors
 
 _MODEL_END = re.compile(rb"^END(?:MDL)?[ \t\r]*$", re.MULTILINE)
 _ATOM_LINE = re.compile(rb"^(?:ATOM  |HETATM).*$", re.MULTILINE)
@@ -55,7 +56,7 @@ class PdbModels:
         conformers.settle(self._all_records(0))
         self._names = self._records(0).name
         self._cell = _pdb_cell(self._text, self._blocks[0])
-        self.n_frames = len(self._blocks)
+        self.n_frames, self.n_atoms = len(self._blocks), len(self._names)
 
     def atoms(self) -> Atoms:
         """Atoms of the first model."""
@@ -107,7 +108,7 @@ class CifModels:
         models = [records.rows(model == number) for number in dict.fromkeys(model.tolist())]
         conformers.settle(models[0])
         self._models = [conformers.pick(one) for one in models]
-        self.n_frames = len(self._models)
+        self.n_frames, self.n_atoms = len(self._models), len(self._models[0].name)
 
     def atoms(self) -> Atoms:
         """Atoms of the first model."""
@@ -128,7 +129,7 @@ class GroFrames:
         self._places = list(self._index())
         if not self._places:
             raise BadInput("There is no whole frame in this file", where=path)
-        self.n_frames = len(self._places)
+        self.n_frames, self.n_atoms = len(self._places), len(self._lines(0)) - 3
 
     def atoms(self) -> Atoms:
         """Atoms of the first frame; GRO files have no elements."""
@@ -201,10 +202,7 @@ def _gro_cell(box: list[float]) -> np.ndarray | None:
 
 def cell_from_vectors(vectors: np.ndarray) -> np.ndarray:
     """(a, b, c, alpha, beta, gamma) of box vectors, the rows of `vectors` [3, 3]."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cosines = [vectors[i] @ vectors[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    return np.concatenate([lengths, np.degrees(np.arccos(np.clip(cosines, -1, 1)))])
+    return cells_from_vectors(np.asarray(vectors)[None])[0]
 
 
 def _content(path: Path) -> bytes | mmap.mmap:
@@ -304,7 +302,8 @@ def _require_same_atoms(names: np.ndarray, first: np.ndarray, number: int, path:
     if (names != first).any():
         row = int(np.argmax(names != first))
         raise BadInput(
-            f"Atom {row + 1} of model {number + 1} is {decoded(names[row])}, but {decoded(first[row])} in the first model",
+            f"Atom {row + 1} of model {number + 1} is {decoded(names[row])}, "
+            f"but {decoded(first[row])} in the first model",
             where=path,
             advice="All models must hold the same atoms in the same order",
         )

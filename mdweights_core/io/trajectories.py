@@ -22,7 +22,8 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.atom_records import Conformers
 from mdweights_core.io.atoms import VIRTUAL, Atoms
 from mdweights_core.io.files import file_fingerprint
-from mdweights_core.io.trajectory_files import Reader, has_topology, open_reader, read_topology, require_input
+from mdweights_core.io.frame_reading import Reader
+from mdweights_core.io.trajectory_files import has_topology, open_reader, read_topology, require_input
 
 __all__ = ["Atoms", "Chunk", "FrameSource", "open_frames"]
 
@@ -87,7 +88,7 @@ class FrameSource:
         is_real = atoms.element != VIRTUAL
         self._rows = None if is_real.all() else np.flatnonzero(is_real)
         self.atoms = atoms if self._rows is None else atoms.select(self._rows)
-        self._has_alternatives = bool(conformers.labels)
+        self._conformers = conformers
         self._marks: tuple[str, ...] = (f"altloc {conformers.altloc}",) if conformers.altloc else ()
         self._warnings = [f"{reader.path.name}: {reader.warning}" for reader in readers if reader.warning]
         self._warnings += [conformers.warning] if conformers.warning else []
@@ -110,6 +111,12 @@ class FrameSource:
         files = [*self.paths, *([self.topology_path] if self.topology_path else [])]
         marks = [_fingerprint(file) for file in files] + [str(len(self.paths)), *self._marks]
         return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+
+    @property
+    def parts(self) -> tuple[tuple[str, int], ...]:
+        """Fingerprint and number of frames of each file, in their order."""
+        counts = np.diff([0, *self._ends]).tolist()
+        return tuple((_fingerprint(path), count) for path, count in zip(self.paths, counts, strict=True))
 
     def select(self, rows: np.ndarray) -> FrameSource:
         """The same frames with only some of the atoms; nothing is read, and open files are shared.
@@ -208,12 +215,7 @@ class FrameSource:
     def _checked(self, positions: np.ndarray, file: int, local: int) -> np.ndarray:
         """The selected atoms of frames, which must be numbers; of the others nothing is asked."""
         if positions.shape[1] != self._n_sites:
-            other = ", or another alternative conformer" if self._has_alternatives else ""
-            raise BadInput(
-                f"The frames have {positions.shape[1]} atoms but the topology has {self._n_sites}",
-                where=self.paths[file],
-                advice=f"Choose the topology this trajectory was made with{other}",
-            )
+            raise _other_atoms(self.paths[file], positions.shape[1], self._n_sites, self._conformers)
         if self._rows is not None:
             positions = positions[:, self._rows]
         bad = ~np.isfinite(positions).all(axis=(1, 2))
@@ -288,7 +290,7 @@ def open_frames(
     atoms = read_topology(place or files[0], conformers)
     if not (atoms.element != VIRTUAL).any():
         raise BadInput("There are no atoms in this topology", where=place or files[0])
-    readers = [_closed(open_reader(file, len(atoms), conformers)) for file in files]
+    readers = [_opened(file, len(atoms), conformers) for file in files]
     _require_conformer(conformers, place or files[0])
     return FrameSource(files, place, atoms, readers, conformers)
 
@@ -312,9 +314,22 @@ def real_cell(parameters: np.ndarray, n_atoms: int) -> gemmi.UnitCell | None:
     return cell if is_possible else None
 
 
-def _closed(reader: Reader) -> Reader:
+def _opened(path: Path, n_atoms: int, conformers: Conformers) -> Reader:
+    """A reader of frames with as many atoms as the topology, let go until it is needed."""
+    reader = open_reader(path, n_atoms, conformers)
     reader.close()
+    if reader.n_atoms != n_atoms:
+        raise _other_atoms(path, reader.n_atoms, n_atoms, conformers)
     return reader
+
+
+def _other_atoms(path: Path, found: int, wanted: int, conformers: Conformers) -> BadInput:
+    other = ", or another alternative conformer" if conformers.labels else ""
+    return BadInput(
+        f"The frames have {found} atoms but the topology has {wanted}",
+        where=path,
+        advice=f"Choose the topology this trajectory was made with{other}",
+    )
 
 
 def _fingerprint(path: Path) -> str:
