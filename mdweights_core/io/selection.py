@@ -141,12 +141,17 @@ def is_water(atoms: Atoms) -> np.ndarray:
     return np.array([_kind(str(name)).is_water for name in names], dtype=bool)[kind]
 
 
+def is_solvent(atoms: Atoms) -> np.ndarray:
+    """True for the atoms of waters and of single ions, bool [n_atoms]."""
+    return np.isin(np.char.upper(atoms.residue_name), list(SOLVENT))
+
+
 def anchor_atoms(atoms: Atoms) -> np.ndarray:
     """Rows of the atoms that tell the drift: CA, else what is neither hydrogen nor solvent, else all; int [n]."""
     alpha = (atoms.name == "CA") & (atoms.element == "C")
     if alpha.any():
         return np.flatnonzero(alpha)
-    solid = ~np.isin(atoms.element, ("H", "D")) & ~np.isin(atoms.residue_name, list(SOLVENT))
+    solid = ~np.isin(atoms.element, ("H", "D")) & ~is_solvent(atoms)
     return np.flatnonzero(solid) if solid.any() else np.arange(len(atoms))
 
 

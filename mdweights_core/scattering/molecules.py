@@ -12,8 +12,8 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import reciprocal_axes
-from mdweights_core.io.atoms import SOLVENT, Atoms
-from mdweights_core.io.selection import anchor_atoms, residue_index
+from mdweights_core.io.atoms import Atoms
+from mdweights_core.io.selection import anchor_atoms, is_solvent, residue_index
 
 _STRETCH = 0.4  # angstrom beyond the sum of two covalent radii that still is a bond
 _CHAIN_LINK = 4.2  # angstrom between the CA of neighbouring residues, for selections without what lies between
@@ -113,15 +113,15 @@ class Molecules:
 def _find_bonds(atoms: Atoms, place: np.ndarray, box: gemmi.UnitCell) -> _Bonds:
     """All bonds of atoms at fractional `place` [n_atoms, 3] in the box."""
     residue = residue_index(atoms)
-    is_solvent = np.isin(np.char.upper(atoms.residue_name), list(SOLVENT))
-    is_alone = np.bincount(residue)[residue] == 1 if len(residue) else is_solvent
-    rows = np.flatnonzero(~(is_solvent & is_alone))  # ions are large, and would make many neighbours of none
+    solvent = is_solvent(atoms)
+    is_alone = np.bincount(residue)[residue] == 1 if len(residue) else solvent
+    rows = np.flatnonzero(~(solvent & is_alone))  # ions are large, and would make many neighbours of none
     radius = _covalent_radii(atoms.element)
     close = _close_pairs(place[rows], box, 2 * float(radius[rows].max(initial=0.0)) + _STRETCH)
     close = _Bonds(rows[close.one], rows[close.other], close.image)
     one, other = close.one, close.other
     is_hydrogen = np.isin(atoms.element, ("H", "D"))
-    may = (residue[one] == residue[other]) | ~(is_solvent[one] | is_solvent[other])
+    may = (residue[one] == residue[other]) | ~(solvent[one] | solvent[other])
     may &= ~(is_hydrogen[one] & is_hydrogen[other])
     may &= _lengths(close, place, box) <= radius[one] + radius[other] + _STRETCH
     links = _chain_links(atoms, residue, place, box)

@@ -195,13 +195,17 @@ class Placement:
         """What can only be said after the last frame."""
         if self.repeats is None or self._largest_change <= NOTICEABLE:
             return []
-        return [breathing_sentence(self._largest_change, self._settings.boxes)]
+        change = f"The box changes by up to {100 * self._largest_change:.2f} % over the frames"
+        return [f"{change}: {what_boxes_do(self._settings.boxes)}"]
 
 
-def place_frames(source: FrameSource, lattice: MillerLattice, settings: PredictSettings) -> Placement:
+def place_frames(
+    source: FrameSource, lattice: MillerLattice, settings: PredictSettings, boxes: np.ndarray | None = None
+) -> Placement:
     """The placement of all frames of a source: with their mean box and their molecules, where these are needed.
 
-    Reads through all files for the mean box, which ``boxes="mean"`` asks for, and one frame for the molecules.
+    For ``boxes="mean"`` all files are read through, unless `boxes` [n, 6] to take the mean of are given. For molecules
+    one frame is read.
 
     Raises
     ------
@@ -210,7 +214,7 @@ def place_frames(source: FrameSource, lattice: MillerLattice, settings: PredictS
     """
     mean = None
     if settings.boxes == "mean" and source.cell is not None:
-        mean = gemmi.UnitCell(*mean_box(source.boxes()))
+        mean = gemmi.UnitCell(*mean_box(source.boxes() if boxes is None else boxes))
     placement = Placement(source.cell, lattice, settings, mean_box=mean)
     if not placement.needs_whole_molecules or placement.box is None:
         return placement
@@ -237,12 +241,11 @@ def is_commensurate(ndiv: Sequence[int] | np.ndarray, repeats: Sequence[int] | n
     return bool((np.asarray(repeats) % np.asarray(ndiv) == 0).all())
 
 
-def breathing_sentence(change: float, boxes: str) -> str:
-    """What becomes of boxes that change by the fraction `change` over the frames."""
-    what = f"The box changes by up to {100 * change:.2f} % over the frames: "
+def what_boxes_do(boxes: str) -> str:
+    """What becomes of boxes that change over the frames."""
     if boxes == "mean":
-        return what + "positions were taken in the mean box, where that counts as disorder; own boxes would take it out"
-    return what + "positions follow each frame's own box; in the mean box the change would count as disorder"
+        return "positions are taken in the mean box, where this counts as disorder; own boxes would take it out"
+    return "positions follow each frame's own box; in the mean box this would count as disorder"
 
 
 class DriftTracker:
