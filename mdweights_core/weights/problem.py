@@ -151,11 +151,20 @@ def _check(diffuse_map: DiffuseMap, store: StructureFactorStore) -> None:
             where=store.path,
             advice="Predict the frames again with --map, or give the map that belongs to them",
         )
+    ours, theirs = diffuse_map.lattice.ndiv, store.lattice.ndiv
+    if np.any(np.array(theirs) % ours):
+        raise BadInput(
+            f"the frames' reciprocal axes are divided by {', '.join(map(str, theirs))}, the map's by "
+            f"{', '.join(map(str, ours))}: reflections of the map lie between theirs",
+            where=store.path,
+            advice="Predict the frames again with --map",
+        )
 
 
 def _store_rows(groups: LaueGroups, store: StructureFactorStore) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the store for every image of every group, and which groups have all of theirs."""
-    row_of_p1 = find_rows(friedel_half(groups.p1.hkl), store.lattice.hkl)
+    steps = np.array(store.lattice.ndiv) // groups.p1.ndiv  # frames on a finer lattice hold the map's points, too
+    row_of_p1 = find_rows(friedel_half(groups.p1.hkl) * steps, store.lattice.hkl)
     rows = np.where(groups.copies >= 0, row_of_p1[groups.copies], -2)
     covered = (rows != -1).all(axis=0)
     if covered.sum() < MIN_REFLECTIONS:

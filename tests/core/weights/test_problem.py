@@ -8,7 +8,7 @@ import pytest
 
 from mdweights_core import jobs
 from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
-from mdweights_core.crystal.laue import group_of, images, laue_groups, representatives
+from mdweights_core.crystal.laue import find_rows, group_of, images, laue_groups, representatives
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.store import FrameTable, StructureFactorStore
@@ -134,6 +134,21 @@ def refusal(seen: DiffuseMap, store: StructureFactorStore) -> str:
     with pytest.raises(BadInput) as told:
         jobs.run(build_problem(seen, store))
     return told.value.sentence
+
+
+def test_frames_on_a_finer_lattice_serve_a_map_at_its_own_indices(p1, f, store, tmp_path):
+    """The point h of the map is 2h of a lattice divided by two; the frames know nothing of h/3."""
+    fine = half_lattice(*TRIGONAL, 4.0, ndiv=(2, 2, 4))
+    values = np.random.default_rng(3).normal(size=(N_FRAMES, len(fine))).astype(np.complex64)
+    values[:, find_rows(p1.hkl * np.array([2, 2, 4]), fine.hkl)] = f
+    finer = make_store(tmp_path / "fine.zarr", fine, values)
+    seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
+    expected, found = jobs.run(build_problem(seen, store)), jobs.run(build_problem(seen, finer))
+    np.testing.assert_array_equal(found.deviation, expected.deviation)
+    np.testing.assert_array_equal(found.centre, expected.centre)
+    thirds = half_lattice(*TRIGONAL, 6.0, ndiv=(1, 1, 3))
+    assert "lie between theirs" in refusal(observe(thirds), finer)
+    assert "lie between theirs" in refusal(observe(half_lattice(*TRIGONAL, 6.0, ndiv=(2, 2, 2))), store)
 
 
 def test_what_cannot_be_fitted_is_refused(p1, f, store, tmp_path):
