@@ -76,7 +76,7 @@ def _columns(path: Path, table: Any, n_rows: int) -> list[MapColumn]:
     """Intensities, the table's own first, then their errors, then what else there is a number of per reflection."""
     names = [name for name in table if name not in (*"hkl", "ndiv") and _is_column(table, name, n_rows)]
     order = {"J": 0, "Q": 1, "W": 2}
-    found = [(order[_type(name)], name != "intensity", name) for name in names]
+    found = [(order[_type(name)], name.startswith("group_"), name) for name in names]
     return [MapColumn(name, _type(name), measured_only(np.asarray(numbers(table, name)))) for *_, name in sorted(found)]
 
 
