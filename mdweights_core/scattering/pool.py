@@ -22,6 +22,8 @@ Item = TypeVar("Item")
 _POLL_SECONDS = 0.1
 _BATCH_FRAMES = 64
 _BATCH_BYTES = 32 * 2**20
+_WAITING_FRAMES = 48
+_WAITING_BYTES = 128 * 2**20
 
 
 class WorkersLost(MdweightsError):
@@ -119,7 +121,7 @@ def in_order(
     for positions, item in frames:
         if batches.add(positions, item):
             waiting.append(batches.submitted(pool))
-        while len(waiting) > 2 * pool.n_workers:
+        while len(waiting) > batches.most_waiting(pool.n_workers):
             yield from _next_batch(pool, waiting, batches)
     if batches:
         waiting.append(batches.submitted(pool))
@@ -134,7 +136,7 @@ class _Batches(Generic[Item]):
         self._positions: list[np.ndarray] = []
         self._items: list[Item] = []
         self._seconds, self._size = 20 * overhead, 1
-        self._shortest = np.inf
+        self._shortest, self._bytes = np.inf, _WAITING_BYTES
 
     def __len__(self) -> int:
         return len(self._items)
@@ -151,10 +153,15 @@ class _Batches(Generic[Item]):
         self._positions, self._items = [], []
         return future, items
 
+    def most_waiting(self, n_workers: int) -> int:
+        """Batches that may wait: of small ones enough for the workers to go on while results are written to disk."""
+        return max(2 * n_workers, min(_WAITING_FRAMES // self._size, _WAITING_BYTES // self._bytes))
+
     def learn(self, batch: Computed) -> None:
         """Suit the size to what a batch took; the first ones take longer, as plans are made."""
         self._shortest = min(self._shortest, batch.seconds / len(batch.factors))
         most = _BATCH_BYTES // max(1, batch.factors[0].nbytes)
+        self._bytes = max(1, batch.factors.nbytes)
         self._size = int(np.clip(self._seconds / max(self._shortest, 1e-6), 1, max(1, min(most, _BATCH_FRAMES))))
 
 

@@ -43,6 +43,7 @@ __all__ = ["Execution", "PredictSettings", "collect_mtz_frames", "half_lattice",
 
 _NOTICEABLE_DRIFT = 0.5  # angstrom
 _CHUNK_BYTES = 32 * 2**20
+_MOST_WORK = 2e7  # atoms times reflections of direct summation: 0.2 s
 
 
 def predict(
@@ -110,6 +111,21 @@ def predict(
             yield from _fill(store, run, execution)
     store.remember_files(source.paths, source.topology_path)
     return store
+
+
+def is_computed(
+    source: FrameSource,
+    lattice: MillerLattice,
+    settings: PredictSettings,
+    out: Path,
+    *,
+    cell: gemmi.UnitCell | None = None,
+) -> bool:
+    """True when the store `out` holds what `predict` would compute of the same arguments."""
+    target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
+    symmetry = lattice.space_group if settings.expand_symmetry else None
+    store = same_store(Path(out), run_key(_selected(source, settings), target, settings, symmetry))
+    return store is not None and store.is_complete
 
 
 def _selected(source: FrameSource, settings: PredictSettings) -> FrameSource:
@@ -225,6 +241,8 @@ class _Run:
         """Relative error of a frame's structure factors against direct summation over its atoms."""
         of_atoms = factors - self.engine.of_solvent(place)
         model = self.model
+        # about one reflection for each frame there is: next to nothing beside computing them
+        work = len(model.scatterers) * float(np.clip(self.source.n_frames, 100, 1000))
         return measured_error(
             lambda _: of_atoms,
             model.scatterers,
@@ -232,6 +250,7 @@ class _Run:
             place,
             radiation=model.radiation,
             symmetry=model.symmetry,
+            max_work=min(work, _MOST_WORK),
         )
 
 

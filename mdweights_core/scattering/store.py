@@ -29,10 +29,9 @@ from mdweights_core.scattering.store_layout import (
     FrameTable,
     array_of,
     attributes_of,
-    column,
     create_arrays,
     frame_attributes,
-    frames_of_group,
+    frame_table,
     lattice_of,
     table_columns,
 )
@@ -80,16 +79,17 @@ class StructureFactorStore:
     def _load(self) -> None:
         """Take from disk what is small; a damaged store raises ValueError or KeyError."""
         self._values = array_of(self._group, "structure_factors").with_config({"write_empty_chunks": True})
+        self._columns = {name: array_of(self._group, name) for name in TABLE if name in self._group}
         self._chunks = Chunks(self.path / "structure_factors", self._values)
         attributes = attributes_of(self._group)
         if not attributes.get("ready"):
             raise ValueError("never finished being created")
         self._n_frames = int(attributes.get("n_frames", self._values.shape[0]))
         self.lattice = lattice_of(self._group)
-        self.frames = frames_of_group(self._group, self._n_frames)
-        has_digests = "digest" in self._group
-        self.digests: np.ndarray | None = column(self._group, "digest", self._n_frames) if has_digests else None
-        self.finished = column(self._group, "finished", self._n_frames).astype(bool)
+        self.frames = frame_table(self._columns, attributes["sources"], self._n_frames)
+        digests = self._columns.get("digest")
+        self.digests = None if digests is None else np.array(digests[: self._n_frames])
+        self.finished = np.array(self._columns["finished"][: self._n_frames], dtype=bool)
         self._marked = self.finished.copy()
         self._check_shapes()
         self._lose(self._chunks.missing(self._chunks.rows_of(np.flatnonzero(self.finished))))
@@ -189,8 +189,8 @@ class StructureFactorStore:
             for name, values in (("time", time), ("drift", drift), ("cell", cell), ("digest", digest)):
                 if values is not None:
                     self._column_here(name)[rows] = values
-                    array_of(self._group, name)[rows] = values
-            array_of(self._group, "finished")[rows] = np.ones(len(block), dtype=bool)
+                    self._columns[name][rows] = values
+            self._columns["finished"][rows] = np.ones(len(block), dtype=bool)
         self.finished[rows] = self._marked[rows] = True
 
     def verify(self) -> Generator[tuple[int, int], None, np.ndarray]:
@@ -361,7 +361,7 @@ class StructureFactorStore:
     def _save_marks(self) -> None:
         """Marks that were taken must be gone on disk before a chunk that was broken is there again."""
         if (self._marked & ~self.finished).any():
-            array_of(self._group, "finished")[: self._n_frames] = self.finished
+            self._columns["finished"][: self._n_frames] = self.finished
             self._marked = self.finished.copy()
 
     def _clear(self, rows: slice) -> None:

@@ -121,19 +121,13 @@ def lattice_of(group: zarr.Group) -> MillerLattice:
     )
 
 
-def frames_of_group(group: zarr.Group, n_frames: int) -> FrameTable:
-    """The frame table of a store; ValueError when it is not whole."""
-    index, time, drift, cell = (column(group, name, n_frames) for name in ("index", "time", "drift", "cell"))
-    sources = list(attributes_of(group)["sources"])
-    numbers = column(group, "source_id", n_frames)
+def frame_table(columns: Mapping[str, zarr.Array], sources: Sequence[str], n_frames: int) -> FrameTable:
+    """The frame table of a store, whose columns may have rows beyond its frames; ValueError when it is not whole."""
+    names = ("source_id", "index", "time", "drift", "cell")
+    numbers, index, time, drift, cell = (np.array(columns[name][:n_frames]) for name in names)
     if (numbers < 0).any() or (index < 0).any():
         raise ValueError("frames of no file")
     return FrameTable(tuple(sources[i] for i in numbers), index, time, drift, cell)
-
-
-def column(group: zarr.Group, name: str, n_frames: int) -> np.ndarray:
-    """A column of the table on disk, which may have rows beyond the frames there are."""
-    return np.array(array_of(group, name)[:n_frames])
 
 
 def attributes_of(group: zarr.Group) -> dict[str, Any]:
