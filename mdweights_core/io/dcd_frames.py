@@ -21,8 +21,6 @@ class DcdFrames:
         self.path, self._file = path, OpenFile(path)
         self._order, self._mark = self._byte_order()
         head, offset = self._record(0)
-        if head[:4] != b"CORD" or len(head) != _HEAD:
-            raise unreadable(path)
         flags = np.frombuffer(head[4:], f"{self._order}i4")
         _, offset = self._record(offset)  # titles
         natoms, offset = self._record(offset)
@@ -62,11 +60,12 @@ class DcdFrames:
 
     def _byte_order(self) -> tuple[str, str]:
         """Byte order, and type of the marks around records, by the first of these."""
-        start = self._file.bytes(0, 8) if self._file.size >= 8 else b""
+        start = self._file.bytes(0, 12)
         for order in "<>":
-            for mark in ("i4", "i8"):
-                if start and np.frombuffer(start, f"{order}{mark}", 1)[0] == _HEAD:
-                    return order, f"{order}{mark}"
+            for width in (4, 8):
+                mark = f"{order}i{width}"
+                if start[width : width + 4] == b"CORD" and np.frombuffer(start, mark, 1)[0] == _HEAD:
+                    return order, mark
         raise unreadable(self.path)
 
     def _record(self, offset: int) -> tuple[bytes, int]:

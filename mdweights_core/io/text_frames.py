@@ -20,11 +20,12 @@ import numpy as np
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atom_records import AtomRecords, Conformers, decoded, words
 from mdweights_core.io.atoms import Atoms, make_atoms
-from mdweights_core.io.frame_reading import cells_from_vectors
+from mdweights_core.io.frame_reading import cells_from_vectors, no_frames
 
 _MODEL_END = re.compile(rb"^END(?:MDL)?[ \t\r]*$", re.MULTILINE)
 _ATOM_LINE = re.compile(rb"^(?:ATOM  |HETATM).*$", re.MULTILINE)
 _CRYST1 = re.compile(rb"^CRYST1.*$", re.MULTILINE)
+_SHORTEST_ATOM_LINE = 54  # up to the coordinates
 _TIME = re.compile(rb"\bt *= *([-+0-9.eE]+)")
 _CIF_COLUMNS = [
     *("type_symbol", "label_atom_id", "?label_alt_id", "label_comp_id", "?auth_asym_id", "?auth_seq_id"),
@@ -55,6 +56,9 @@ class PdbModels:
             raise BadInput("There are no atoms in this file", where=path)
         conformers.settle(self._all_records(0))
         self._names = self._records(0).name
+        self.is_truncated = self._is_last_cut()
+        if self.is_truncated:
+            self._blocks.pop()
         self._cell = _pdb_cell(self._text, self._blocks[0])
         self.n_frames, self.n_atoms = len(self._blocks), len(self._names)
 
@@ -81,11 +85,22 @@ class PdbModels:
         cell = _pdb_cell(self._text, self._blocks[number])
         return Frame(records.positions, np.nan, self._cell if cell is None else cell)
 
+    def _is_last_cut(self) -> bool:
+        """True when the last of several models has no end and is shorter than the first."""
+        begin, end = self._blocks[-1]
+        if len(self._blocks) == 1 or _MODEL_END.search(self._text, begin, end):
+            return False
+        lines = self._lines(len(self._blocks) - 1)
+        return len(lines) < len(self._lines(0)) or len(lines[-1]) < _SHORTEST_ATOM_LINE
+
+    def _lines(self, number: int) -> list[bytes]:
+        return [match.group() for match in _ATOM_LINE.finditer(self._text, *self._blocks[number])]
+
     def _records(self, number: int) -> AtomRecords:
         return self._conformers.pick(self._all_records(number))
 
     def _all_records(self, number: int) -> AtomRecords:
-        lines = [match.group() for match in _ATOM_LINE.finditer(self._text, *self._blocks[number])]
+        lines = self._lines(number)
         table = np.frombuffer(b"".join(line[:80].ljust(80) for line in lines), dtype="S1").reshape(-1, 80)
         try:
             return _pdb_records(table)
@@ -108,6 +123,9 @@ class CifModels:
         models = [records.rows(model == number) for number in dict.fromkeys(model.tolist())]
         conformers.settle(models[0])
         self._models = [conformers.pick(one) for one in models]
+        self.is_truncated = len(models) > 1 and len(models[-1].name) < len(models[0].name)
+        if self.is_truncated:
+            self._models.pop()
         self.n_frames, self.n_atoms = len(self._models), len(self._models[0].name)
 
     def atoms(self) -> Atoms:
@@ -128,7 +146,10 @@ class GroFrames:
         self.is_truncated = False
         self._places = list(self._index())
         if not self._places:
-            raise BadInput("There is no whole frame in this file", where=path)
+            raise no_frames(path)
+        if self._is_last_cut():
+            self._places.pop()
+            self.is_truncated = True
         self.n_frames, self.n_atoms = len(self._places), len(self._lines(0)) - 3
 
     def atoms(self) -> Atoms:
@@ -167,17 +188,29 @@ class GroFrames:
                     return
                 yield start, stream.tell()
 
+    def _is_last_cut(self) -> bool:
+        """True when the box of the last of several frames ends sooner than that of the first, and with it the file."""
+        first, last = self._content(0), self._content(len(self._places) - 1)
+        is_shorter = len(last.rstrip()) - last.rstrip().rfind(b"\n") < len(first.rstrip()) - first.rstrip().rfind(b"\n")
+        return len(self._places) > 1 and not last.endswith(b"\n") and is_shorter
+
     def _number_of_atoms(self, line: bytes) -> int:
         try:
-            return int(line)
-        except ValueError as problem:
-            raise BadInput("This is not a GRO file: its second line is not a number", where=self.path) from problem
+            number = int(line)
+        except ValueError:
+            number = 0
+        if not 0 < number < self.path.stat().st_size:
+            raise BadInput("This is not a GRO file: its second line is no number of atoms", where=self.path)
+        return number
 
-    def _lines(self, number: int) -> list[bytes]:
+    def _content(self, number: int) -> bytes:
         start, end = self._places[number]
         with self.path.open("rb") as stream:
             stream.seek(start)
-            return stream.read(end - start).splitlines()
+            return stream.read(end - start)
+
+    def _lines(self, number: int) -> list[bytes]:
+        return self._content(number).splitlines()
 
 
 def _gro_positions(lines: list[bytes]) -> np.ndarray:

@@ -93,6 +93,7 @@ class FrameSource:
         self._warnings = [f"{reader.path.name}: {reader.warning}" for reader in readers if reader.warning]
         self._warnings += [conformers.warning] if conformers.warning else []
         self._warn_of_virtual_sites(atoms)
+        self._states = [_state(path) for path in self.paths]
         self.cell = self._first_cell()
 
     @property
@@ -193,6 +194,7 @@ class FrameSource:
         file = self._file_of(frame)
         local = frame - self._begin(file)
         with self._lock:
+            self._require_unchanged(file)
             positions, time, cells = self._ready(file).read(local, count)
         positions = self._checked(positions, file, local)
         return Chunk(frame, positions, time, self._real(cells))
@@ -202,6 +204,14 @@ class FrameSource:
             return None
         dummies = [real_cell(cell, self._n_sites) is None for cell in cells]
         return np.where(np.array(dummies)[:, None], np.nan, cells)
+
+    def _require_unchanged(self, file: int) -> None:
+        """A simulation that still runs may add to its file; any other change would mix two simulations."""
+        before, now = self._states[file], _state(self.paths[file])
+        if now[:2] != before[:2] or now[2] < before[2]:
+            raise BadInput(
+                "The file was replaced or cut while it was read", where=self.paths[file], advice="Open the frames again"
+            )
 
     def _ready(self, file: int) -> Reader:
         """The reader of a file, which stays open; of a thousand files only the last few used are."""
@@ -330,6 +340,15 @@ def _other_atoms(path: Path, found: int, wanted: int, conformers: Conformers) ->
         where=path,
         advice=f"Choose the topology this trajectory was made with{other}",
     )
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """Which file it is, and its size."""
+    try:
+        status = path.stat()
+    except OSError as problem:
+        raise BadInput("The file is not there any more", where=path, advice="Open the frames again") from problem
+    return status.st_dev, status.st_ino, 0 if path.is_dir() else status.st_size
 
 
 def _fingerprint(path: Path) -> str:

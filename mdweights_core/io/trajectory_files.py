@@ -119,8 +119,7 @@ class _TextReader:
 
     def __init__(self, path: Path, frames: PdbModels | CifModels | GroFrames) -> None:
         self.path, self._frames, self.n_frames, self.n_atoms = path, frames, frames.n_frames, frames.n_atoms
-        is_truncated = isinstance(frames, GroFrames) and frames.is_truncated
-        self.warning = cut_off(self.n_frames) if is_truncated else ""
+        self.warning = cut_off(self.n_frames) if frames.is_truncated else ""
 
     def close(self) -> None:
         if isinstance(self._frames, PdbModels):

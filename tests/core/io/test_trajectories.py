@@ -484,3 +484,85 @@ def test_boxes_of_all_frames(tmp_path, small):
     assert np.flatnonzero(np.isnan(boxes).any(axis=1)).tolist() == [7, *range(40, 541)]  # the trr has dummies
     assert np.allclose(np.delete(boxes[:40, :3], 7, axis=0), np.delete(10 * lengths, 7, axis=0), atol=1e-4)
     assert np.isnan(open_frames([small / "frame0.trr"], small / "frame0.gro").boxes()).all()
+
+
+# --- files that change, and files that are not what they seem --------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["xtc", "trr", "dcd", "nc", "h5", "gro"])
+def test_file_that_grows_while_it_is_read(small, tmp_path, kind):
+    path = tmp_path / f"run.{kind}"
+    content = (small / f"frame0.{kind}").read_bytes()
+    path.write_bytes(content)
+    source = open_frames([path], small / "frame0.gro")
+    with path.open("ab") as stream:
+        stream.write(content[-2000:])
+    reference = open_frames([small / f"frame0.{kind}"], small / "frame0.gro")
+    np.testing.assert_array_equal(source.positions(500), reference.positions(500))
+    assert sum(len(chunk.positions) for chunk in source.chunks(100)) == 501
+
+
+@pytest.mark.parametrize("kind", ["xtc", "trr", "dcd", "nc", "h5", "gro"])
+def test_file_that_is_cut_replaced_or_gone_while_it_is_read(small, tmp_path, kind):
+    path = tmp_path / f"run.{kind}"
+    content = (small / f"frame0.{kind}").read_bytes()
+    path.write_bytes(content)
+    source = open_frames([path], small / "frame0.gro")
+    chunks = source.chunks(50)
+    next(chunks)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadInput, match="replaced or cut while it was read"):
+        list(chunks)
+    (tmp_path / "other").write_bytes(content)
+    (tmp_path / "other").replace(path)
+    with pytest.raises(BadInput, match="replaced or cut while it was read"):
+        source.positions(0)
+    path.unlink()
+    with pytest.raises(BadInput, match="not there any more"):
+        source.positions(0)
+
+
+@pytest.mark.parametrize("name", ["a.pdb.gz", "a.ent.gz", "a.cif.gz", "a.xyz.gz"])
+@pytest.mark.parametrize("content", [gzip.compress(pdb_text().encode())[:60], b"\x1f\x8b" + b"\7" * 50, b"plain"])
+def test_broken_gz_is_one_sentence(tmp_path, small, name, content, capfd):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        open_frames([tmp_path / name], small / "frame0.gro")
+    assert caught.value.where == str(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("truth", "kind"),
+    [
+        (truth, kind)
+        for truth in ("pdb", "gro", "dcd", "xtc", "nc", "h5")
+        for kind in ("xtc", "trr", "dcd", "nc", "h5", "gro", "pdb", "cif", "mdcrd", "lammpstrj", "rst7")
+        if kind != truth
+    ],
+)
+def test_right_content_under_a_wrong_name(tmp_path, small, truth, kind, capfd):
+    path = tmp_path / f"named.{kind}"
+    path.write_bytes(pdb_text().encode() if truth == "pdb" else (small / f"frame0.{truth}").read_bytes()[:40_000])
+    with pytest.raises(BadInput) as caught:
+        open_frames([path], small / "frame0.gro")
+    assert caught.value.where == str(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["xtc", "pdb", "dtr", "h5"])
+def test_a_folder_is_no_trajectory(tmp_path, small, kind):
+    (tmp_path / f"run.{kind}").mkdir()
+    with pytest.raises(BadInput):
+        open_frames([tmp_path / f"run.{kind}"], small / "frame0.gro")
+
+
+def test_wrong_atoms_of_a_later_file_are_told_at_once(small, tmp_path):
+    with pytest.raises(BadInput, match="47681 atoms but the topology has 22") as caught:
+        open_frames([small / "frame0.xtc", small / "adk_oplsaa.xtc"], small / "frame0.gro")
+    assert caught.value.where == str(small / "adk_oplsaa.xtc")
+
+
+def test_dummy_boxes_are_said(small):
+    (warning,) = open_frames([small / "frame0.trr"], small / "frame0.gro").warnings
+    assert warning == "The box in the frames (10 10 10 90 90 90) is a dummy and was left aside"
