@@ -92,8 +92,8 @@ def _frames(seen: Seen) -> Remarks:
         among = "" if looked == total else " among those looked at"
         yield (
             "warning",
-            f"{_count(len(pairs), 'frame')} repeated from before{among} (frame {other + 1} is frame {one + 1}): weights "
-            "of equal frames cannot be told apart",
+            f"{_count(len(pairs), 'frame')} repeated from before{among} (frame {other + 1} is frame {one + 1}): "
+            "weights of equal frames cannot be told apart",
         )
 
 
@@ -120,7 +120,7 @@ def _breathing(seen: Seen) -> Remarks:
     a, b, c = (f"{100 * change:.2f}" for change in changes[:3])
     what = (
         f"The box changes over the frames (constant pressure), about its mean by up to {a}, {b} and {c} % along a, b "
-        f"and c, angles by {np.degrees(changes[3]):.2f}\N{DEGREE SIGN}"
+        f"and c, angles by {np.degrees(changes[3]):.2f}°"
     )
     if changes.max() > NOTICEABLE and seen.placement.repeats is not None:
         yield "warning", f"{what}: {what_boxes_do(seen.settings.boxes)}"
@@ -132,30 +132,30 @@ def _drift(seen: Seen) -> Remarks:
     drift, is_kept = seen.check.drift, not seen.settings.remove_drift
     largest = float(np.linalg.norm(drift, axis=1).max(initial=0.0))
     if largest < _NOTICEABLE_DRIFT:
-        yield "good", f"The frames drift by no more than {largest:.2f} \N{ANGSTROM SIGN} as a whole"
+        yield "good", f"The frames drift by no more than {largest:.2f} Å as a whole"
     elif jumps(drift) and not is_kept:
         yield (
             "warning",
-            f"The frames jump by up to {largest:.1f} \N{ANGSTROM SIGN} as a whole, back and forth, which will be taken "
+            f"The frames jump by up to {largest:.1f} Å as a whole, back and forth, which will be taken "
             "out: if they are independent models this is no drift but disorder, to be kept",
         )
     elif is_kept and not jumps(drift):
         yield (
             "warning",
-            f"The frames drift by up to {largest:.1f} \N{ANGSTROM SIGN} as a whole, which makes Bragg intensity look "
+            f"The frames drift by up to {largest:.1f} Å as a whole, which makes Bragg intensity look "
             "diffuse unless it is taken out",
         )
     else:
         what = "jump, which is kept as disorder" if is_kept else "drift, which is taken out"
-        yield "note", f"The frames {what}: up to {largest:.1f} \N{ANGSTROM SIGN} as a whole"
+        yield "note", f"The frames {what}: up to {largest:.1f} Å as a whole"
 
 
 def _atoms(seen: Seen) -> Remarks:
     every, chosen = seen.source.atoms, seen.atoms
     if len(chosen) < len(every):
         waters, ions, others = (one - other for one, other in zip(_census(every), _census(chosen), strict=True))
-        parts = [(waters, "waters"), (ions, "ions"), (others, "other atoms")]
-        left = ", ".join(f"{count} {what}" for count, what in parts if count)
+        parts = [(waters, "water"), (ions, "ion"), (others, "other atom")]
+        left = ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in parts if count)
         yield "note", f"{len(chosen)} of {len(every)} atoms scatter; left out are {left}"
     else:
         yield "good", f"All {len(every)} atoms scatter"
@@ -178,7 +178,7 @@ def _unused_columns(atoms: Atoms, settings: PredictSettings) -> Remarks:
     if atoms.b_iso is not None and atoms.b_iso.any() and not settings.b_from_topology:
         yield (
             "note",
-            f"The topology has B factors (mean {atoms.b_iso.mean():.0f} \N{ANGSTROM SIGN}\N{SUPERSCRIPT TWO}) that are "
+            f"The topology has B factors (mean {atoms.b_iso.mean():.0f} Å²) that are "
             "not used: the frames carry the motion",
         )
     if atoms.occupancy is not None and (atoms.occupancy != 1).any() and not settings.occupancy_from_topology:
@@ -210,7 +210,7 @@ def _symmetry(seen: Seen, volume: float, n_copies: int, is_full: bool) -> Remark
     if not mass:
         return
     alone, together = volume / mass, volume / mass / n_copies
-    unit = "\N{ANGSTROM SIGN}\N{SUPERSCRIPT THREE}/Da"
+    unit = "Å³/Da"
     if seen.settings.expand_symmetry and together < _TIGHTEST:
         yield (
             "problem",
