@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, format_cell, same_cell
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_parameters, format_cell, same_cell
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import disk_problem
 from mdweights_core.io.frame_files import frame_kind, frame_mtzs
 from mdweights_core.io.mtz_file import parse_space_group
-from mdweights_core.io.trajectories import open_frames
+from mdweights_core.io.trajectories import FrameSource, open_frames
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.project import STORE_NAME, FitInputs, Project, observed_map, provenance
-from mdweights_core.scattering.predict import PredictSettings, collect_mtz_frames, half_lattice, predict
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.collect import collect_mtz_frames
+from mdweights_core.scattering.collect_xtraj import collect_checkpoint
+from mdweights_core.scattering.predict import is_computed, predict
+from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.settings import Execution, PredictSettings
+from mdweights_core.scattering.store import StructureFactorStore, is_store
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
+
+if TYPE_CHECKING:
+    from mdweights_core.scattering.checks import FrameCheck
 
 
 def fit_project(
@@ -29,6 +38,10 @@ def fit_project(
     fit_settings: FitSettings,
     out: Path,
     start_weights: np.ndarray | None = None,
+    *,
+    execution: Execution = Execution(),
+    bragg: Path | None = None,
+    on_check: Callable[[FrameCheck], None] | None = None,
 ) -> Job[Project]:
     """Read the map, get the frames' structure factors, fit the weights and save the project.
 
@@ -41,6 +54,12 @@ def fit_project(
         The project folder NAME.mdw; an existing one is overwritten, its structure factors reused when they still fit.
     start_weights : float64 [n_frames], optional
         Where the fit begins.
+    execution : Execution
+        Where structure factors are computed.
+    bragg : Path, optional
+        Bragg amplitudes that density and B factor of the bulk solvent are fitted to first.
+    on_check : callable, optional
+        Told what was seen in the frames before their structure factors are computed, when they have to be.
 
     Yields
     ------
@@ -55,7 +74,15 @@ def fit_project(
     check_destination(out)
     yield Progress("reading", message=f"Reading {Path(inputs.map).name}")
     diffuse_map = load_map(inputs)
-    store = yield from load_frames(inputs, diffuse_map, predict_settings, out / STORE_NAME)
+    run = yield from run_on_map(inputs, diffuse_map, predict_settings, out / STORE_NAME)
+    if run is None:
+        store = open_complete_store(inputs.frames[0])
+        predict_settings = settings_behind(store) or predict_settings
+    else:
+        run = yield from with_fitted_solvent(run, bragg)
+        if on_check is not None and not is_done(run) and (checked := (yield from check(run))):
+            on_check(checked)
+        store, predict_settings = (yield from compute(run, execution)), run.settings
     from mdweights_core.weights.fit import fit_weights  # loads JAX: only here, on the thread that computes
     from mdweights_core.weights.problem import build_problem
 
@@ -116,12 +143,48 @@ def load_map(inputs: FitInputs) -> DiffuseMap:
     return diffuse_map
 
 
-def load_frames(
+@dataclass(frozen=True, eq=False)
+class FrameRun:
+    """What structure factors are to be computed, or collected, of.
+
+    Attributes
+    ----------
+    frames : tuple of Path
+        Trajectory files, per-frame MTZ files or a folder of them, or a checkpoint.
+    topology : Path or None
+    lattice : MillerLattice
+        One of each Friedel pair, as of P1; its space group is the crystal's.
+    settings : PredictSettings
+    out : Path
+        Folder of the store.
+    cell : gemmi.UnitCell or None
+        The crystal's cell where it was typed.
+    """
+
+    frames: tuple[Path, ...]
+    topology: Path | None
+    lattice: MillerLattice
+    settings: PredictSettings
+    out: Path
+    cell: gemmi.UnitCell | None = None
+
+    @property
+    def has_atoms(self) -> bool:
+        """True for trajectories, False for structure factors that only have to be collected."""
+        return frame_kind(self.frames) == "trajectory"
+
+    def source(self) -> FrameSource:
+        """The trajectory, opened."""
+        return open_frames(self.frames, self.topology, altloc=self.settings.altloc)
+
+
+def run_on_map(
     inputs: FitInputs, diffuse_map: DiffuseMap, settings: PredictSettings, out: Path
-) -> Job[StructureFactorStore]:
-    """Structure factors of the frames on the map's lattice: from a store, per-frame MTZs or a trajectory."""
+) -> Job[FrameRun | None]:
+    """The run that gives the frames' structure factors on the map's lattice; None when they are a store already."""
     if frame_kind(inputs.frames) == "store":
-        return open_complete_store(inputs.frames[0])
+        return None
+    yield Progress("reading", message="Sorting the reflections of the map")
     cell = typed_cell(inputs.cell)
     if cell is not None and not same_cell(cell, diffuse_map.lattice.cell):
         raise BadInput(
@@ -129,68 +192,134 @@ def load_frames(
             where=inputs.map,
             advice="Leave the cell out to use the map's, or give the map that belongs to these frames",
         )
-    lattice = laue_groups(diffuse_map.lattice).p1
-    return (yield from frames_on_lattice(inputs.frames, inputs.topology, lattice, settings, out, cell))
+    lattice = replace(laue_groups(diffuse_map.lattice).p1, space_group=diffuse_map.lattice.space_group)
+    return FrameRun(tuple(inputs.frames), inputs.topology, lattice, settings, out, cell)
 
 
-def frames_on_lattice(
-    frames: Sequence[Path],
+def run_on_cell(
+    frames: tuple[Path, ...],
     topology: Path | None,
-    lattice: MillerLattice,
     settings: PredictSettings,
     out: Path,
-    cell: gemmi.UnitCell | None = None,
-) -> Job[StructureFactorStore]:
-    """Fill the store at `out` with the frames' structure factors on a P1 half-lattice."""
-    if frame_kind(tuple(frames)) == "mtz":
-        return (yield from collect_mtz_frames(frame_mtzs(frames), lattice, out))
+    *,
+    cell: tuple[float, ...] | None = None,
+    space_group: str | None = None,
+    d_min: float | None = None,
+    d_max: float | None = None,
+    ndiv: tuple[int, int, int] | None = None,
+) -> Job[FrameRun]:
+    """The run on all reflections of a cell between two limits, where there is no map.
+
+    The cell is the one given, else that of the frames' box divided by the supercell. Indices are multiples of
+    1 / `ndiv`, which is the supercell unless given.
+    """
     yield Progress("reading", message=f"Opening {Path(frames[0]).name}")
-    source = open_frames(tuple(frames), topology)
-    return (yield from predict(source, lattice, settings, out, cell=cell))
+    if d_min is None:
+        raise BadInput("without a map the resolution is not known", advice="Give --d-min, or --map")
+    if frame_kind(frames) != "trajectory":
+        raise BadInput("structure factors are collected on the reflections of a map", advice="Give --map")
+    typed = typed_cell(cell)
+    crystal = typed or _cell_of_box(open_frames(frames, topology, altloc=settings.altloc), settings)
+    group = parse_space_group(space_group or "P 1", crystal)
+    lattice = half_lattice(crystal, group, d_min, d_max, ndiv or settings.supercell or (1, 1, 1))
+    return FrameRun(frames, topology, lattice, settings, out, typed)
 
 
-def predict_frames(
+def _cell_of_box(source: FrameSource, settings: PredictSettings) -> gemmi.UnitCell:
+    if source.cell is None:
+        raise BadInput(
+            "the frames carry no unit cell", where=source.paths[0], advice="Give --cell a,b,c,alpha,beta,gamma"
+        )
+    box = np.array(cell_parameters(source.cell))
+    if settings.boxes == "mean":
+        from mdweights_core.scattering.placement import mean_box
+
+        box = mean_box(source.boxes())
+    box[:3] /= settings.supercell or (1, 1, 1)
+    return gemmi.UnitCell(*box)
+
+
+def check(run: FrameRun) -> Job[FrameCheck | None]:
+    """Look at the frames before anything is computed; None when there are no atoms to look at."""
+    if not run.has_atoms:
+        return None
+    from mdweights_core.scattering.checks import check_frames
+
+    return (yield from check_frames(run.source(), run.lattice, run.settings, cell=run.cell, out=run.out))
+
+
+def is_done(run: FrameRun) -> bool:
+    """True when the store of a run is there and complete, so that there is nothing to compute."""
+    if not run.has_atoms or not is_store(run.out):
+        return False
+    return is_computed(run.source(), run.lattice, run.settings, run.out, cell=run.cell)
+
+
+def settings_behind(store: StructureFactorStore) -> PredictSettings | None:
+    """What a store was computed with; None when it was collected from files of structure factors."""
+    given = store.key.get("settings")
+    if not isinstance(given, dict):
+        return None
+    known = {field.name: given[field.name] for field in fields(PredictSettings) if field.name in given}
+    return PredictSettings(**known)
+
+
+def with_fitted_solvent(run: FrameRun, bragg: Path | None) -> Job[FrameRun]:
+    """The run with density and B factor of the bulk solvent fitted to Bragg amplitudes, when there are any."""
+    if bragg is None or not run.has_atoms:
+        return run
+    from mdweights_core.scattering.solvent_fit import fit_solvent_of_frames
+
+    fitted = yield from fit_solvent_of_frames(run.source(), run.lattice, run.settings, bragg)
+    yield Progress("bulk solvent", message=fitted.sentence)
+    settings = replace(run.settings, solvent="mask", k_sol=round(fitted.k_sol, 4), b_sol=round(fitted.b_sol, 2))
+    return replace(run, settings=settings)
+
+
+def compute(run: FrameRun, execution: Execution = Execution()) -> Job[StructureFactorStore]:
+    """Fill the store of a run; one that is complete is returned at once."""
+    if frame_kind(run.frames) == "mtz":
+        return (yield from collect_mtz_frames(frame_mtzs(run.frames), run.lattice, run.out))
+    if frame_kind(run.frames) == "checkpoint":
+        return (yield from collect_checkpoint(run.frames[0], run.lattice, run.out))
+    yield Progress("reading", message=f"Opening {Path(run.frames[0]).name}")
+    return (yield from predict(run.source(), run.lattice, run.settings, run.out, cell=run.cell, execution=execution))
+
+
+def run_for_predict(
     frames: tuple[Path, ...],
     out: Path,
     *,
     topology: Path | None = None,
-    settings: PredictSettings | None = None,
+    settings: PredictSettings = PredictSettings(),
     map_inputs: FitInputs | None = None,
     cell: tuple[float, ...] | None = None,
     space_group: str | None = None,
     d_min: float | None = None,
     d_max: float | None = None,
-) -> Job[StructureFactorStore]:
-    """`mdweights predict`: structure factors on a map's lattice, or on all reflections of a cell down to `d_min`."""
+    ndiv: tuple[int, int, int] | None = None,
+) -> Job[FrameRun]:
+    """What `mdweights predict` computes: on a map's lattice, or on all reflections of a cell down to `d_min`."""
     if frame_kind(frames) == "store":
         raise BadInput("these frames are structure factors already", where=frames[0])
     if out.suffix != ".zarr":
         raise BadInput("a store's name must end in .zarr", where=out, advice=f"Try {out.name}.zarr")
-    typed = typed_cell(cell)
-    if map_inputs is not None:
-        yield Progress("reading", message=f"Reading {Path(map_inputs.map).name}")
-        lattice = laue_groups(load_map(map_inputs).lattice).p1
-    else:
-        lattice = _whole_lattice(frames, topology, typed, space_group, (d_min, d_max))
-    return (yield from frames_on_lattice(frames, topology, lattice, settings or PredictSettings(), out, typed))
+    if map_inputs is None:
+        limits = {"d_min": d_min, "d_max": d_max}
+        return (
+            yield from run_on_cell(
+                frames, topology, settings, out, cell=cell, space_group=space_group, ndiv=ndiv, **limits
+            )
+        )
+    yield Progress("reading", message=f"Reading {Path(map_inputs.map).name}")
+    run = yield from run_on_map(map_inputs, load_map(map_inputs), settings, out)
+    assert run is not None  # a store was refused above
+    return run
 
 
-def _whole_lattice(
-    frames: tuple[Path, ...],
-    topology: Path | None,
-    cell: gemmi.UnitCell | None,
-    space_group: str | None,
-    limits: tuple[float | None, float | None],
-) -> MillerLattice:
-    d_min, d_max = limits
-    if d_min is None:
-        raise BadInput("without a map the resolution is not known", advice="Give --d-min, or --map")
-    if frame_kind(frames) == "mtz":
-        raise BadInput("per-frame MTZ files are read on the reflections of a map", advice="Give --map")
-    cell = cell or open_frames(frames, topology).cell
-    if cell is None:
-        raise BadInput("the frames carry no unit cell", where=frames[0], advice="Give --cell a,b,c,alpha,beta,gamma")
-    return half_lattice(cell, parse_space_group(space_group or "P 1", cell), d_min, d_max)
+def predict_frames(frames: tuple[Path, ...], out: Path, **options: Any) -> Job[StructureFactorStore]:
+    """`run_for_predict`, computed."""
+    return (yield from compute((yield from run_for_predict(frames, out, **options))))
 
 
 def open_complete_store(path: Path) -> StructureFactorStore:

@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 
 from mdweights_core.project import FitInputs
-from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.settings import (
+    BOXES,
+    DEVICES,
+    MOLECULES,
+    RADIATIONS,
+    SOLVENTS,
+    Execution,
+    PredictSettings,
+)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +35,47 @@ def add_map(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def add_frames(parser: argparse.ArgumentParser, what: str) -> None:
-    """The frames and how to read them."""
-    parser.add_argument("--frames", type=Path, nargs="+", required=True, metavar="F", help=what)
-    parser.add_argument("--topology", type=Path, metavar="T", help="topology of the trajectory (pdb, gro, psf, parm7)")
-    parser.add_argument("--cell", type=cell, metavar="a,b,c,al,be,ga", help="cell of the frames, angstrom and degrees")
-    parser.add_argument("--keep-drift", action="store_true", help="do not take out the common translation of frames")
-    parser.add_argument("--b-iso", type=float, default=0.0, metavar="B", help="B factor of all atoms, A^2 (default 0)")
+    """The frames, how to read them, and how structure factors are computed from them."""
+    group = parser.add_argument_group("frames")
+    group.add_argument("--frames", type=Path, nargs="+", required=True, metavar="F", help=what)
+    group.add_argument("--topology", type=Path, metavar="T", help="topology of the trajectory (pdb, gro, psf, parm7)")
+    group.add_argument("--cell", type=cell, metavar="a,b,c,al,be,ga", help="cell of the crystal, angstrom and degrees")
+    group.add_argument("--select", default="", metavar="TEXT", help="atoms that scatter, such as 'not water' (all)")
+    group.add_argument("--altloc", default="", metavar="L", help="alternative conformer (the one of most occupancy)")
+    group.add_argument("--supercell", type=three, metavar="na,nb,nc", help="cells in the frames' box (found)")
+    group.add_argument(
+        "--box", choices=BOXES, default="own", help="fractional in each frame's own box, or the mean one"
+    )
+    group.add_argument("--molecules", choices=MOLECULES, default="auto", help="put molecules cut by the box together")
+    group.add_argument("--keep-drift", action="store_true", help="do not take out the common translation of frames")
+    group.add_argument(
+        "--expand-symmetry", action="store_true", help="frames are one asymmetric unit: make the cell of it"
+    )
+    _add_scattering(parser.add_argument_group("scattering"))
+    _add_execution(parser.add_argument_group("where it is computed"))
+
+
+def _add_scattering(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--radiation", choices=RADIATIONS, default="xray", help="what is scattered (xray)")
+    group.add_argument("--b-iso", type=float, default=0.0, metavar="B", help="B factor added to all atoms, A^2 (0)")
+    group.add_argument("--b-elements", type=b_elements, default={}, metavar="H=5,C=2", help="B factors by element, A^2")
+    group.add_argument("--b-topology", action="store_true", help="B factor of each atom from the topology")
+    group.add_argument("--occupancy-topology", action="store_true", help="occupancy of each atom from the topology")
+    group.add_argument(
+        "--solvent", choices=SOLVENTS, default="none", help="flat bulk solvent, for frames without water"
+    )
+    group.add_argument("--k-sol", type=float, metavar="K", help="its density, e/A^3 (0.35)")
+    group.add_argument("--b-sol", type=float, metavar="B", help="its B factor, A^2 (46)")
+    group.add_argument("--fit-solvent", type=Path, metavar="BRAGG.mtz", help="fit both to these Bragg amplitudes first")
+    group.add_argument("--error", type=float, default=1e-4, metavar="E", help="relative error of F allowed (1e-4)")
+
+
+def _add_execution(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--scheduler", default="threads", metavar="S", help="threads, processes, or a Dask scheduler tcp://host:8786"
+    )
+    group.add_argument("--workers", type=positive, metavar="N", help="frames at the same time (all cores)")
+    group.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU where it is faster")
 
 
 def positive(text: str) -> int:
@@ -51,6 +94,24 @@ def cell(text: str) -> tuple[float, ...]:
     if len(numbers) != 6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a cell: give a,b,c,alpha,beta,gamma")
     return numbers
+
+
+def three(text: str) -> tuple[int, int, int]:
+    """Three whole numbers of at least one, separated by commas."""
+    words = text.replace(" ", "").split(",")
+    if len(words) != 3 or not all(word.isdigit() and int(word) for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r} is not three whole numbers such as 2,2,2")
+    a, b, c = map(int, words)
+    return a, b, c
+
+
+def b_elements(text: str) -> dict[str, float]:
+    """Numbers by element: ``H=5,C=2``."""
+    try:
+        pairs = (part.split("=") for part in text.replace(" ", "").split(","))
+        return {element.capitalize(): float(b) for element, b in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as H=5,C=2") from None
 
 
 def fit_inputs(args: argparse.Namespace) -> FitInputs:
@@ -72,4 +133,27 @@ def fit_inputs(args: argparse.Namespace) -> FitInputs:
 
 def predict_settings(args: argparse.Namespace) -> PredictSettings:
     """The structure-factor settings from parsed arguments."""
-    return PredictSettings(remove_drift=not args.keep_drift, b_iso=args.b_iso)
+    defaults = PredictSettings()
+    return PredictSettings(
+        remove_drift=not args.keep_drift,
+        b_iso=args.b_iso,
+        b_elements=args.b_elements,
+        b_from_topology=args.b_topology,
+        occupancy_from_topology=args.occupancy_topology,
+        relative_error=args.error,
+        radiation=args.radiation,
+        selection=args.select,
+        altloc=args.altloc,
+        supercell=args.supercell,
+        boxes=args.box,
+        molecules=args.molecules,
+        expand_symmetry=args.expand_symmetry,
+        solvent="mask" if args.fit_solvent else args.solvent,
+        k_sol=defaults.k_sol if args.k_sol is None else args.k_sol,
+        b_sol=defaults.b_sol if args.b_sol is None else args.b_sol,
+    )
+
+
+def execution(args: argparse.Namespace) -> Execution:
+    """Where to compute, from parsed arguments."""
+    return Execution(scheduler=args.scheduler, workers=args.workers, device=args.device)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mdweights_core.cli.arguments import add_frames, add_json, add_map, fit_inputs, predict_settings
+from mdweights_core.cli.arguments import add_frames, add_json, add_map, execution, fit_inputs, predict_settings
 from mdweights_core.cli.console import Terminal
+from mdweights_core.cli.predict import print_check
 from mdweights_core.io.frame_files import frame_kind
 from mdweights_core.project import Project
+from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, FitSettings
 
 
@@ -38,9 +41,19 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     )
     from mdweights_core.workflow import fit_project
 
-    if frame_kind(tuple(args.frames)) == "store" and (args.keep_drift or args.b_iso):
-        terminal.warn("--keep-drift and --b-iso change nothing: these structure factors were made before.")
-    project = terminal.run(fit_project(fit_inputs(args), predict_settings(args), settings, args.out))
+    scattering = predict_settings(args)
+    if frame_kind(tuple(args.frames)) == "store" and scattering != PredictSettings():
+        terminal.warn("How frames are read and scatter changes nothing: these structure factors were made before.")
+    job = fit_project(
+        fit_inputs(args),
+        scattering,
+        settings,
+        args.out,
+        execution=execution(args),
+        bragg=args.fit_solvent,
+        on_check=partial(print_check, terminal=terminal),
+    )
+    project = terminal.run(job)
     conclude(project, terminal)
 
 
