@@ -17,7 +17,7 @@ from typing import TextIO
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice, format_cell, supercell
+from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half, group_of, hkl_key, in_asu
 from mdweights_core.errors import BadInput
 from mdweights_core.io.ccp4 import write_ccp4
@@ -110,9 +110,10 @@ def _division_lines(fit: WeightFit) -> list[str]:
     lattice = fit.groups.lattice
     if lattice.ndiv == (1, 1, 1):
         return []
+    cell = " ".join(f"{value:.6g}" for value in cell_parameters(lattice.cell))
     return [
-        f"indices are those of the supercell of {' x '.join(map(str, lattice.ndiv))} cells ({format_cell(lattice.cell)}"
-        f", {lattice.space_group.xhm()}), written in P 1",
+        f"indices are those of the supercell of {' x '.join(map(str, lattice.ndiv))} cells ({cell}, "
+        f"{lattice.space_group.xhm()}), written in P 1",
         "FWT and PHIFWT are not averaged over the space group",
     ]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mdweights_core import __version__
 from mdweights_core.crystal.collapse import Collapse
-from mdweights_core.crystal.lattice import cell_parameters, format_cell, same_cell, supercell
+from mdweights_core.crystal.lattice import cell_parameters, same_cell, supercell
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import disk_problem, hold
 from mdweights_core.io.mtz import MtzColumn, write_mtz
@@ -282,9 +282,13 @@ def _asymmetry(recipe: Collapse, mean: np.ndarray, factors: np.ndarray) -> list[
 def _origin_lines(store: StructureFactorStore) -> list[str]:
     origin = store.origin
     lines = [f"store {store.path.name}, {store.n_frames} frames, {store.n_hkl} reflections in P 1"]
-    lines.append(f"cell {format_cell(store.lattice.cell)}, divided by {' '.join(map(str, store.lattice.ndiv))}")
-    if origin.get("settings"):
-        lines.append(", ".join(f"{name} {value}" for name, value in origin["settings"].items()))
+    cell = " ".join(f"{value:.6g}" for value in cell_parameters(store.lattice.cell))
+    lines.append(f"cell {cell}, reciprocal axes divided by {' '.join(map(str, store.lattice.ndiv))}")
+    settings = [
+        f"{name} {value}" for name, value in (origin.get("settings") or {}).items() if value not in (None, "", {})
+    ]
+    if settings:
+        lines.append(", ".join(settings))
     if origin.get("measured_error") is not None:
         lines.append(f"error against direct summation {origin['measured_error']:.1e}")
     return lines

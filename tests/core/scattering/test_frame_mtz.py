@@ -87,6 +87,8 @@ def test_every_frame_comes_back(plain, tmp_path):
     history = " ".join(mtz.history)
     assert "frame 5 (from 0): md.xtc, frame 5 of it, 50 ps" in history
     assert "b_iso 2.0" in history
+    assert "supercell" not in history  # it was not told
+    assert "cell 11 12 13 90 90 90" in history
 
 
 @pytest.mark.parametrize("kind", ["plain", "divided"])
