@@ -157,7 +157,8 @@ def _write_mtz(
     elif args.mtz_frames:
         terminal.run(frame_mtz.write_frame_mtzs(store, args.mtz_frames, **options))
     if args.mtz_average:
-        terminal.run(frame_mtz.write_average_mtz(store, args.mtz_average, **options))
+        for text in terminal.run(frame_mtz.write_average_mtz(store, args.mtz_average, **options)):
+            terminal.warn(text)
     written = [str(path) for path in (args.mtz_frames, args.mtz_average) if path]
     for path in written:
         terminal.say(f"wrote {path}")
