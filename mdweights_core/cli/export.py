@@ -1,4 +1,4 @@
-"""`mdweights export`: weighted MTZ, weights, index of frames and molecules out of a project."""
+"""`mdweights export`: weighted MTZ, maps, weights, index of frames and molecules out of a project."""
 
 from __future__ import annotations
 
@@ -11,16 +11,32 @@ from mdweights_core.cli.console import Terminal
 from mdweights_core.errors import BadInput
 from mdweights_core.project import Project
 
+_KINDS = {
+    "mtz": "weighted MTZ: FWT,PHIFWT, IMEAN, IDIFF, observed",
+    "csv": "frame, source, time, weight, influence",
+    "ndx": "GROMACS index of the frames kept",
+    "pdb": "frames of largest weight as models",
+    "ccp4": "a map on all of reciprocal space (--which)",
+    "lat": "the same as a Lunus lattice",
+    "hkl": "the same as lines of h k l I",
+    "checkpoint": "weights for lunus.xtraj, in a checkpoint.nxs",
+}
+_MAPS = ("ccp4", "lat", "hkl")
+
 
 def add(commands: Any) -> None:
     """Declare the subcommand."""
-    parser = commands.add_parser("export", help="write weighted MTZ, CSV, GROMACS index or PDB from a project")
+    parser = commands.add_parser("export", help="write weighted MTZ, maps, CSV, GROMACS index or PDB from a project")
     parser.add_argument("project", type=Path, metavar="NAME.mdw")
-    parser.add_argument("--mtz", type=Path, metavar="F", help="weighted MTZ: FWT,PHIFWT, IMEAN, IDIFF, observed")
-    parser.add_argument("--csv", type=Path, metavar="F", help="frame, source, time, weight, influence")
-    parser.add_argument("--ndx", type=Path, metavar="F", help="GROMACS index of the frames kept")
-    parser.add_argument("--pdb", type=Path, metavar="F", help="frames of largest weight as models")
+    for kind, what in _KINDS.items():
+        parser.add_argument(f"--{kind}", type=Path, metavar="F", help=what)
     parser.add_argument("--top", type=positive, default=10, metavar="N", help="how many frames --pdb writes (10)")
+    parser.add_argument(
+        "--which",
+        choices=("calculated", "observed", "difference"),
+        default="calculated",
+        help="the map that --ccp4, --lat and --hkl write",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -29,15 +45,14 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     """Write what was asked for."""
     from mdweights_core import exports
 
-    wanted = {kind: getattr(args, kind) for kind in ("mtz", "csv", "ndx", "pdb") if getattr(args, kind)}
+    wanted = {kind: getattr(args, kind) for kind in _KINDS if getattr(args, kind)}
     if not wanted:
-        raise BadInput("nothing to export was named", advice="Give --mtz, --csv, --ndx or --pdb with a file name")
+        names = ", ".join(f"--{kind}" for kind in _KINDS)
+        raise BadInput("nothing to export was named", advice=f"Give one of {names} with a file name")
     project = Project.open(args.project)
     for kind, path in wanted.items():
-        if kind == "pdb":
-            exports.export_pdb(project, path, args.top)
-        else:
-            getattr(exports, f"export_{kind}")(project, path)
+        option = {"pdb": (args.top,), **dict.fromkeys(_MAPS, (args.which,))}.get(kind, ())
+        getattr(exports, f"export_{kind}")(project, path, *option)
         terminal.say(f"wrote {path}")
         for text in exports.mean_f_warnings(project.fit) if kind == "mtz" else ():
             terminal.warn(text)
