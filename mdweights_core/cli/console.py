@@ -33,6 +33,7 @@ class Terminal:
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         self.interrupted = False
+        self._foretold: set[str] = set()
         make = partial(Console, highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._out, self._err = make(quiet=as_json), make(stderr=True)
 
@@ -49,9 +50,18 @@ class Terminal:
             table.add_row(*map(Text, row))  # labels of columns may hold brackets
         self._out.print(table)
 
+    def foretell(self, topic: str, text: str, is_warning: bool) -> None:
+        """What was seen before the work: a line for people or a warning, which is not repeated after it."""
+        if is_warning:
+            self.warn(f"{topic}: {text}")
+        else:
+            self.say(f"  {topic}: {text}")
+        self._foretold.add(_opening(text))
+
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        self._err.print(f"warning: {text}", style="yellow")
+        if _opening(text) not in self._foretold:
+            self._err.print(f"warning: {text}", style="yellow")
 
     def error(self, text: str) -> None:
         """An error, on stderr."""
@@ -89,6 +99,11 @@ class Terminal:
             raise KeyboardInterrupt
         self.interrupted = True
         return kept
+
+
+def _opening(text: str) -> str:
+    """The words that tell one matter from another; the numbers behind them may differ."""
+    return " ".join(text.split()[:3])
 
 
 @contextmanager

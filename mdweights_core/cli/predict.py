@@ -97,10 +97,7 @@ def _run_of(args: argparse.Namespace) -> Any:
 def print_check(checked: FrameCheck, terminal: Terminal) -> None:
     """What was seen in the frames before anything was computed."""
     for remark in checked.remarks:
-        if remark.level in ("good", "note"):
-            terminal.say(f"  {remark.topic}: {remark.text}")
-        else:
-            terminal.warn(f"{remark.topic}: {remark.text}")
+        terminal.foretell(remark.topic, remark.text, is_warning=remark.level not in ("good", "note"))
 
 
 def check_summary(checked: FrameCheck) -> dict[str, Any]:
