@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,7 +19,7 @@ from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import Atoms
 from mdweights_core.io.selection import anchor_atoms, select_atoms
-from mdweights_core.io.trajectories import FrameSource
+from mdweights_core.io.trajectories import Chunk, FrameSource
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.model import FrameModel
 from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
@@ -136,8 +137,7 @@ def check_frames(
     chosen = source.select(select_atoms(source.atoms, settings.selection))
     scatterers = Scatterers.of(chosen.atoms, settings)
     numbers = _spread(chosen.n_frames)
-    boxes = _some_boxes(chosen, numbers) if settings.boxes == "mean" else None
-    placement = yield from _waited(lambda: place_frames(chosen, lattice, settings, boxes), "Looking for molecules")
+    placement = yield from _waited(partial(_placement, chosen, lattice, settings, numbers), "Looking for molecules")
     glances, seconds_reading = yield from _look(chosen, placement, numbers)
     frames = np.array(sorted(glances), dtype=np.int64)
     seen = [glances[frame] for frame in frames.tolist()]
@@ -177,12 +177,20 @@ def _spread(n_frames: int) -> np.ndarray:
     return np.linspace(0, n_frames - 1, count).round().astype(np.int64)[order]
 
 
+def _placement(
+    source: FrameSource, lattice: MillerLattice, settings: PredictSettings, numbers: np.ndarray
+) -> Placement:
+    """That of all frames, but for the mean box, which is that of some."""
+    boxes = _some_boxes(source, numbers) if settings.boxes == "mean" else None
+    return place_frames(source, lattice, settings, boxes)
+
+
 def _some_boxes(source: FrameSource, numbers: np.ndarray, seconds: float = _LOOKING_SECONDS) -> np.ndarray:
     """Boxes of frames in the order of `numbers`, as many as can be read in some seconds: float64 [n, 6]."""
     one_atom, boxes = source.select(np.array([0])), []
     deadline = time.monotonic() + seconds
     for frame in numbers.tolist():
-        cells = next(one_atom.chunks(size=1, start=frame)).cells
+        cells = _read(one_atom, frame).cells
         boxes.append(np.full(6, np.nan) if cells is None else cells[0])
         if time.monotonic() > deadline:
             break
@@ -199,7 +207,7 @@ def _look(
     clock, reading = Clock(), 0.0
     for frame in numbers.tolist():
         began = time.perf_counter()
-        chunk = next(source.chunks(size=1, start=frame))
+        chunk = yield from _waited(partial(_read, source, frame), f"Looked at {len(glances)} frames")
         reading += time.perf_counter() - began
         positions, box = chunk.positions[0], None if chunk.cells is None else chunk.cells[0]
         if placement.molecules is None:
@@ -218,6 +226,10 @@ def _look(
         if clock.elapsed > _LOOKING_SECONDS:
             break
     return glances, reading / len(glances)
+
+
+def _read(source: FrameSource, frame: int) -> Chunk:
+    return next(source.chunks(size=1, start=frame))
 
 
 def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
@@ -257,7 +269,7 @@ def _timed(
     symmetry = lattice.space_group if settings.expand_symmetry else None
     model = FrameModel.of(scatterers, lattice, settings, repeats=(a, b, c), symmetry=symmetry)
     engine = yield from _waited(model.engine, "Preparing structure factors")
-    chunk = next(source.chunks(size=1))
+    chunk = _read(source, 0)
     place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0])
 
     def seconds() -> float:

@@ -54,7 +54,7 @@ class Molecules:
     """
 
     def __init__(self, atoms: Atoms, positions: np.ndarray, box: gemmi.UnitCell) -> None:
-        place = np.asarray(positions, dtype=np.float64) @ reciprocal_axes(box).T
+        place = transformed(positions, reciprocal_axes(box))
         bonds = _find_bonds(atoms, place, box)
         self.label, self._parent = _forest(len(atoms), bonds)
         self.n_molecules = int(self.label.max(initial=-1)) + 1
@@ -82,11 +82,11 @@ class Molecules:
         """Fractional coordinates [n_atoms, 3] in the frame's own box, with all molecules whole; float64."""
         place = self._mended(np.asarray(place, dtype=np.float64))
         moved = self._centres(place) - self._centre - self._drift(place)
-        return place - np.rint(moved)[self.label]
+        return place - np.rint(moved).take(self.label, axis=0)
 
     def _mended(self, place: np.ndarray) -> np.ndarray:
         """Every atom on the image that hangs together with the first of its molecule."""
-        shift = -np.rint(place - place[self._parent])
+        shift = -np.rint(place - place.take(self._parent, axis=0))
         # after k rounds a shift is the sum over 2^k bonds towards the first atom
         for rows, ancestors in self._jumps:
             shift[rows] += shift[ancestors]
@@ -108,6 +108,14 @@ class Molecules:
         endless = np.zeros(self.n_molecules, dtype=bool)
         endless[self.label[bonds.one[open_ends]]] = True
         return endless
+
+
+def transformed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """`matrix` [3, 3] times each of `points` [n, 3], float64.
+
+    Not by BLAS: its threads wait for one another, a tenth of a second for this much on a busy machine.
+    """
+    return np.einsum("ij,kj->ik", np.asarray(points, dtype=np.float64), matrix)
 
 
 def _find_bonds(atoms: Atoms, place: np.ndarray, box: gemmi.UnitCell) -> _Bonds:
@@ -153,7 +161,7 @@ def _close_pairs(place: np.ndarray, box: gemmi.UnitCell, reach: float) -> _Bonds
         source = np.concatenate([source, source[again]])
     if not len(place):
         return _Bonds(source, source, image)
-    points = inside @ np.array(box.orth.mat.tolist()).T
+    points = transformed(inside, np.array(box.orth.mat.tolist()))
     one, other = cKDTree(points).query_pairs(reach, output_type="ndarray").T
     image = image[one] - image[other]
     one, other = source[one], source[other]
@@ -165,7 +173,7 @@ def _close_pairs(place: np.ndarray, box: gemmi.UnitCell, reach: float) -> _Bonds
 
 def _lengths(bonds: _Bonds, place: np.ndarray, box: gemmi.UnitCell) -> np.ndarray:
     between = place[bonds.one] + bonds.image - place[bonds.other]
-    return np.linalg.norm(between @ np.array(box.orth.mat.tolist()).T, axis=1)
+    return np.linalg.norm(transformed(between, np.array(box.orth.mat.tolist())), axis=1)
 
 
 def _covalent_radii(element: np.ndarray) -> np.ndarray:

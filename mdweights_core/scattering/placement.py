@@ -14,7 +14,7 @@ from mdweights_core.io.atoms import Atoms
 from mdweights_core.io.selection import anchor_atoms
 from mdweights_core.io.text_frames import cell_from_vectors
 from mdweights_core.io.trajectories import FrameSource
-from mdweights_core.scattering.molecules import Molecules
+from mdweights_core.scattering.molecules import Molecules, transformed
 from mdweights_core.scattering.settings import PredictSettings
 
 NOTICEABLE = 0.001  # change of a box over the frames that matters to fine features
@@ -160,17 +160,16 @@ class Placement:
         BadInput
             When the frame has no box while the first has one, or one quite another than that of the first.
         """
-        place = np.asarray(positions, dtype=np.float64)
         if self.box is None or (self.repeats is None and self.molecules is None):
-            return place @ reciprocal_axes(self.cell).T
+            return transformed(positions, reciprocal_axes(self.cell))
         own = self.box if self._first is None else self._own_box(box, frame, self._first, self.box)
         into_cell = reciprocal_axes(self.cell)
         if self.repeats is not None:
             into_cell = self._basis @ reciprocal_axes(self.box if self._settings.boxes == "mean" else own)
         if self.molecules is None:
-            return place @ into_cell.T
-        whole = self.molecules.whole(place @ reciprocal_axes(own).T)
-        return whole @ (into_cell @ _axes(own)).T
+            return transformed(positions, into_cell)
+        whole = self.molecules.whole(transformed(positions, reciprocal_axes(own)))
+        return transformed(whole, into_cell @ _axes(own))
 
     def _own_box(
         self, box: np.ndarray | None, frame: int, first: np.ndarray, reference: gemmi.UnitCell

@@ -8,12 +8,13 @@ import mdtraj
 import numpy as np
 import pytest
 
+from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import Atoms, make_atoms
 from mdweights_core.io.text_frames import cell_from_vectors
 from mdweights_core.io.trajectories import FrameSource, open_frames
-from mdweights_core.scattering.molecules import Molecules
+from mdweights_core.scattering.molecules import Molecules, transformed
 from mdweights_core.scattering.placement import (
     DriftTracker,
     Placement,
@@ -22,6 +23,8 @@ from mdweights_core.scattering.placement import (
     mean_box,
     place_frames,
 )
+from mdweights_core.scattering.predict import predict
+from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import PredictSettings
 
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
@@ -48,6 +51,10 @@ def with_vectors(cell: gemmi.UnitCell, *rows: tuple[int, int, int]) -> gemmi.Uni
 
 def in_cell(cell: gemmi.UnitCell, positions: np.ndarray = ANYWHERE) -> np.ndarray:
     return positions @ np.array(cell.frac.mat.tolist()).T
+
+
+def orthogonal(cell: gemmi.UnitCell) -> np.ndarray:
+    return np.array(cell.orth.mat.tolist())
 
 
 def of(box: gemmi.UnitCell) -> np.ndarray:
@@ -273,15 +280,18 @@ def test_whole_molecules_of_a_box_left_aside():
     np.testing.assert_allclose(placement.fractional(cut, of(box)), in_cell(CELL, still + 3), atol=1e-6)
 
 
-def write_bars(folder: Path, cells: np.ndarray) -> FrameSource:
+def write_bars(folder: Path, cells: np.ndarray, positions: np.ndarray | None = None) -> FrameSource:
     atoms, still = bars()
+    if positions is None:
+        positions = np.repeat(still[None], len(cells), axis=0)
+    folder.mkdir(exist_ok=True)
     topology = mdtraj.Topology()
     chain = topology.add_chain()
     for residue in range(20):
         part = topology.add_residue("ALA", chain, resSeq=3 * residue)
         for name in atoms.name[:8]:
             topology.add_atom(str(name), mdtraj.element.carbon, part)
-    frames = mdtraj.Trajectory(np.repeat(still[None] / 10, len(cells), axis=0), topology)
+    frames = mdtraj.Trajectory(positions / 10, topology)
     frames.unitcell_lengths, frames.unitcell_angles = cells[:, :3] / 10, cells[:, 3:]
     frames[0].save_pdb(str(folder / "run.pdb"))
     frames.save_dcd(str(folder / "run.dcd"))
@@ -298,6 +308,30 @@ def test_frames_are_placed_with_what_they_need(tmp_path):
     mean = place_frames(source, lattice(), PredictSettings(boxes="mean"))
     assert mean.box.a == pytest.approx(cells[:, 0].mean(), abs=1e-4)
     assert mean.molecules is not None
+
+
+@pytest.mark.parametrize(("ndiv", "matters"), [((4, 2, 3), True), ((2, 2, 2), False)])
+def test_structure_factors_of_cut_and_of_whole_molecules(tmp_path, ndiv, matters):
+    """Frames that drift and breathe, as the simulation had them, and with every atom put back into the box."""
+    sizes = np.linspace(0.999, 1.001, 5)
+    cells = np.array([of(block(CELL, 2, 2, 2, scale=size)) for size in sizes])
+    drift = np.outer(np.arange(5), [3.0, -2.0, 5.0])
+    still = bars()[1] + 1.0  # with the first atom of each molecule inside the box, where it is left
+    moving = still + drift[:, None] + np.random.default_rng(8).normal(scale=0.1, size=(5, *still.shape))
+    cut = [np.mod(in_cell(gemmi.UnitCell(*box), x), 1) for x, box in zip(moving, cells, strict=True)]
+    cut = np.array([transformed(x, orthogonal(gemmi.UnitCell(*box))) for x, box in zip(cut, cells, strict=True)])
+    target = half_lattice(CELL, gemmi.SpaceGroup("P 1"), 6.0, None, ndiv)
+
+    def computed(name: str, positions: np.ndarray, **choices: str) -> np.ndarray:
+        source = write_bars(tmp_path / name, cells, positions)
+        return jobs.run(predict(source, target, PredictSettings(**choices), tmp_path / f"{name}.zarr")).read()
+
+    def difference(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+
+    truth = computed("truth", moving, molecules="as-is")
+    assert difference(computed("whole", cut, molecules="auto"), truth) < 2e-4
+    assert (difference(computed("cut", cut, molecules="as-is"), truth) > 0.1) is matters
 
 
 def test_a_placement_travels_to_other_processes():
