@@ -82,7 +82,8 @@ class AtomBasis:
 
     Form factors of light elements resemble each other, and so do exponentials of different B factors: one transform per
     shape costs less than one per kind of atom. The shapes are the best there are for the given number of them (singular
-    vectors). Where many B factors occur, exp(-B s^2 / 4) is interpolated between a few of them (Chebyshev nodes).
+    vectors), and that number is even where it can be: two share a transform. Where many B factors occur,
+    exp(-B s^2 / 4) is interpolated between a few of them (Chebyshev nodes).
 
     Parameters
     ----------
@@ -107,19 +108,16 @@ class AtomBasis:
     """
 
     def __init__(self, scatterers: Scatterers, inverse_d: np.ndarray, radiation: str, tolerance: float) -> None:
-        ordered = np.sort(np.asarray(inverse_d, dtype=np.float64))
-        sample = ordered[np.linspace(0, len(ordered) - 1, min(len(ordered), _SAMPLE_SIZE)).astype(np.int64)]
+        sample = _representative(np.sort(np.asarray(inverse_d, dtype=np.float64)))
         self._radiation = radiation
-        self._families = _families(scatterers, float(ordered[-1]), tolerance / 10)
+        self._families = _families(scatterers, float(sample.max()), tolerance / 10)
         whitened = [family.whitened(scatterers.occupancy) for family in self._families]
         roots = [
             root @ family.table(sample, radiation) for family, (root, _) in zip(self._families, whitened, strict=True)
         ]
         vectors, values, _ = np.linalg.svd(np.concatenate(roots), full_matrices=False)
-        power = np.square(values)
-        lost = np.append(np.cumsum(power[::-1])[::-1], 0.0)
-        n_shape = int(np.argmax(lost <= tolerance**2 * lost[0]))
-        self.shares = values[:n_shape] / np.sqrt(max(lost[0], np.finfo(float).tiny))
+        n_shape = _count_shapes(values, tolerance)
+        self.shares = values[:n_shape] / max(float(np.linalg.norm(values)), np.finfo(float).tiny)
         self.strengths = np.zeros((n_shape, len(scatterers)))
         self._mixing: list[np.ndarray] = []
         parts = np.split(vectors[:, :n_shape], np.cumsum([len(root) for root in roots])[:-1])
@@ -136,6 +134,20 @@ class AtomBasis:
             for family, mixing in zip(self._families, self._mixing, strict=True):
                 found[:, part] += mixing @ family.table(inverse_d[part], self._radiation)
         return found
+
+
+def _count_shapes(values: np.ndarray, tolerance: float) -> int:
+    """Singular values to keep, so that the others make up at most `tolerance` of all; an even number if there are."""
+    lost = np.append(np.cumsum(np.square(values[::-1]))[::-1], 0.0)
+    needed = int(np.argmax(lost <= tolerance**2 * lost[0]))
+    return min(needed + needed % 2, np.count_nonzero(values > 1e-12 * values.max(initial=0.0)))
+
+
+def _representative(ordered: np.ndarray) -> np.ndarray:
+    """Resolutions that are frequent, and as many evenly spread: few reflections are at low angles, but strong ones."""
+    half = _SAMPLE_SIZE // 2
+    frequent = ordered[np.linspace(0, len(ordered) - 1, min(len(ordered), half)).astype(np.int64)]
+    return np.concatenate([frequent, np.linspace(ordered[0], ordered[-1], len(frequent))])
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ amplified by 1 / w(k); and rounding of the positions. So the cheapest grid and k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
@@ -19,13 +18,16 @@ from math import prod
 import finufft
 import numpy as np
 
-_SAMPLES = 24  # of the kernel per grid step: its transform at any mode is then a plain sum
+_SAMPLES = 12  # of the kernel per grid step: its transform at any mode is then a plain sum
 _BOX = 40  # grid points along an axis, at least: more than any kernel is wide
 _OVERSAMPLING = (1.12, 1.19, 1.26, 1.35, 1.5, 2.0)
+_TOLERANCES = 0.3 * 3.0 ** -np.arange(31)  # one set for all, so that kernels need to be measured but once
 _FOLDS = np.array([-2, -1, 1, 2])
 _SAMPLE_SIZE = 4096  # reflections that stand for all where errors are foreseen
 # Of each precision: rounding on the grid, rounding of positions in radians (wrapped, then scaled), cost against single.
 _ROUNDING = {"complex64": (1.5e-7, 1.2e-7, 1.0), "complex128": (3e-16, 3e-16, 2.2)}
+_FINEST = {"complex64": 1e-6, "complex128": 3e-15}  # tolerances that the spreader takes
+_LOOSER = 100.0  # a kernel's tolerance is at most so many times the error it will have
 _GRID_COST, _POINT_COST, _CELL_COST = 5.5, 30.0, 0.3  # ns per grid point, per atom, and per grid point an atom touches
 
 
@@ -39,8 +41,8 @@ class Design:
         Grid points along each axis.
     limit : (int, int, int)
         Largest index along each axis.
-    tolerance : float
-        Stands for the width of the kernel.
+    tolerance, oversampling : float
+        What tells the kernel to the spreader.
     dtype : str
         ``"complex64"`` or ``"complex128"``.
     error, cost : float
@@ -50,15 +52,15 @@ class Design:
     shape: tuple[int, int, int]
     limit: tuple[int, int, int]
     tolerance: float
+    oversampling: float
     dtype: str
     error: float = np.inf
     cost: float = np.inf
 
     @property
     def options(self) -> dict[str, float | int]:
-        """What tells the kernel to the spreader."""
-        oversampling = _oversampling(self.shape, self.limit)
-        return {"eps": self.tolerance, "upsampfac": oversampling, "spreadinterponly": 1, "showwarn": 0}
+        """Options of the spreader."""
+        return {"eps": self.tolerance, "upsampfac": self.oversampling, "spreadinterponly": 1, "showwarn": 0}
 
     def spreader(self, n_threads: int) -> finufft.Plan:
         """A plan that spreads points at `angles` over the grid; no two threads may use it at the same time."""
@@ -115,22 +117,27 @@ def find_design(hkl: np.ndarray, n_atoms: int, error: float) -> Design:
     """
     h, k, l = (int(n) for n in np.abs(hkl).max(axis=0))
     sample = hkl[:: max(1, len(hkl) // _SAMPLE_SIZE)]
-    designs = list(_designs((h, k, l), sample, n_atoms, error))
-    good = [design for design in designs if design.error <= error]
-    return min(good, key=lambda design: design.cost) if good else min(designs, key=lambda design: design.error)
+    designs: list[Design] = []
+    for dtype in _ROUNDING:  # the faster one first
+        designs += [_narrowest((h, k, l), factor, dtype, sample, n_atoms, error) for factor in _OVERSAMPLING]
+        good = [design for design in designs if design.error <= error]
+        if good:
+            return min(good, key=lambda design: design.cost)
+    return min(designs, key=lambda design: design.error)
 
 
-def _designs(limit: tuple[int, int, int], sample: np.ndarray, n_atoms: int, error: float) -> Iterator[Design]:
-    """For each precision and size of the grid the narrowest kernel that will do, or the last one tried."""
-    for dtype in _ROUNDING:
-        for oversampling in _OVERSAMPLING:
-            shape = _fast_shape(limit, oversampling)
-            finest = _finest(shape, limit, dtype)
-            for tolerance in np.clip(error * 3.0 ** np.arange(4, -4, -1), finest, 0.3):
-                design = _foresee(Design(shape, limit, float(tolerance), dtype), sample, n_atoms)
-                if design.error <= error:
-                    break
-            yield design
+def _narrowest(
+    limit: tuple[int, int, int], oversampling: float, dtype: str, sample: np.ndarray, n_atoms: int, error: float
+) -> Design:
+    """The narrowest kernel that will do on the grid of one oversampling, or the widest one."""
+    shape = _fast_shape(limit, oversampling)
+    finest = max(3 * np.exp(-16 * np.pi * np.sqrt(1 - 1 / oversampling)), _FINEST[dtype])  # 16: the widest there are
+    usable = _TOLERANCES[(finest <= _TOLERANCES) & (max(_LOOSER * error, finest * 3) >= _TOLERANCES)]
+    for tolerance in usable:
+        design = _foresee(Design(shape, limit, float(tolerance), oversampling, dtype), sample, n_atoms)
+        if design.error <= error:
+            break
+    return design
 
 
 def _fast_shape(limit: tuple[int, int, int], oversampling: float) -> tuple[int, int, int]:
@@ -138,16 +145,6 @@ def _fast_shape(limit: tuple[int, int, int], oversampling: float) -> tuple[int, 
 
     h, k, l = (max(scipy.fft.next_fast_len(int(np.ceil(oversampling * (2 * k + 1)))), _BOX) for k in limit)
     return h, k, l
-
-
-def _oversampling(shape: tuple[int, int, int], limit: tuple[int, int, int]) -> float:
-    return min(2.0, *(n / (2 * k + 1) for n, k in zip(shape, limit, strict=True)))
-
-
-def _finest(shape: tuple[int, int, int], limit: tuple[int, int, int], dtype: str) -> float:
-    """The tolerance that the widest kernel there is can keep: 16 grid steps, and rounding."""
-    widest = np.exp(-16 * np.pi * np.sqrt(1 - 1 / _oversampling(shape, limit)))
-    return float(max(3 * widest, 1e-6 if dtype == "complex64" else 3e-15))
 
 
 def _foresee(design: Design, sample: np.ndarray, n_atoms: int) -> Design:

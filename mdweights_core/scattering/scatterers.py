@@ -9,7 +9,9 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import Atoms
-from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.settings import LARGEST_B, PredictSettings
+
+_LARGEST_SUM = 3 * LARGEST_B  # of all atoms, of the element, of the topology
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +25,25 @@ class Scatterers:
     b_iso : float64 [n_atoms]
         Isotropic B factors, angstrom squared.
     occupancy : float64 [n_atoms]
+
+    Raises
+    ------
+    BadInput
+        When they are not of one length, a B factor is negative or beyond reason, or something is not a number.
     """
 
     element: np.ndarray
     b_iso: np.ndarray
     occupancy: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not len(self.element) == len(self.b_iso) == len(self.occupancy):
+            raise BadInput(
+                f"{len(self.element)} elements, {len(self.b_iso)} B factors and {len(self.occupancy)} occupancies "
+                "do not belong together"
+            )
+        _refuse("a B factor", self.b_iso, ~((self.b_iso >= 0) & (self.b_iso <= _LARGEST_SUM)))
+        _refuse("an occupancy", self.occupancy, ~np.isfinite(self.occupancy))
 
     def __len__(self) -> int:
         return len(self.element)
@@ -56,6 +72,15 @@ class Scatterers:
         if settings.occupancy_from_topology:
             occupancy = _given(atoms.occupancy, "occupancies").astype(np.float64)
         return cls(np.asarray(atoms.element, dtype=str), b_iso, occupancy)
+
+
+def _refuse(what: str, values: np.ndarray, is_wrong: np.ndarray) -> None:
+    if is_wrong.any():
+        atom = int(np.argmax(is_wrong))
+        raise BadInput(
+            f"Atom {atom + 1} has {what} of {values[atom]:g}",
+            advice="Correct the topology, or do not take it from there",
+        )
 
 
 def _given(values: np.ndarray | None, what: str) -> np.ndarray:

@@ -32,9 +32,10 @@ from mdweights_core.scattering.scatterers import Scatterers
 
 MAX_MODES = 400_000_000  # about 20 GB of working memory
 _SHARED_MODES = 20_000_000  # beyond this, frames side by side would take too much memory
-# Parts of the error wanted, for basis, first transform, all others together. They are foreseen for atoms of random
-# phase; a crystal full of matter scatters less than that at low angles, and so its error is relatively larger.
-_BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.4, 0.2
+_BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.4, 0.2  # of the error wanted: basis, first transform, all others
+# Errors are foreseen for atoms of random phase. At low angles a crystal full of matter scatters less than these, and
+# so its error is relatively larger: by what the structure factor of liquid water is below 1, and some more.
+_RANDOM_FROM, _LEAST_MARGIN = 3.0, 0.25  # angstrom
 _COARSEST = 0.3
 
 
@@ -104,6 +105,8 @@ class ScatteringEngine:
     Attributes
     ----------
     n_atoms, n_hkl : int
+    n_transforms : int
+        Fourier transforms that a frame takes, each for two shapes.
     n_workers : int
         Frames that may be computed at the same time, from as many threads. Frames side by side scale better than one
         frame spread over threads; only transforms too large for that are spread.
@@ -135,6 +138,7 @@ class ScatteringEngine:
         self.n_workers = n_threads if n_modes <= _SHARED_MODES else 1
         self._threads_each = n_threads // self.n_workers
         self._pairs = _pairs(scatterers, lattice, radiation, relative_error) if self.n_atoms and self.n_hkl else []
+        self.n_transforms = len(self._pairs)
         self._workspaces: queue.SimpleQueue[_Workspace | None] = queue.SimpleQueue()
         for _ in range(self.n_workers):
             self._workspaces.put(None)
@@ -222,6 +226,7 @@ class _Workspace:
 
 def _pairs(scatterers: Scatterers, lattice: MillerLattice, radiation: str, relative_error: float) -> list[_Pair]:
     inverse_d = lattice.inverse_d
+    relative_error *= float(np.clip(_RANDOM_FROM * inverse_d.max(), _LEAST_MARGIN, 1.0))
     basis = AtomBasis(scatterers, inverse_d, radiation, _BASIS_PART * relative_error)
     shapes = basis.shapes(inverse_d)
     n_pair = (len(shapes) + 1) // 2

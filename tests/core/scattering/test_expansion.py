@@ -92,5 +92,5 @@ def test_axes_that_symmetry_exchanges_must_be_divided_alike():
     lattice = MillerLattice(
         np.array([[1, 2, 3]]), gemmi.UnitCell(13, 13, 15, 90, 90, 90), gemmi.SpaceGroup("P 1"), (2, 1, 1)
     )
-    with pytest.raises(BadInput, match="divided by 2 x 1 x 1 .* operations of P 43 21 2"):
+    with pytest.raises(BadInput, match=r"divided by 2 x 1 x 1 .* operations of P 43 21 2"):
         ScatteringEngine(scatterers, lattice, symmetry=gemmi.SpaceGroup("P 43 21 2"))

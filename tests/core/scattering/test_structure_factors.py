@@ -8,6 +8,9 @@ import pytest
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
+from mdweights_core.io.trajectories import open_frames
+from mdweights_core.scattering.direct import direct_structure_factors, measured_error
+from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.structure_factors import (
     ScatteringEngine,
@@ -61,13 +64,55 @@ def test_equals_direct_summation(kind, wanted):
     positions, elements, lattice, cell = scene(kind)
     found = structure_factors(positions, elements, lattice, cell, relative_error=wanted)
     assert found.dtype == np.complex64
-    assert error(found, direct_sum(positions, elements, lattice, cell)) < max(wanted, 2e-7)
+    assert error(found, direct_sum(positions, elements, lattice, cell)) < wanted
+
+
+@pytest.mark.parametrize("wanted", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8])
+@pytest.mark.parametrize("b_iso", ["none", "by element", "by atom"])
+@pytest.mark.parametrize("radiation", ["xray", "electron", "neutron"])
+def test_error_is_at_most_the_one_wanted(wanted, b_iso, radiation):
+    rng = np.random.default_rng(11)
+    cell = gemmi.UnitCell(40, 44, 52, 85, 95, 100)
+    every = half_lattice(cell, P1, 2.0)
+    lattice = every.select(np.sort(rng.choice(len(every), 400, replace=False)))
+    element = rng.choice(["H", "C", "N", "O", "S"], 1500, p=[0.5, 0.3, 0.1, 0.09, 0.01])
+    b = {"none": np.zeros(1500), "by element": 5.0 * (element == "H"), "by atom": rng.gamma(3.0, 10.0, 1500)}[b_iso]
+    scatterers = Scatterers(element, b, rng.choice([0.5, 1.0], 1500))
+    positions = rng.uniform(-1, 2, (1500, 3))
+    found = ScatteringEngine(scatterers, lattice, radiation=radiation, relative_error=wanted)(positions)
+    exact = direct_structure_factors(scatterers, lattice, positions, radiation=radiation)
+    assert error(found, exact) < max(wanted, 5e-8)  # what rounding to complex64 leaves
+
+
+def test_weak_scattering_at_low_angles_keeps_its_error(shared_data: Path):
+    """Matter of even density scatters less there than its atoms would alone."""
+    source = open_frames(
+        [shared_data / "trajectories" / "adk_oplsaa.xtc"], shared_data / "trajectories" / "adk_oplsaa.gro"
+    )
+    real = np.flatnonzero([gemmi.Element(str(symbol)).atomic_number > 0 for symbol in source.atoms.element])
+    scatterers = Scatterers.alike(source.atoms.element[real])
+    positions = fractional(source.positions(0)[real], source.cell)
+    for d_min in (4.0, 10.0):
+        lattice = half_lattice(source.cell, P1, d_min)
+        for wanted in (1e-3, 1e-4, 1e-5):
+            engine = ScatteringEngine(scatterers, lattice, relative_error=wanted)
+            assert measured_error(engine, scatterers, lattice, positions, max_work=1e7) < wanted
 
 
 def test_one_b_factor_for_all_atoms():
     positions, elements, lattice, cell = scene()
     found = structure_factors(positions, elements, lattice, cell, b_iso=12.5)
     assert error(found, direct_sum(positions, elements, lattice, cell, b_iso=12.5)) < 1e-5
+
+
+def test_atoms_of_one_b_factor_cost_no_more_than_without():
+    _, elements, lattice, _ = scene(n_atoms=3000)
+    plain, alike, by_element = (
+        ScatteringEngine(Scatterers(np.asarray(elements), b, np.ones(3000)), lattice, relative_error=1e-4)
+        for b in (np.zeros(3000), np.full(3000, 20.0), np.where(np.asarray(elements) == "H", 20.0, 0.0))
+    )
+    assert alike.n_transforms <= plain.n_transforms
+    assert by_element.n_transforms <= plain.n_transforms + 1
 
 
 def test_subdivided_reciprocal_axes():
@@ -150,6 +195,27 @@ def test_one_element_and_no_reflections_and_no_atoms():
     )
     assert structure_factors(positions, carbon, lattice.select(slice(0)), cell).shape == (0,)
     assert not structure_factors(np.zeros((0, 3)), [], lattice, cell).any()
+
+
+def test_positions_that_are_no_numbers():
+    positions, elements, lattice, cell = scene()
+    positions[17, 1] = np.nan
+    with pytest.raises(BadInput, match="not numbers"):
+        structure_factors(positions, elements, lattice, cell)
+
+
+@pytest.mark.parametrize(
+    ("b_iso", "occupancy", "message"),
+    [
+        ([1.0, -2.0], [1.0, 1.0], "Atom 2 has a B factor of -2"),
+        ([np.nan, 0.0], [1.0, 1.0], "Atom 1 has a B factor of nan"),
+        ([0.0, 0.0], [1.0, np.inf], "Atom 2 has an occupancy of inf"),
+        ([0.0], [1.0, 1.0], "2 elements, 1 B factors and 2 occupancies"),
+    ],
+)
+def test_scatterers_that_make_no_sense(b_iso, occupancy, message):
+    with pytest.raises(BadInput, match=message):
+        Scatterers(np.array(["C", "C"]), np.array(b_iso), np.array(occupancy))
 
 
 def test_unknown_element_is_named():
