@@ -6,8 +6,12 @@ it, so that every name of water is ``water`` and a histidine of any force field 
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
+import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,6 +23,8 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import SOLVENT, WATER, Atoms
 
 EXAMPLES = "'protein', 'not water', 'name CA', 'chainid 0 and resid 1 to 20'"
+_DEEP = 5000  # calls: a dozen pairs of brackets
+_LONG = 80  # letters of a text that are repeated in a sentence
 _BACKBONE = frozenset(("N", "CA", "C", "O"))
 _WITH_IT = frozenset(("H", "HA"))  # hydrogens that are no part of a side chain
 _VARIANTS = {
@@ -31,6 +37,7 @@ _VARIANTS = {
     "NMA": "NME",
 }
 
+_parsing = threading.Lock()  # the limit is that of all threads
 _described: weakref.WeakKeyDictionary[Atoms, list[_Atom]] = weakref.WeakKeyDictionary()  # by identity
 
 
@@ -114,20 +121,33 @@ def select_atoms(atoms: Atoms, text: str) -> np.ndarray:
     from pyparsing import ParseBaseException
 
     try:
-        parsed = parse_selection(text)
+        with _deep_recursion():
+            parsed = parse_selection(text)
         if "'to'" in parsed.source:  # mdtraj takes the word of a range without an end for a name
             raise ValueError("a range without an end")
         chosen = parsed.expr
         rows = [atom.index for atom in _atoms_of(atoms) if chosen(atom)]
     except (ParseBaseException, re.error, *_MISTAKES) as problem:
-        raise BadInput(f"'{text}' is not a selection of atoms", advice=f"Examples are {EXAMPLES}") from problem
+        raise BadInput(f"'{_short(text)}' is not a selection of atoms", advice=f"Examples are {EXAMPLES}") from problem
     if not rows:
-        raise BadInput(f"The selection '{text}' chooses none of the {len(atoms)} atoms", advice=_advice(atoms))
+        raise BadInput(f"The selection '{_short(text)}' chooses none of the {len(atoms)} atoms", advice=_advice(atoms))
     return np.array(rows, dtype=np.int64)
 
 
 # what a wrong text comes to in mdtraj: no sense, no Python, a number beside a name, an unknown word, endless brackets
 _MISTAKES = (ValueError, SyntaxError, TypeError, AttributeError, AssertionError, RecursionError, OverflowError)
+
+
+@contextlib.contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """The parser calls itself some 350 times for every pair of brackets: Python's usual limit is met at the third."""
+    with _parsing:
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(usual, _DEEP))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(usual)
 
 
 def residue_index(atoms: Atoms) -> np.ndarray:
@@ -208,6 +228,10 @@ def _usual_name(name: str) -> str:
         if gemmi.find_tabulated_residue(inner).is_amino_acid():
             return inner
     return _VARIANTS.get(name, name)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONG else text[: _LONG - 3] + "..."
 
 
 def _advice(atoms: Atoms) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -53,6 +54,7 @@ def atoms() -> Atoms:
         ("mass > 30", [21, 26]),
         ("index < 3 or (water and symbol O)", [0, 1, 2, 23]),
         ('resname =~ "TIP.*"', [23, 24, 25]),
+        ("not (water or (protein and not (name CA or (name N and (chainid 0)))))", [0, 2, 7, 9, 16, 21, 22, 26]),
     ],
 )
 def test_what_a_text_chooses(atoms, text, rows):
@@ -72,6 +74,14 @@ def test_a_text_that_is_no_selection(atoms, text):
     with pytest.raises(BadInput, match="is not a selection of atoms") as problem:
         select_atoms(atoms, text)
     assert "not water" in problem.value.sentence
+
+
+def test_a_long_text_is_cut_short_and_limits_are_as_before(atoms):
+    limit = sys.getrecursionlimit()
+    with pytest.raises(BadInput, match="is not a selection of atoms") as problem:
+        select_atoms(atoms, "(" * 5000)
+    assert len(problem.value.sentence) < 250
+    assert sys.getrecursionlimit() == limit
 
 
 def test_a_selection_of_nothing_names_what_there_is(atoms):
