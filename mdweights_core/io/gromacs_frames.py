@@ -6,6 +6,7 @@ XTC are unpacked by mdtraj.
 
 from __future__ import annotations
 
+import struct
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ _TRR_HEAD = 76  # up to the time
 _TRR_TAG = b"\0\0\0\x0d\0\0\0\x0cGMX_trn_file"
 _TRR_BLOCKS = ("ir", "e", "box", "vir", "pres", "top", "sym", "x", "v", "f")
 _BOX = 9  # numbers
+_MOST_BITS = 102  # per packed atom; for more the library that unpacks them has no room
 
 
 class XtcFrames:
@@ -94,10 +96,17 @@ class XtcFrames:
                 return None
             head = self._file.array(offset + _XTC_HEAD, ">i4", 9).astype(np.int64)
             n_bytes = int(head[8])
-            if (head[1:4] > head[4:7]).any() or int(head[7]) not in _SMALL_INDICES or n_bytes * 8 < self.n_atoms:
+            if (head[1:4] > head[4:7]).any() or int(head[7]) not in _SMALL_INDICES:
+                return None
+            if not self.n_atoms <= 8 * n_bytes <= _MOST_BITS * self.n_atoms:
                 return None
             end = offset + _XTC_PACKED_HEAD + (n_bytes + 3) // 4 * 4
-        return end if end <= self._file.size else None
+        return end if self._may_end(end) else None
+
+    def _may_end(self, end: int) -> bool:
+        """True where the file ends, or the next frame begins: elsewhere the frame told a wrong size."""
+        tail = self._file.bytes(end, min(8, self._file.size - end)) if end < self._file.size else b""
+        return end <= self._file.size and struct.pack(">2i", _XTC_MAGIC, self.n_atoms).startswith(tail)
 
 
 class _TrrHead(NamedTuple):

@@ -114,12 +114,12 @@ class CifModels:
     def __init__(self, path: Path, conformers: Conformers) -> None:
         self.path = path
         try:
-            block = gemmi.cif.read(str(path)).sole_block()
+            blocks = list(gemmi.cif.read(str(path)))
+            block = next((one for one in blocks if one.find_loop("_atom_site.Cartn_x")), blocks[0])
             records, model = _cif_records(block)
-        except (OSError, ValueError, RuntimeError) as problem:
+            self._cell = _cif_cell(block)
+        except (OSError, ValueError, RuntimeError, IndexError) as problem:
             raise BadInput("This mmCIF file has no atoms that can be read", where=path) from problem
-        cell = gemmi.make_structure_from_block(block).cell
-        self._cell = np.array(cell.parameters) if cell.is_crystal() else None
         models = [records.rows(model == number) for number in dict.fromkeys(model.tolist())]
         conformers.settle(models[0])
         self._models = [conformers.pick(one) for one in models]
@@ -323,6 +323,12 @@ def _cif_records(block: gemmi.cif.Block) -> tuple[AtomRecords, np.ndarray]:
         b_iso=column(12, ""),
     )
     return records, column(11, "1")
+
+
+def _cif_cell(block: gemmi.cif.Block) -> np.ndarray | None:
+    names = [*(f"length_{axis}" for axis in "abc"), *(f"angle_{angle}" for angle in ("alpha", "beta", "gamma"))]
+    cell = np.array([gemmi.cif.as_number(block.find_value(f"_cell.{name}") or "?") for name in names])
+    return cell if np.isfinite(cell).all() and gemmi.UnitCell(*cell).is_crystal() else None
 
 
 def _require_same_atoms(names: np.ndarray, first: np.ndarray, number: int, path: Path) -> None:
