@@ -30,7 +30,7 @@ from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import atomic_write, require_file, unreadable
 from mdweights_core.io.map_contents import MASKS, MapColumn, MapContents, full_sphere, measured_only
-from mdweights_core.io.mtz_file import INDEX_LIMIT, is_usable_cell
+from mdweights_core.io.mtz_file import INDEX_LIMIT, cell_of_numbers
 
 CCP4 = "CCP4 map"
 
@@ -52,7 +52,7 @@ class _Header:
     axes: tuple[int, int, int]  # x = 0, y = 1, z = 2 of columns, rows, sections
     start: np.ndarray
     sampling: np.ndarray
-    cell: gemmi.UnitCell
+    cell: gemmi.UnitCell | None
     space_group: int
     data_at: int
     labels: tuple[str, ...]
@@ -141,7 +141,7 @@ def _header(path: Path, content: np.ndarray) -> _Header:
     order = next((order for order in "<>" if sorted(_words(head, order)[16:19]) == [1, 2, 3]), None)
     if order is None:
         raise _damaged(path, "its header does not name the axes")
-    words, reals = _words(head, order), np.frombuffer(head, f"{order}f4").astype(np.float64)
+    words = _words(head, order)
     shape, mode, extended = words[:3], words[3], words[23]
     if mode not in _TYPES:
         raise BadInput(f"Numbers of kind {mode} are not read", where=path, advice="Write the map as 32-bit reals")
@@ -159,7 +159,7 @@ def _header(path: Path, content: np.ndarray) -> _Header:
         axes=(axes[0], axes[1], axes[2]),
         start=start,
         sampling=np.array(words[7:10]),
-        cell=gemmi.UnitCell(*reals[10:16]),
+        cell=cell_of_numbers(np.frombuffer(head, f"{order}f4", 6, 40)),
         space_group=words[22],
         data_at=_HEADER_BYTES + extended,
         labels=tuple(_label(head, number) for number in range(n_labels)),
@@ -207,13 +207,13 @@ def _geometry(
 ) -> tuple[gemmi.UnitCell | None, tuple[int, int, int]]:
     """The real cell, None when only the header of an electron density is there, and the sub-divisions."""
     h, k, l = (int(n) for n in header.sampling)
-    is_reciprocal = known is not None or max(cell_parameters(header.cell)[:3]) < 1
-    if is_reciprocal and not 1 <= min(h, k, l) <= max(h, k, l) < INDEX_LIMIT:
+    reciprocal = header.cell if header.cell and max(cell_parameters(header.cell)[:3]) < 1 else None
+    if (known or reciprocal) and not 1 <= min(h, k, l) <= max(h, k, l) < INDEX_LIMIT:
         raise _damaged(path, "its header tells no sampling")
     if known:
         return known.cell, (h, k, l)
-    if is_reciprocal and is_usable_cell(header.cell):
-        real = header.cell.reciprocal()
+    if reciprocal:
+        real = reciprocal.reciprocal()
         return gemmi.UnitCell(*np.round(cell_parameters(real), 4)), (h, k, l)
     if given is None:
         raise BadInput(
@@ -249,8 +249,8 @@ def _from_labels(labels: tuple[str, ...]) -> _Known | None:
     except ValueError:
         return None
     group = gemmi.find_spacegroup_by_name(name) if name.isascii() else None
-    cell = gemmi.UnitCell(*numbers) if len(numbers) == 6 else None
-    return _Known(cell, group) if cell and group and is_usable_cell(cell) else None
+    cell = cell_of_numbers(numbers)
+    return _Known(cell, group) if cell and group else None
 
 
 def _header_bytes(grid: np.ndarray, limits: np.ndarray, lattice: MillerLattice, labels: Sequence[str]) -> bytes:

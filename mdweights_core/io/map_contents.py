@@ -15,7 +15,7 @@ from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.volume import ReciprocalVolume
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
-from mdweights_core.io.mtz_file import INDEX_LIMIT, is_usable_cell, parse_space_group, require_fit
+from mdweights_core.io.mtz_file import INDEX_LIMIT, cell_of_numbers, parse_space_group, require_fit
 
 MASKS = (-32768.0, -32767.0)
 """What Lunus writes where nothing was measured."""
@@ -302,7 +302,8 @@ def whole_indices(
         When they are no numbers, too large, or on no such lattice.
     """
     index = np.asarray(index, dtype=np.float64).reshape(-1, 3)
-    if not np.isfinite(index).all() or (len(index) and np.abs(index).max() * _MOST_DIVISIONS >= INDEX_LIMIT):
+    limit = INDEX_LIMIT / max(ndiv or (_MOST_DIVISIONS,))
+    if not np.isfinite(index).all() or np.abs(index).max(initial=0) >= limit:
         raise BadInput("Some Miller indices are no numbers, or too large", where=path, advice="Make the file again")
     found = ndiv or tuple(_divisions(column, name, path) for column, name in zip(index.T, "hkl", strict=True))
     scaled = index * found
@@ -329,13 +330,10 @@ def _divisions(index: np.ndarray, name: str, path: Path) -> int:
 
 def given_cell(cell: gemmi.UnitCell | Sequence[float] | None) -> gemmi.UnitCell | None:
     """A cell from six numbers (angstrom, degrees); BadInput when they make none."""
-    if cell is None or isinstance(cell, gemmi.UnitCell):
-        made = cell
-    else:
-        if len(cell) != 6:
-            raise BadInput("a cell needs three lengths and three angles", advice="Give a,b,c,alpha,beta,gamma")
-        made = gemmi.UnitCell(*map(float, cell))
-    if made is not None and not is_usable_cell(made):
-        numbers = " ".join(f"{number:g}" for number in cell_parameters(made))
-        raise BadInput(f"the lengths and angles {numbers} do not make a cell", advice="Give a,b,c,alpha,beta,gamma")
+    numbers = cell_parameters(cell) if isinstance(cell, gemmi.UnitCell) else cell
+    if numbers is None:
+        return None
+    if (made := cell_of_numbers(numbers)) is None:
+        told = " ".join(f"{number:g}" for number in numbers)
+        raise BadInput(f"{told} are not the three lengths and three angles of a cell", advice="Give a,b,c,al,be,ga")
     return made

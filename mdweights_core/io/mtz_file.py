@@ -157,11 +157,20 @@ def require_fit(cell: gemmi.UnitCell, group: gemmi.SpaceGroup, path: Path, advic
         raise BadInput(f"The unit cell {sizes} does not fit the space group {group.hm}", where=path, advice=advice)
 
 
+def cell_of_numbers(numbers: Iterable[float]) -> gemmi.UnitCell | None:
+    """The cell of three lengths and three angles; None when they make none."""
+    try:
+        cell = gemmi.UnitCell(*map(float, numbers))
+    except (RuntimeError, TypeError):  # angles of 180 degrees; not six numbers
+        return None
+    return cell if is_usable_cell(cell) else None
+
+
 def is_usable_cell(cell: gemmi.UnitCell) -> bool:
-    """True for six numbers that make a cell."""
+    """True for six numbers that make a cell: lengths that can be calculated with, angles that span a volume."""
     lengths, angles = np.split(np.array(cell_parameters(cell)), 2)
-    is_possible = (lengths > 0).all() and (angles > 0).all() and (angles < 180).all()
-    return bool(is_possible and cell.is_crystal() and np.isfinite(cell.volume) and cell.volume > 0)
+    is_possible = (lengths > 1e-6).all() and (lengths < 1e6).all() and (angles > 0).all() and (angles < 180).all()
+    return bool(is_possible and cell.is_crystal() and cell.volume > 1e-6 * lengths.prod())
 
 
 def open_mtz(path: str | os.PathLike[str]) -> MtzContents:

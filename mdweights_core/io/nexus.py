@@ -14,7 +14,7 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import require_file
-from mdweights_core.io.mtz_file import is_usable_cell
+from mdweights_core.io.mtz_file import cell_of_numbers
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -81,10 +81,7 @@ def text(parent: Any, name: str) -> str | None:
 def crystal(group: Any) -> tuple[gemmi.UnitCell | None, gemmi.SpaceGroup | None]:
     """Cell and space group of an NXsample (``space_group`` or ``unit_cell_group``); None where absent or unusable."""
     values = numbers(group, "unit_cell")
-    cell = None
-    if values is not None and values.size == 6:
-        made = gemmi.UnitCell(*(float(value) for value in values.reshape(-1)))
-        cell = made if is_usable_cell(made) else None
+    cell = None if values is None else cell_of_numbers(values.reshape(-1))
     name = text(group, "space_group") or text(group, "unit_cell_group")
     if not name or not name.isascii():
         return cell, None
