@@ -13,7 +13,8 @@ import threading
 import time
 import uuid
 import warnings
-from concurrent.futures import CancelledError, Future
+import weakref
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any, ClassVar
 
@@ -28,12 +29,16 @@ from distributed.versions import VersionMismatchWarning
 from mdweights_core import __version__
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.model import Engine, FrameModel
-from mdweights_core.scattering.pool import Computed, WorkersLost, compute_batch
+from mdweights_core.scattering.pool import FULL_MEMORY, Computed, Failures, WorkersLost, compute_batch
 
 _CONNECT_SECONDS = 10
 _CLOSE_SECONDS = 10
+_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")  # those with handlers
 _PATIENCE_SECONDS = 30.0  # without any worker
 _CHECK_SECONDS = 5.0
+_FETCHING = 4  # results on their way at the same time
+
+_CUT_OFF = ("The connection to the Dask scheduler was lost", "Run it again once it is there")
 
 _engines: dict[str, Engine] = {}  # in a worker: what computes the frames of each run
 _models: dict[str, tuple[FrameModel, int, str]] = {}
@@ -86,7 +91,15 @@ class DaskPool:
     """
 
     overhead: ClassVar[float] = 5e-3
-    failures: ClassVar[tuple[type[Exception], ...]] = (MemoryError, KilledWorker, CancelledError, CommClosedError)
+    failures: ClassVar[Failures] = {
+        MemoryError: FULL_MEMORY,
+        KilledWorker: (
+            "The workers that computed the frames died again and again",
+            "Run it again with fewer workers: perhaps they need more memory than there is",
+        ),
+        CancelledError: _CUT_OFF,
+        CommClosedError: _CUT_OFF,
+    }
 
     def __init__(
         self, model: FrameModel, *, address: str | None = None, n_workers: int = 1, n_threads: int = 1, device: str
@@ -96,26 +109,30 @@ class DaskPool:
         self._cluster: LocalCluster | None = None
         self._seen_worker = self._looked = time.monotonic()
         with ExitStack() as stack:
-            stack.enter_context(silence_logging_cmgr(logging.CRITICAL + 1))
+            for name in _LOGGERS:
+                stack.enter_context(silence_logging_cmgr(logging.CRITICAL + 1, root=name))
             # positions of large frames are meant to go with their task, which can then be done again
             stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}))
             if address is None:
                 self._cluster = _processes(n_workers)
                 stack.callback(_close_processes, self._cluster)
             self._client = _connected(address or self._cluster)
-            stack.callback(self._client.close, timeout=_CLOSE_SECONDS)
+            stack.callback(self._client.close, timeout=2)
             if address is not None:
                 self.warnings = _compared_versions(self._client, address)
             recipe = _Recipe(self._token, model, None if address else n_threads, device)
             self._client.register_plugin(recipe)
             stack.callback(self._forget, recipe.name)
             self.n_workers = max(1, sum(self._client.nthreads().values()))
-            self._tasks = self._client.get_executor(pure=False)
+            self._tasks: weakref.WeakSet[Any] = weakref.WeakSet()
+            self._results = ThreadPoolExecutor(_FETCHING, thread_name_prefix="results")
             self._open = stack.pop_all()
 
     def submit(self, positions: np.ndarray) -> Future[Computed]:
         """Compute frames at fractional `positions` [n, n_atoms, 3], some time."""
-        return self._tasks.submit(_compute, self._token, positions)
+        task = self._client.submit(_compute, self._token, positions, pure=False)
+        self._tasks.add(task)
+        return self._results.submit(task.result)
 
     def check(self) -> None:
         """Raise `WorkersLost` when there is no worker for half a minute."""
@@ -123,19 +140,25 @@ class DaskPool:
         if now - self._looked < _CHECK_SECONDS:
             return
         self._looked = now
-        if self._client.scheduler_info(n_workers=1)["workers"]:
+        if self._client.status != "running":  # what was submitted is told that by Dask
+            return
+        if self._client.scheduler_info(n_workers=1).get("workers"):
             self._seen_worker = now
         elif now - self._seen_worker > _PATIENCE_SECONDS:
             raise WorkersLost("There is no worker left", advice="Start workers, and run it again")
 
     def close(self) -> None:
         """Give up what was submitted, and end the processes that were started."""
-        self._tasks.shutdown(wait=False)
+        self._results.shutdown(wait=False, cancel_futures=True)
+        if self._client.status == "running":  # else it would wait for a scheduler that is gone
+            with suppress(OSError, TimeoutError):
+                self._client.cancel(list(self._tasks))
         self._open.close()
 
     def _forget(self, plugin: str) -> None:
-        with suppress(OSError, TimeoutError):
-            self._client.unregister_worker_plugin(plugin)
+        if self._client.status == "running":
+            with suppress(OSError, TimeoutError):
+                self._client.unregister_worker_plugin(plugin)
 
 
 def _processes(n_workers: int) -> LocalCluster:
@@ -143,7 +166,8 @@ def _processes(n_workers: int) -> LocalCluster:
         n_workers=n_workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # of the scheduler's web pages, which cannot be turned off: any free port
+        scheduler_kwargs={"dashboard": False},
         memory_limit=0,
         silence_logs=logging.CRITICAL + 1,
     )

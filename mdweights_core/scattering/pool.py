@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -26,6 +26,10 @@ _WAITING_FRAMES = 48
 _WAITING_BYTES = 128 * 2**20
 
 
+Failures = Mapping[type[Exception], tuple[str, str]]
+FULL_MEMORY = ("The memory is full", "Run it again with fewer workers")
+
+
 class WorkersLost(MdweightsError):
     """The workers that computed frames died, ran out of memory, or cannot be reached any more."""
 
@@ -40,14 +44,14 @@ class Pool(Protocol):
     overhead : float
         Seconds that a batch costs besides its frames.
     warnings : tuple of str
-    failures : tuple of exception types
-        What a batch raises when not its frames are to blame but the workers.
+    failures : mapping of exception types to two sentences
+        What a batch raises when not its frames are to blame but the workers; what to say then, and what to advise.
     """
 
     n_workers: int
     warnings: tuple[str, ...]
     overhead: ClassVar[float]
-    failures: ClassVar[tuple[type[Exception], ...]]
+    failures: ClassVar[Failures]
 
     def submit(self, positions: np.ndarray) -> Future[Computed]:
         """Compute frames at fractional `positions` [n, n_atoms, 3], some time."""
@@ -63,7 +67,7 @@ class ThreadPool:
     """Threads of this process: transforms run outside the interpreter's lock."""
 
     overhead: ClassVar[float] = 1e-4
-    failures: ClassVar[tuple[type[Exception], ...]] = (MemoryError,)
+    failures: ClassVar[Failures] = {MemoryError: FULL_MEMORY}
 
     def __init__(self, engine: Engine) -> None:
         self.n_workers = engine.n_workers
@@ -175,11 +179,8 @@ def _next_batch(
     waiting.popleft()
     try:
         batch = future.result()
-    except pool.failures as problem:
-        is_memory = isinstance(problem, MemoryError)
-        raise WorkersLost(
-            "The memory is full" if is_memory else "The workers that computed the frames were lost again and again",
-            advice="Run it again with fewer workers: perhaps they need more memory than there is",
-        ) from problem
+    except tuple(pool.failures) as problem:
+        what, advice = next(said for kind, said in pool.failures.items() if isinstance(problem, kind))
+        raise WorkersLost(what, advice=advice) from problem
     batches.learn(batch)
     yield from zip(batch.factors, items, strict=True)
