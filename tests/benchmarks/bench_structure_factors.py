@@ -103,7 +103,7 @@ def faster_than_gemmi(folder: Path) -> list[Line]:
     engine = ScatteringEngine(scene.scatterers, scene.lattice, relative_error=WANTED, n_threads=1)
     our_error = error(engine(scene.fractional)[rows], truth)
     lines = []
-    for (rate, cutoff), bar in ((GEMMI_DEFAULTS, 15.0), (GEMMI_QUICKEST, None)):
+    for (rate, cutoff), bar in ((GEMMI_QUICKEST, 15.0), (GEMMI_DEFAULTS, None)):
         gemmi_fft = GemmiFFT(scene, rate, cutoff)
         their_error = error(gemmi_fft()[rows], truth)
         rounds = [(*seconds_of(gemmi_fft, 1), *seconds_of(lambda: engine(scene.fractional), 3)) for _ in range(5)]
@@ -367,7 +367,7 @@ def test_meets_its_bar(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[
         pytest.skip(str(reason))
     with capsys.disabled():
         show({case: lines}, Console(width=180))
-    assert all(line.is_met is not False for line in lines)
+    assert not [line for line in lines if line.is_met is False]
 
 
 def main() -> int:
