@@ -140,7 +140,8 @@ def _count_shapes(values: np.ndarray, tolerance: float) -> int:
     """Singular values to keep, so that the others make up at most `tolerance` of all; an even number if there are."""
     lost = np.append(np.cumsum(np.square(values[::-1]))[::-1], 0.0)
     needed = int(np.argmax(lost <= tolerance**2 * lost[0]))
-    return min(needed + needed % 2, np.count_nonzero(values > 1e-12 * values.max(initial=0.0)))
+    there_are = int(np.count_nonzero(values > 1e-12 * values.max(initial=0.0)))
+    return min(needed + needed % 2, there_are)
 
 
 def _representative(ordered: np.ndarray) -> np.ndarray:

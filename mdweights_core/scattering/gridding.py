@@ -62,6 +62,11 @@ class Design:
         """Options of the spreader."""
         return {"eps": self.tolerance, "upsampfac": self.oversampling, "spreadinterponly": 1, "showwarn": 0}
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the grid."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
+
     def spreader(self, n_threads: int) -> finufft.Plan:
         """A plan that spreads points at `angles` over the grid; no two threads may use it at the same time."""
         return finufft.Plan(1, self.shape, isign=1, dtype=self.dtype, nthreads=n_threads, **self.options)

@@ -16,7 +16,6 @@ import queue
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 
 import finufft
@@ -30,9 +29,9 @@ from mdweights_core.scattering.form_factors import AtomBasis
 from mdweights_core.scattering.gridding import Design, angles, find_design, transform
 from mdweights_core.scattering.scatterers import Scatterers
 
-MAX_MODES = 400_000_000  # about 20 GB of working memory
-_SHARED_MODES = 20_000_000  # beyond this, frames side by side would take too much memory
-_BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.4, 0.2  # of the error wanted: basis, first transform, all others
+MAX_MODES = 400_000_000  # about 6 GB of working memory in single precision, 12 GB in double
+_SHARED_BYTES = 4_000_000_000  # for the grids of all frames side by side
+_BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.25, 0.1  # of the error wanted: basis, first transform, all others
 # Errors are foreseen for atoms of random phase. At low angles a crystal full of matter scatters less than these, and
 # so its error is relatively larger: by what the structure factor of liquid water is below 1, and some more.
 _RANDOM_FROM, _LEAST_MARGIN = 3.0, 0.25  # angstrom
@@ -133,11 +132,12 @@ class ScatteringEngine:
         self._expansion = None if symmetry is None or not self.n_hkl else Expansion(lattice, symmetry)
         if self._expansion is not None:
             lattice = self._expansion.lattice
-        n_modes = _count_modes(lattice.hkl)
-        n_threads = n_threads or available_threads()
-        self.n_workers = n_threads if n_modes <= _SHARED_MODES else 1
-        self._threads_each = n_threads // self.n_workers
+        _refuse_too_many_modes(lattice.hkl)
         self._pairs = _pairs(scatterers, lattice, radiation, relative_error) if self.n_atoms and self.n_hkl else []
+        n_threads = n_threads or available_threads()
+        largest = max((pair.design.n_bytes for pair in self._pairs), default=1)
+        self.n_workers = int(np.clip(_SHARED_BYTES // largest, 1, n_threads))
+        self._threads_each = n_threads // self.n_workers
         self.n_transforms = len(self._pairs)
         self._workspaces: queue.SimpleQueue[_Workspace | None] = queue.SimpleQueue()
         for _ in range(self.n_workers):
@@ -201,9 +201,7 @@ class _Workspace:
     def __init__(self, pairs: Sequence[_Pair], n_threads: int) -> None:
         self._pairs, self._n_threads = pairs, n_threads
         self._spreaders = [pair.design.spreader(n_threads) for pair in pairs]
-        self._memory = np.zeros(
-            max(prod(pair.design.shape) * np.dtype(pair.design.dtype).itemsize for pair in pairs), dtype=np.uint8
-        )
+        self._memory = np.zeros(max(pair.design.n_bytes for pair in pairs), dtype=np.uint8)
 
     def factors(self, turns: np.ndarray) -> np.ndarray:
         """Structure factors, complex64 [n_hkl], of atoms at fractions `turns` [n_atoms, 3] of the box of modes."""
@@ -216,8 +214,7 @@ class _Workspace:
 
     def _modes(self, pair: _Pair, spreader: finufft.Plan, turns: np.ndarray) -> np.ndarray:
         design = pair.design
-        size = prod(design.shape) * np.dtype(design.dtype).itemsize
-        grid = self._memory[:size].view(design.dtype).reshape(design.shape)
+        grid = self._memory[: design.n_bytes].view(design.dtype).reshape(design.shape)
         spreader.setpts(*angles(turns, design.dtype))
         spreader.execute(pair.strengths, out=grid)
         transform(grid, design.limit, self._n_threads)
@@ -252,15 +249,13 @@ def _pairs(scatterers: Scatterers, lattice: MillerLattice, radiation: str, relat
     return pairs
 
 
-def _count_modes(hkl: np.ndarray) -> float:
-    """Modes -n..n of the box that holds all reflections."""
+def _refuse_too_many_modes(hkl: np.ndarray) -> None:
     size = 2.0 * np.abs(hkl).max(axis=0, initial=0) + 1
     if size.prod() > MAX_MODES:
         raise BadInput(
             f"The reflections span {size[0]:.0f} x {size[1]:.0f} x {size[2]:.0f} indices, more than fit in memory",
             advice="Use a larger d_min",
         )
-    return float(size.prod())
 
 
 def available_threads() -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import gemmi
@@ -9,6 +10,7 @@ import pytest
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.io.trajectories import open_frames
+from mdweights_core.scattering import structure_factors as structure_factors_module
 from mdweights_core.scattering.direct import direct_structure_factors, measured_error
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.scatterers import Scatterers
@@ -247,6 +249,29 @@ def test_engine_serves_threads_at_the_same_time():
     assert engine.n_workers == 3
     for place, found in zip(places, together, strict=True):
         np.testing.assert_array_equal(found, engine(place))
+
+
+def test_grids_too_large_to_lie_side_by_side_share_their_threads(monkeypatch):
+    positions, elements, lattice, cell = scene(n_atoms=3000)
+    apart = ScatteringEngine(Scatterers.alike(elements), lattice, n_threads=2)
+    monkeypatch.setattr(structure_factors_module, "_SHARED_BYTES", 1)
+    together = ScatteringEngine(Scatterers.alike(elements), lattice, n_threads=2)
+    assert (apart.n_workers, together.n_workers) == (2, 1)
+    place = fractional(positions, cell)
+    assert error(together(place), apart(place)) < 1e-6
+
+
+def test_memory_is_used_again_for_every_frame():
+    positions, elements, lattice, cell = scene(limit=40)
+    engine = ScatteringEngine(Scatterers.alike(elements), lattice, n_threads=1)
+    place = fractional(positions, cell)
+    engine(place)
+    tracemalloc.start()
+    for _ in range(20):
+        engine(place)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6  # the grid alone takes 8 MB
 
 
 @pytest.mark.parametrize(
