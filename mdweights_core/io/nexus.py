@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,26 @@ def open_nexus(path: str | os.PathLike[str]) -> Iterator[Any]:
         raise BadInput(
             f"The NeXus file is damaged or no NeXus file ({detail})", where=path, advice="Copy or make the file again"
         ) from error
+
+
+@contextmanager
+def write_nexus(path: Path, mode: str) -> Iterator[Any]:
+    """The open file (h5py.File) for writing, ``w`` for a new one, ``r+`` to change one.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written: h5py itself raises RuntimeError of a disk that is full when the file is closed.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, mode) as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        told = re.search(r"errno = (\d+)", str(error))
+        number = int(told.group(1)) if told else getattr(error, "errno", None) or errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def dataset(parent: Any, name: str) -> Any:

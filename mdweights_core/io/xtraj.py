@@ -28,7 +28,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.files import atomic_write, require_file
 from mdweights_core.io.map_contents import MapColumn, MapContents, measured_only, refuse_repeats, whole_indices
 from mdweights_core.io.mtz_file import require_fit
-from mdweights_core.io.nexus import crystal, dataset, numbers, open_nexus
+from mdweights_core.io.nexus import crystal, dataset, numbers, open_nexus, write_nexus
 
 CHECKPOINT = "xtraj checkpoint"
 
@@ -152,10 +152,8 @@ def write_weights(source: str | os.PathLike[str], out: str | os.PathLike[str], w
         )
 
     def fill(target: Path) -> None:
-        import h5py
-
         shutil.copyfile(opened.path, target)
-        with h5py.File(target, "r+") as file:
+        with write_nexus(target, "r+") as file:
             if _WEIGHTS in file:
                 del file[_WEIGHTS]
             file.create_dataset(_WEIGHTS, data=np.asarray(weights, dtype=np.float32))
@@ -192,9 +190,7 @@ def write_checkpoint(
     """
 
     def fill(target: Path) -> None:
-        import h5py
-
-        with h5py.File(target, "w") as file:
+        with write_nexus(target, "w") as file:
             _write_reflections(file, lattice, diffuse)
             file.create_dataset(_WEIGHTS, data=np.asarray(weights, dtype=np.float32))
             data = file.create_dataset(_FRAMES, (len(weights), len(lattice), 2), dtype=np.float32)

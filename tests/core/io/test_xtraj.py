@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import resource
+import signal
 from pathlib import Path
 
 import gemmi
@@ -10,14 +13,18 @@ import numpy as np
 import pytest
 
 from mdweights_core import exports, jobs
-from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
 from mdweights_core.io.frame_files import frame_kind
 from mdweights_core.io.maps import read_map
 from mdweights_core.io.xtraj import open_checkpoint, write_checkpoint, write_weights
+from mdweights_core.project import FitInputs
 from mdweights_core.scattering.collect_xtraj import collect_checkpoint
+from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.weights.settings import FitSettings
+from mdweights_core.workflow import fit_project
 
 CELL = (21.0, 28.0, 35.0, 90.0, 90.0, 90.0)
 N_FRAMES = 7
@@ -220,6 +227,26 @@ def test_a_whole_checkpoint_needs_as_many_frames_as_weights(tmp_path, n):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def little_room():
+    """Let no file grow beyond 100 kB, as on a disk that is nearly full; the signal would end the process."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_without_room_on_the_disk_the_older_file_stays(tmp_path, little_room):
+    lattice = half("P 1")
+    path = as_xtraj_writes(tmp_path / "a.nxs", lattice, frames_on(lattice))
+    before = path.read_bytes()
+    with pytest.raises(DiskProblem, match="too large"):
+        write_checkpoint(path, [np.ones((50, len(lattice)))], lattice, np.ones(50), np.ones(len(lattice)))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_checkpoint_is_told_by_its_name_and_comes_alone(tmp_path):
     assert frame_kind((tmp_path / "checkpoint.nxs",)) == "checkpoint"
     with pytest.raises(MdweightsError, match="one checkpoint"):
@@ -270,9 +297,25 @@ class TestOfAProject:
         )
         np.testing.assert_array_equal(average.lattice.hkl, fit.groups.lattice.hkl)
 
-    def test_weights_go_into_the_checkpoint_the_frames_came_from(self, example_project, tmp_path):
-        import dataclasses
+    def test_a_lattice_and_a_checkpoint_are_fitted_like_an_mtz_and_a_trajectory(self, example_project, tmp_path):
+        lattice = example_project.fit.groups.lattice
+        exports.export_lat(example_project, tmp_path / "map.lat", "observed")
+        exports.export_checkpoint(example_project, tmp_path / "in.nxs")
+        inputs = FitInputs(
+            map=tmp_path / "map.lat",
+            frames=(tmp_path / "in.nxs",),
+            cell=cell_parameters(lattice.cell),
+            space_group=lattice.space_group.hm,
+        )
+        settings = dataclasses.replace(FitSettings(), max_steps=3)
+        fit = jobs.run(fit_project(inputs, PredictSettings(), settings, tmp_path / "a.mdw")).fit
+        expected = example_project.fit
+        np.testing.assert_allclose(fit.observed, expected.observed, rtol=1e-6)
+        # the scale depends on which reflections are held out, and a lattice has no flags
+        together = np.corrcoef(fit.uniform_calculated, expected.uniform_calculated)[0, 1]
+        assert together > 1 - 1e-9
 
+    def test_weights_go_into_the_checkpoint_the_frames_came_from(self, example_project, tmp_path):
         exports.export_checkpoint(example_project, tmp_path / "in.nxs")
         write_weights(tmp_path / "in.nxs", tmp_path / "in.nxs", np.ones(len(example_project.fit.weights)))
         inputs = dataclasses.replace(example_project.inputs, frames=(tmp_path / "in.nxs",))
