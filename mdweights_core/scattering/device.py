@@ -66,13 +66,22 @@ class DeviceEngine:
             self._transform = _transform_of(scatterers, lattice, radiation, relative_error, device)
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
+        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3].
+
+        Raises
+        ------
+        BadInput
+            Another number of positions, positions that are not numbers, or a device that fails.
+        """
         if np.shape(positions) != (self.n_atoms, 3):
             raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
         if self._transform is None:
             return np.zeros(self.n_hkl, dtype=np.complex64)
+        turns = np.asarray(positions, dtype=np.float64) / self._ndiv
+        if not np.isfinite(turns.sum()):
+            raise BadInput("Some positions are not numbers")
         with _told_when_it_fails():
-            factors = self._transform(np.asarray(positions, dtype=np.float64) / self._ndiv)
+            factors = self._transform(turns)
         return factors if self._expansion is None else self._expansion(factors)
 
 

@@ -124,6 +124,14 @@ def test_positions_of_another_number_of_atoms():
         DeviceEngine(scatterers, lattice)(positions[:-1])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_positions_that_are_not_numbers(value):
+    scatterers, lattice, positions = scene(n_atoms=20)
+    positions[3, 1] = value
+    with pytest.raises(BadInput, match="not numbers"):
+        DeviceEngine(scatterers, lattice)(positions)
+
+
 def test_kernel_transform_is_that_of_the_kernel():
     frequency = np.array([0.0, 0.1, 0.25])
     u = np.linspace(-1, 1, 400_001)
