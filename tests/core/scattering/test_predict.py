@@ -25,7 +25,7 @@ from mdweights_core.scattering.structure_factors import ScatteringEngine, struct
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
 P1 = gemmi.SpaceGroup("P 1")
 N_ATOMS = 60
-KEEP = PredictSettings(remove_drift=False)
+KEEP = PredictSettings(remove_drift=False, relative_error=1e-5)
 
 
 def write_frames(folder: Path, positions: np.ndarray, cells: np.ndarray | None, name: str = "run") -> FrameSource:
