@@ -21,6 +21,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.atom_records import Conformers
 from mdweights_core.io.atoms import Atoms, make_atoms, symbol_despite_mass
 from mdweights_core.io.dcd_frames import DcdFrames
+from mdweights_core.io.dtr_check import require_sound_heads
 from mdweights_core.io.files import require_file
 from mdweights_core.io.frame_reading import Frames, Reader, cut_off, no_frames, unreadable
 from mdweights_core.io.gromacs_frames import TrrFrames, XtcFrames
@@ -99,6 +100,8 @@ def open_reader(path: Path, n_atoms: int, conformers: Conformers) -> Reader:
             where=path,
             advice="Use xtc, trr, dcd, NetCDF (nc), HDF5 (h5), GRO, PDB, mmCIF, dtr, mdcrd, lammpstrj or xyz",
         )
+    if extension == ".dtr":
+        require_sound_heads(path)
     if extension in _BY_MDTRAJ:
         return _MdtrajReader(path, extension, n_atoms)
     return _binary_reader(path, extension)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,7 +42,7 @@ def good(tmp_path_factory) -> Path:
     frames.unitcell_lengths, frames.unitcell_angles = np.full((FRAMES, 3), 5), np.full((FRAMES, 3), 90)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how mdtraj would like to write NetCDF
-        for kind in ("xtc", "trr", "dcd", "nc", "h5", "gro", "mdcrd", "lammpstrj", "xyz"):
+        for kind in ("xtc", "trr", "dcd", "dtr", "nc", "h5", "gro", "mdcrd", "lammpstrj", "xyz"):
             frames.save(str(folder / f"good.{kind}"))
         for kind in ("rst7", "ncrst", "cif"):
             frames[0].save(str(folder / f"good.{kind}"))
@@ -166,6 +167,19 @@ def test_damaged_binary_trajectories(good, tmp_path, kind, capfd, little_memory)
 
 def test_damaged_xtc(good, tmp_path, capfd, little_memory):
     try_many(good, tmp_path, "good.xtc", damaged_xtc, lambda path: read_all(path, good / "good.gro"))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("part", ["frame000000000", "timekeys", "metadata"])
+def test_damaged_dtr(good, tmp_path, part, capfd, little_memory):
+    folder = shutil.copytree(good / "good.dtr", tmp_path / "bad.dtr")
+
+    def read(path: Path) -> None:
+        (folder / part).write_bytes(path.read_bytes())
+        read_all(folder, good / "good.gro")
+
+    assert open_frames([good / "good.dtr"], good / "good.gro").n_frames == FRAMES
+    try_many(good, tmp_path, f"good.dtr/{part}", damaged_bytes, read)
     assert capfd.readouterr() == ("", "")
 
 
