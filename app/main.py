@@ -22,6 +22,7 @@ from app.models.molecules import MoleculeModel
 from app.models.session import Session
 from app.panels.log_panel import LogRelay
 from app.panels.workbench import Plots
+from app.plots.check_plot import CheckPlot
 from app.plots.convergence_plot import ConvergencePlot
 from app.plots.scatter_plot import FrameScatter
 from app.plots.shell_plot import ShellPlot
@@ -110,12 +111,12 @@ def _clear_old(parent: Path) -> None:
 
 def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
     """Build the window and all it needs; nothing is shown and nothing is computed yet."""
-    fitter, reader = JobRunner("fit"), JobRunner("reader")
-    session = Session(fitter, reader, scratch)
+    runners = fitter, reader, checker = JobRunner("fit"), JobRunner("reader"), JobRunner("checker")
+    session = Session(fitter, reader, checker, scratch)
     molecules = MoleculeModel(session, reader)
-    plots = Plots(SliceTriptych(), WeightsPlot(), ConvergencePlot(), ShellPlot(), FrameScatter())
-    window = MainWindow(session, molecules, (fitter, reader), plots, MoleculeView(), settings or Settings())
-    for model in (fitter, reader, session):
+    plots = Plots(SliceTriptych(), WeightsPlot(), ConvergencePlot(), ShellPlot(), FrameScatter(), CheckPlot())
+    window = MainWindow(session, molecules, runners, plots, MoleculeView(), settings or Settings())
+    for model in (*runners, session):
         model.setParent(window)
     return window
 

@@ -1,4 +1,7 @@
-"""What is remembered from one start to the next: window layout, theme, recent files. Nothing a result depends on."""
+"""What is remembered from one start to the next: layout, theme, recent files, where to compute.
+
+Nothing a result depends on.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QMainWindow
+
+from mdweights_core.errors import BadInput
+from mdweights_core.scattering.settings import Execution
 
 LAYOUT_VERSION = 1
 MAX_RECENT = 10
@@ -58,6 +64,22 @@ class Settings:
     @folder.setter
     def folder(self, path: str) -> None:
         self._store.setValue("folder", path)
+
+    @property
+    def execution(self) -> Execution:
+        """Where structure factors are computed."""
+        workers, given = self._text("workers"), Execution()
+        scheduler, device = self._text("scheduler") or given.scheduler, self._text("device") or given.device
+        try:
+            return Execution(scheduler, int(workers) if workers.isdigit() else None, device)
+        except BadInput:
+            return given
+
+    @execution.setter
+    def execution(self, chosen: Execution) -> None:
+        self._store.setValue("scheduler", chosen.scheduler)
+        self._store.setValue("workers", "" if chosen.workers is None else str(chosen.workers))
+        self._store.setValue("device", chosen.device)
 
     def save_layout(self, window: QMainWindow) -> None:
         """Remember where the window and its docks are."""

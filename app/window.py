@@ -23,9 +23,10 @@ from PySide6.QtWidgets import (
 
 from app.commands.window_commands import WindowCommands
 from app.dialogs.fault import FaultDialog
+from app.dialogs.scattering import ScatteringDialog
 from app.errors import Told, told
 from app.models.molecules import MoleculeModel
-from app.models.session import Session
+from app.models.session import SOLVENT, Session
 from app.panels.banner import Banner
 from app.panels.data_panel import DataPanel
 from app.panels.fit_panel import FitPanel
@@ -40,6 +41,8 @@ from app.shortcuts import make_actions
 from app.theme import DARK, LIGHT, apply_theme, paint_dock_buttons, system_theme
 from app.workers.job_runner import JobRunner
 from mdweights_core.errors import DiskProblem
+from mdweights_core.jobs import Progress
+from mdweights_core.scattering.settings import Execution
 
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -65,7 +68,7 @@ class MainWindow(QMainWindow):
     session : Session
     molecules : MoleculeModel
     runners : sequence of JobRunner
-        Shown in the status bar while busy, the first with a Stop button; ended when the window closes.
+        Shown in the status bar while busy, before all others the first, which fits; ended when the window closes.
     plots : Plots
     molecule_view : QWidget
     settings : Settings
@@ -89,11 +92,13 @@ class MainWindow(QMainWindow):
         self._closes_after_save = False
         self.banner, self.lights, self.job_status = Banner(), ValidityLights(), JobStatus()
         self.message = ElidedLabel()
-        self.workbench = Workbench(plots)
+        self.workbench = Workbench(session, plots)
         self.data_panel, self.fit_panel = DataPanel(session), FitPanel(session)
         self.frames_panel, self.log_panel = FramesPanel(session), LogPanel()
         self.molecule_panel = MoleculePanel(session, molecules, molecule_view)
         self._bindings = (SliceBinding(session, plots.slices, self), PlotBinding(session, plots, self))
+        session.set_execution(settings.execution)
+        self.scattering = ScatteringDialog(session, self)
         self.commands = WindowCommands(self, session, self.fit_panel, self.undo_stack, settings)
         self._lay_out()
         self._make_menus()
@@ -112,6 +117,17 @@ class MainWindow(QMainWindow):
         self.restoreState(self._first_layout, LAYOUT_VERSION)
         self._share_space()
 
+    @Slot()
+    def show_scattering(self) -> None:
+        """Show the less common settings of structure factors."""
+        self.scattering.open_form()
+
+    @Slot()
+    def check_frames(self) -> None:
+        """Look at the frames anew and show what is seen."""
+        self.workbench.show_check()
+        self.session.check_frames()
+
     def save_picture(self, path: Path) -> None:
         """Write what the window shows as a PNG, the 3D view included."""
         if not self.grab().save(str(path), "PNG"):
@@ -121,7 +137,7 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         apply_theme(application, theme)
-        for view in (*self.plots, self.molecule_view):
+        for view in (*self.plots, self.workbench.check_panel, self.molecule_view):
             view.apply_theme(theme)
         for dock in self.docks.values():
             paint_dock_buttons(dock, theme)
@@ -219,10 +235,19 @@ class MainWindow(QMainWindow):
         self.data_panel.map_requested.connect(self.commands.open_map)
         self.data_panel.frames_requested.connect(self.commands.open_frames)
         self.data_panel.topology_requested.connect(self.commands.open_topology)
+        self.data_panel.settings_requested.connect(self.show_scattering)
+        self.data_panel.check_requested.connect(self.check_frames)
+        self.scattering.bragg_requested.connect(self.commands.fit_solvent)
+        self.scattering.failed.connect(self.tell)
+        session.execution_changed.connect(self._on_execution)
         self.job_status.stop_requested.connect(self._on_stop)
+        fitter, *others = self.runners
+        fitter.job_started.connect(self._on_job_started)
+        fitter.progressed.connect(self.job_status.advance)
+        for runner in others:
+            runner.job_started.connect(self._on_side_job_started)
+            runner.progressed.connect(self._on_side_progress)
         for runner in self.runners:
-            runner.job_started.connect(self._on_job_started)
-            runner.progressed.connect(self.job_status.advance)
             runner.busy_changed.connect(self._on_busy)
 
     def _restore(self) -> None:
@@ -277,11 +302,27 @@ class MainWindow(QMainWindow):
         self.actions_by_id["fit.start"].setEnabled(not running and session.document.draft.is_complete)
         self.actions_by_id["fit.resume"].setEnabled(not running and session.document.can_resume)
         self.actions_by_id["fit.stop"].setEnabled(running)
+        self.actions_by_id["frames.check"].setEnabled(session.document.draft.is_complete)
 
     @Slot(str)
     def _on_job_started(self, name: str) -> None:
         self.job_status.start(name)
-        self.job_status.stop_button.setVisible(self.session.fit.is_running)
+        self.job_status.stop_button.setVisible(self.session.fit.is_running or name == SOLVENT)
+
+    @Slot(str)
+    def _on_side_job_started(self, name: str) -> None:
+        """Where a fit runs its progress is what is shown."""
+        if not self.runners[0].is_busy:
+            self._on_job_started(name)
+
+    @Slot(object)
+    def _on_side_progress(self, progress: Progress) -> None:
+        if not self.runners[0].is_busy:
+            self.job_status.advance(progress)
+
+    @Slot(object)
+    def _on_execution(self, execution: Execution) -> None:
+        self.settings.execution = execution
 
     @Slot(bool)
     def _on_busy(self, busy: bool) -> None:

@@ -32,6 +32,8 @@ class Window(Protocol):
 
     def set_theme(self, name: str) -> None: ...
     def reset_layout(self) -> None: ...
+    def check_frames(self) -> None: ...
+    def show_scattering(self) -> None: ...
     def save_picture(self, path: Path) -> None: ...
     def close(self) -> bool: ...
 
@@ -49,13 +51,20 @@ class WindowCommands(QObject):
 
     def table(self, window: Window) -> tuple[ActionSpec, ...]:
         """All actions, in the order of the menus."""
-        return (*self._file(window), *self._edit(), *self._frames(), *self._fit(), *self._view(window), *self._help())
+        return (
+            *self._file(window),
+            *self._edit(),
+            *self._frames(window),
+            *self._fit(),
+            *self._view(window),
+            *self._help(),
+        )
 
     def _file(self, window: Window) -> tuple[ActionSpec, ...]:
         return (
             ActionSpec("file.new", "&New", self.new, ("Ctrl+N",), "Begin a new project"),
             ActionSpec("file.open_project", "&Open project…", self.open_project, ("Ctrl+O",), "Open a .mdw folder"),
-            ActionSpec("file.open_map", "Open &map…", self.open_map, ("Ctrl+M",), "Open an MTZ with a diffuse map"),
+            ActionSpec("file.open_map", "Open &map…", self.open_map, ("Ctrl+M",), "Open a diffuse map"),
             ActionSpec(
                 "file.open_frames", "Open &frames…", self.open_frames, ("Ctrl+T",), "Open trajectory and topology"
             ),
@@ -81,7 +90,7 @@ class WindowCommands(QObject):
             ActionSpec("edit.redo", "&Redo", self._undo.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "Set it again"),
         )
 
-    def _frames(self) -> tuple[ActionSpec, ...]:
+    def _frames(self, window: Window) -> tuple[ActionSpec, ...]:
         marks = (("keep", "K", Mark.KEEP), ("drop", "D", Mark.DROP), ("unsure", "U", Mark.UNSURE))
         return (
             ActionSpec("frames.next", "&Next frame", partial(self.step, 1), ("Space",), "Select the next frame"),
@@ -95,6 +104,16 @@ class WindowCommands(QObject):
             ),
             ActionSpec("frames.unmark", "Remove mark", partial(self.mark, Mark.NONE), ("Backspace",), ""),
             ActionSpec("frames.deselect", "Clear brush", self.clear_brush, ("Esc",), "Only the selected frame remains"),
+            ActionSpec(
+                "frames.check", "&Check frames", window.check_frames, ("Ctrl+K",), "See whether frames and map fit"
+            ),
+            ActionSpec(
+                "frames.scattering",
+                "&Scattering settings…",
+                window.show_scattering,
+                ("Ctrl+,",),
+                "Selection, supercell, boxes, bulk solvent, where structure factors are computed",
+            ),
         )
 
     def _walks(self) -> list[ActionSpec]:
@@ -147,8 +166,9 @@ class WindowCommands(QObject):
     def open_map(self) -> None:
         """Ask for a map and open it."""
         path = self._dialogs.open_map()
-        if path is not None:
-            self.open_paths([path])
+        if path is not None and self._may_discard():
+            self._settings.add_recent([path])
+            self._session.open_map(path)
 
     def open_frames(self) -> None:
         """Ask for trajectory files and open them."""
@@ -167,6 +187,12 @@ class WindowCommands(QObject):
         path = self._dialogs.open_topology()
         if path is not None:
             self._session.edit(topology=path)
+
+    def fit_solvent(self) -> None:
+        """Ask for Bragg amplitudes and fit the bulk solvent to them."""
+        path = self._dialogs.open_bragg()
+        if path is not None:
+            self._session.fit_solvent(path)
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Open paths from a dialog, a drop or the list of recent files."""
@@ -215,9 +241,8 @@ class WindowCommands(QObject):
             self._session.export(kind, path)
 
     def stop(self) -> None:
-        """Stop the fit if one runs."""
-        if self._session.fit.is_running:
-            self._fit_panel.stop()
+        """Stop the fit, of weights or of a bulk solvent, if one runs."""
+        self._fit_panel.stop()
 
     def step(self, by: int) -> None:
         """Select the frame `by` further."""

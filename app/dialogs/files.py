@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.models.paths import PROJECT, TOPOLOGIES, TRAJECTORIES
+from app.models.paths import MAPS, PROJECT, TOPOLOGIES, TRAJECTORIES
 from app.settings import Settings
+from mdweights_core.io.frame_files import CHECKPOINT, REFLECTIONS
 
-MAPS = "Reflection files (*.mtz *.mtz.gz)"
-FRAMES = f"Trajectories ({' '.join('*' + suffix for suffix in (*TRAJECTORIES, *TOPOLOGIES))});;All files (*)"
-TOPOLOGY = f"Topologies ({' '.join('*' + suffix for suffix in TOPOLOGIES)});;All files (*)"
+
+def _pattern(title: str, suffixes: Iterable[str]) -> str:
+    return f"{title} ({' '.join('*' + suffix for suffix in suffixes)});;All files (*)"
+
+
+MAP = _pattern("Diffuse maps", MAPS)
+BRAGG = _pattern("Reflection files", REFLECTIONS)
+FRAMES = _pattern("Trajectories and checkpoints", (*TRAJECTORIES, *TOPOLOGIES, CHECKPOINT))
+TOPOLOGY = _pattern("Topologies", TOPOLOGIES)
 EXPORTS = {
     "mtz": ("Weighted MTZ", "weighted.mtz", "Reflection files (*.mtz)"),
     "csv": ("Table of weights", "weights.csv", "Tables (*.csv)"),
     "ndx": ("GROMACS index of kept frames", "kept_frames.ndx", "GROMACS index (*.ndx)"),
     "pdb": ("Top frames", "top_frames.pdb", "Coordinates (*.pdb)"),
+    "ccp4": ("Calculated map (CCP4)", "calculated.ccp4", "CCP4 maps (*.ccp4 *.map *.mrc)"),
+    "lat": ("Calculated map (Lunus lattice)", "calculated.lat", "Lunus lattices (*.lat)"),
+    "nxs": ("Checkpoint with weights (xtraj)", "checkpoint.nxs", "Checkpoints (*.nxs)"),
     "html": ("Report", "report.html", "Web pages (*.html)"),
     "png": ("Picture of the window", "window.png", "Pictures (*.png)"),
 }
@@ -29,8 +40,12 @@ class FileDialogs:
         self._window, self._settings = window, settings
 
     def open_map(self) -> Path | None:
-        """Ask for an MTZ."""
-        return self._one("Open map", MAPS)
+        """Ask for a diffuse map."""
+        return self._one("Open map", MAP)
+
+    def open_bragg(self) -> Path | None:
+        """Ask for an MTZ with Bragg amplitudes."""
+        return self._one("Open Bragg amplitudes", BRAGG)
 
     def open_frames(self) -> tuple[Path, ...]:
         """Ask for trajectory files, with or without their topology."""

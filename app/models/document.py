@@ -10,16 +10,17 @@ from PySide6.QtCore import QObject, Signal
 
 from app.models.readings import FramesReading, MapReading, ProjectReading
 from mdweights_core.errors import BadInput
+from mdweights_core.scattering.settings import PredictSettings
 
 if TYPE_CHECKING:
     import gemmi
 
     from mdweights_core.project import FitInputs
     from mdweights_core.scattering.placement import Placement
-    from mdweights_core.scattering.settings import PredictSettings
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
 MAP_FIELDS = frozenset({"map", "column", "sigma_column", "free_column", "space_group", "reindex", "d_min", "d_max"})
+MTZ = "MTZ"  # the format of maps that always tell cell and space group
 FRAME_FIELDS = frozenset({"frames", "topology"})
 
 
@@ -38,8 +39,7 @@ class Draft:
     reindex: str | None = None
     d_min: float | None = None
     d_max: float | None = None
-    remove_drift: bool = True
-    b_iso: float = 0.0
+    scattering: PredictSettings = PredictSettings()
 
     @property
     def is_complete(self) -> bool:
@@ -50,7 +50,7 @@ class Draft:
     def missing(self) -> str:
         """What to do next, as a sentence; empty when nothing is missing."""
         if self.map is None:
-            return "Open an MTZ with a diffuse map."
+            return "Open a diffuse map."
         return "" if self.frames else "Open the frames of a simulation."
 
     def require_complete(self) -> None:
@@ -76,11 +76,10 @@ class Draft:
         chosen = {name: getattr(inputs, name) for name in INPUT_FIELDS}
         if predict is None:
             return cls(**chosen)
-        return cls(**chosen, remove_drift=predict.remove_drift, b_iso=predict.b_iso)
+        return cls(**chosen, scattering=predict)
 
 
-PREDICT_FIELDS = ("remove_drift", "b_iso")
-INPUT_FIELDS = tuple(field.name for field in fields(Draft) if field.name not in PREDICT_FIELDS)
+INPUT_FIELDS = tuple(field.name for field in fields(Draft) if field.name != "scattering")
 
 
 class Document(QObject):
@@ -117,27 +116,46 @@ class Document(QObject):
         return self.fitted is not None and self.fitted_draft == self.draft
 
     @property
+    def asks_for_cell(self) -> bool:
+        """True when the map is of a format that does not tell its unit cell."""
+        return self.map is not None and self.map.summary.cell is None and self.map.summary.kind != MTZ
+
+    @property
+    def map_cell(self) -> gemmi.UnitCell | None:
+        """The cell of the map: its file's, or the one typed where that tells none."""
+        if self.map is None or not self.asks_for_cell or self.draft.cell is None:
+            return None if self.map is None else self.map.summary.cell
+        import gemmi
+
+        return gemmi.UnitCell(*self.draft.cell)
+
+    @property
     def box_warnings(self) -> tuple[str, ...]:
         """What the fit will say of the box of the frames beside the cell of the map; empty until both are known."""
-        placement = self._placement
+        try:
+            placement = self._placement()
+        except BadInput as problem:
+            return (problem.sentence,)
         return () if placement is None else tuple(placement.warnings)
 
     @property
     def molecule_cell(self) -> gemmi.UnitCell | None:
         """The cell the molecules lie in: the box of their frames, but the map's when that box is left aside."""
-        placement = self._placement
+        try:
+            placement = self._placement()
+        except BadInput:  # the box is not the supercell it was said to be: it is drawn as it is
+            placement = None
         if placement is not None:
             return placement.cell if placement.repeats is None else self.frames.cell  # type: ignore[union-attr]
         if self.draft.cell is not None:
             import gemmi
 
             return gemmi.UnitCell(*self.draft.cell)
-        known = [reading.cell for reading in (self.frames, self.map and self.map.summary) if reading and reading.cell]
-        return known[0] if known else None
+        return (self.frames and self.frames.cell) or self.map_cell
 
-    @property
     def _placement(self) -> Placement | None:
-        if self.map is None or self.map.summary.cell is None:
+        cell = self.map_cell
+        if self.map is None or cell is None:
             return None
         if self.frames is None or self.frames.cell is None or self.frames.molecules is None:
             return None
@@ -146,10 +164,9 @@ class Document(QObject):
 
         from mdweights_core.crystal.lattice import MillerLattice
         from mdweights_core.scattering.placement import Placement
-        from mdweights_core.scattering.settings import PredictSettings
 
-        lattice = MillerLattice(np.zeros((0, 3)), self.map.summary.cell, gemmi.SpaceGroup("P 1"))
-        return Placement(self.frames.cell, lattice, PredictSettings())
+        lattice = MillerLattice(np.zeros((0, 3)), cell, gemmi.SpaceGroup("P 1"), self.map.summary.ndiv)
+        return Placement(self.frames.cell, lattice, self.draft.scattering)
 
     def clear(self) -> None:
         """Begin a new document."""

@@ -11,12 +11,15 @@ import numpy as np
 if TYPE_CHECKING:
     import gemmi
 
+    from mdweights_core.crystal.lattice import DiffuseMap
     from mdweights_core.crystal.volume import ReciprocalVolume, Slice
     from mdweights_core.errors import MdweightsError
     from mdweights_core.io.map_contents import MapSummary
     from mdweights_core.io.trajectories import Atoms, FrameSource
     from mdweights_core.project import Project
+    from mdweights_core.scattering.settings import PredictSettings
 
+MOLECULES = "molecules"
 TOTAL, ANISOTROPIC = "total", "anisotropic"
 IMAGES = ("observed", "calculated", "difference", "sigma")
 
@@ -35,10 +38,10 @@ class Volumes:
 
 @dataclass(frozen=True, eq=False)
 class MapReading:
-    """A map file: what it holds and, where it could be read as a map, its volumes."""
+    """A map file: what it holds and, where it could be read as a map, what is used of it and its volumes."""
 
     summary: MapSummary
-    n_used: int = 0
+    used: DiffuseMap | None = None
     d_range: tuple[float, float] = (float("nan"), float("nan"))
     volumes: Volumes | None = None
     problem: MdweightsError | None = None
@@ -46,7 +49,10 @@ class MapReading:
 
 @dataclass(frozen=True, eq=False)
 class FramesReading:
-    """The frames of a simulation: what they are, without reading them all."""
+    """The frames of a simulation: what they are, without reading them all.
+
+    `settings` are those that structure factors were computed with, where that is known.
+    """
 
     kind: str
     source: tuple[str, ...]
@@ -55,11 +61,17 @@ class FramesReading:
     warnings: tuple[str, ...] = ()
     molecules: FrameSource | None = None
     time: np.ndarray | None = None
+    settings: PredictSettings | None = None
 
     @property
     def n_frames(self) -> int:
         """Number of frames."""
         return len(self.source)
+
+    @property
+    def is_trajectory(self) -> bool:
+        """True when structure factors have yet to be computed from molecules."""
+        return self.kind == MOLECULES
 
     @property
     def atoms(self) -> Atoms | None:
@@ -71,10 +83,12 @@ class FramesReading:
 class ProjectReading:
     """A finished (or stopped) fit and the volumes of its maps.
 
-    `hidden` are the true weights where they are known, `changed` the input files that are no longer what they were.
+    `hidden` are the true weights where they are known, `changed` the input files that are no longer what they were,
+    `measured_error` is that of the structure factors against direct summation, relative; None when it was not measured.
     """
 
     project: Project
     volumes: Volumes
     hidden: np.ndarray | None = None
     changed: tuple[str, ...] = ()
+    measured_error: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,22 +11,27 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
+from app.models.check_model import CheckModel, CheckState
 from app.models.document import FRAME_FIELDS, MAP_FIELDS, Document, Draft
 from app.models.fit_model import FitModel
 from app.models.marks import MarksModel
 from app.models.paths import TOPOLOGIES, has_suffix, sort_paths
-from app.models.readings import FramesReading, ProjectReading
+from app.models.readings import FramesReading, MapReading, ProjectReading
 from app.models.selection import SelectionModel
 from app.workers import tasks
 from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.scattering.settings import Execution
 
 if TYPE_CHECKING:
     from mdweights_core.jobs import Progress
     from mdweights_core.project import FitInputs
+    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.solvent_fit import SolventFit
 
 READ_MAP, READ_FRAMES, OPEN, SAVE, EXPORT, FIT, WARM_UP = (
     "reading the map", "reading the frames", "opening", "saving", "exporting", "fit", "loading",
 )  # fmt: skip
+CHECK, SELECT, SOLVENT = "checking the frames", "choosing atoms", "fitting the bulk solvent"
 
 
 class Runner(Protocol):
@@ -46,8 +52,9 @@ class Session(QObject):
 
     Parameters
     ----------
-    fitter, reader : Runner
-        Fits run on `fitter`; files are read and written on `reader`, so that frames can be looked at during a fit.
+    fitter, reader, checker : Runner
+        Fits run on `fitter`; files are read and written on `reader`, so that frames can be looked at during a fit; what
+        takes some seconds and follows every edit runs on `checker`.
     scratch : Path
         Folder for fits that are not saved yet.
     """
@@ -55,23 +62,33 @@ class Session(QObject):
     said = Signal(str)
     failed = Signal(object)
     project_opened = Signal(object)
+    selected = Signal(object)
+    execution_changed = Signal(object)
 
-    def __init__(self, fitter: Runner, reader: Runner, scratch: Path, parent: QObject | None = None) -> None:
+    def __init__(
+        self, fitter: Runner, reader: Runner, checker: Runner, scratch: Path, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self.document = Document(self)
         self.selection = SelectionModel(self)
         self.marks = MarksModel(self)
         self.fit = FitModel(self)
-        self._fitter, self._reader, self._scratch = fitter, reader, scratch
+        self.check = CheckModel(self)
+        self.execution = Execution()
+        self._fitter, self._reader, self._checker, self._scratch = fitter, reader, checker, scratch
         self._fit_draft: Draft | None = None
+        self._awaited: set[str] = set()
         self._handlers: Mapping[str, Callable[[Any], None]] = {
-            READ_MAP: self.document.set_map,
+            READ_MAP: self._map_read,
             READ_FRAMES: self._frames_read,
+            CHECK: self._checked,
+            SELECT: self.selected.emit,
+            SOLVENT: self._solvent_fitted,
             OPEN: self._opened,
             SAVE: self._saved,
             EXPORT: self._exported,
         }
-        for runner in (fitter, reader):
+        for runner in (fitter, reader, checker):
             runner.finished.connect(self._on_finished)
             runner.failed.connect(self._on_failed)
         fitter.progressed.connect(self._on_progress)
@@ -79,7 +96,7 @@ class Session(QObject):
     @property
     def is_busy(self) -> bool:
         """True while anything runs."""
-        return self._fitter.is_busy or self._reader.is_busy
+        return self._fitter.is_busy or self._reader.is_busy or self._checker.is_busy
 
     @property
     def _lacks_topology(self) -> bool:
@@ -96,7 +113,10 @@ class Session(QObject):
         self._fit_draft = None
         for name in (READ_MAP, READ_FRAMES, OPEN):
             self._reader.stop(name)
+        self._checker.stop()
+        self._awaited.clear()
         self.document.clear()
+        self.check.clear()
         self._set_n_frames(0)
 
     def open_paths(self, paths: Sequence[Path]) -> None:
@@ -107,12 +127,13 @@ class Session(QObject):
         found = sort_paths(paths)
         if found.unknown:
             what = "It is not known what this file is"
-            advice = "Drop an MTZ map, a trajectory with its topology, a folder of MTZ files or a .mdw project"
+            advice = "Drop a map, a trajectory with its topology, a folder of MTZ files or a .mdw project"
             self.failed.emit(BadInput(what, where=found.unknown[0], advice=advice))
         if found.project is not None:
             self.open_project(found.project)
             return
-        if found.map is not None:
+        holds_both = found.map is not None and found.map in found.frames
+        if found.map is not None and not (holds_both and self.document.draft.map is not None):
             self.open_map(found.map)
         if self._lacks_topology and len(found.frames) == 1 and has_suffix(found.frames[0], TOPOLOGIES):
             self.edit(topology=found.frames[0])
@@ -127,7 +148,8 @@ class Session(QObject):
     def open_frames(self, frames: Sequence[Path], topology: Path | None = None) -> None:
         """Open the frames of a simulation; a fit of the former ones is forgotten."""
         self._drop_fit()
-        self.edit(frames=tuple(frames), topology=topology, cell=None)
+        cell = self.document.draft.cell if self.document.asks_for_cell else None  # else it was of the former frames
+        self.edit(frames=tuple(frames), topology=topology, cell=cell)
 
     def open_inputs(self, inputs: FitInputs) -> None:
         """Open a map and frames that belong together."""
@@ -143,11 +165,47 @@ class Session(QObject):
 
     def edit(self, **changes: Any) -> None:
         """Change inputs; what depends on them is read again."""
+        former = self.document.draft
         changed = self.document.update(**changes)
-        if changed & MAP_FIELDS and self.document.draft.map is not None:
+        draft = self.document.draft
+        if draft.map is not None and (changed & MAP_FIELDS or ("cell" in changed and self._typed_cell_counts)):
             self._read_map()
-        if changed & FRAME_FIELDS and self.document.draft.frames:
+        if draft.frames and (changed & FRAME_FIELDS or draft.scattering.altloc != former.scattering.altloc):
             self._read_frames()
+        if changed:
+            self._look_again()
+
+    def check_frames(self) -> None:
+        """Look at the frames beside the map: what fits, what does not, and what structure factors will take."""
+        try:
+            self.document.draft.require_complete()
+        except MdweightsError as problem:
+            self.failed.emit(problem)
+            return
+        self._look_again()
+
+    def try_selection(self, text: str) -> None:
+        """Ask how many atoms a selection chooses; `selected` tells the number, or the BadInput there is."""
+        frames = self.document.frames
+        if frames is not None and frames.molecules is not None and frames.is_trajectory and text:
+            self._checker.submit(SELECT, partial(tasks.select, frames.molecules, text))
+
+    def fit_solvent(self, bragg: Path) -> None:
+        """Fit density and B factor of the bulk solvent to the Bragg amplitudes of an MTZ file and set both."""
+        frames = self.document.frames
+        if frames is None or not frames.is_trajectory:
+            what = "There are no molecules to fit a bulk solvent around"
+            self.failed.emit(BadInput(what, advice="Open a trajectory first"))
+            return
+        self._checker.stop(CHECK)  # what comes out is looked at again
+        used = None if self.document.map is None else self.document.map.used
+        self._checker.submit(SOLVENT, partial(tasks.fit_solvent, self.document.draft, used, bragg))
+
+    def set_execution(self, execution: Execution) -> None:
+        """Choose where structure factors are computed from the next fit on."""
+        if execution != self.execution:
+            self.execution = execution
+            self.execution_changed.emit(execution)
 
     def start_fit(self, settings: Mapping[str, Any], *, resume: bool = False) -> None:
         """Fit the document's inputs; with `resume` go on from the weights of the last fit."""
@@ -160,10 +218,12 @@ class Session(QObject):
         start = np.array(fitted.project.fit.weights) if resume and fitted is not None else None
         self._fit_draft = draft
         self.fit.start()
-        self._fitter.submit(FIT, partial(tasks.fit, draft, dict(settings), self._scratch / "fit.mdw", start))
+        job = partial(tasks.fit, draft, dict(settings), self._scratch / "fit.mdw", start, self.execution)
+        self._fitter.submit(FIT, job)
 
     def stop(self) -> None:
-        """Ask a running fit to end with its present step."""
+        """Ask a running fit to end with its present step, and that of a bulk solvent to end."""
+        self._checker.stop(SOLVENT)
         if self.fit.is_running:
             self.fit.mark_stopping()
             self._fitter.stop(FIT)
@@ -175,7 +235,7 @@ class Session(QObject):
             self._reader.submit(SAVE, partial(tasks.save_project, Path(fitted.project.path), target))
 
     def export(self, kind: str, target: Path) -> None:
-        """Write the fit as ``mtz``, ``csv``, ``ndx``, ``pdb`` or ``html``."""
+        """Write the fit as a file of one `kind`: ``mtz``, ``csv``, ``ccp4`` and what else the menu offers."""
         fitted = self._require_fit()
         if fitted is not None:
             self._reader.submit(EXPORT, partial(tasks.export, kind, fitted.project, target))
@@ -199,11 +259,33 @@ class Session(QObject):
             self.failed.emit(BadInput("There is no fit yet", advice="Press Start in the Fit panel first"))
         return self.document.fitted
 
+    @property
+    def _typed_cell_counts(self) -> bool:
+        """True where the cell of the map is not certainly its file's own."""
+        return self.document.asks_for_cell or self.document.map is None
+
     def _read_map(self) -> None:
+        self._awaited.add(READ_MAP)
         self._reader.submit(READ_MAP, partial(tasks.read_map, self.document.draft))
 
     def _read_frames(self) -> None:
+        self._awaited.add(READ_FRAMES)
         self._reader.submit(READ_FRAMES, partial(tasks.read_frames, self.document.draft))
+
+    def _look_again(self) -> None:
+        """Begin the look at the frames anew, when map and frames are known; a former one is given up."""
+        self._checker.stop(CHECK)
+        document = self.document
+        used = None if document.map is None else document.map.used
+        if self._awaited & {READ_MAP, READ_FRAMES}:  # it begins when they are read
+            if self.check.state is not CheckState.NONE:
+                self.check.start()
+            return
+        if used is None or document.frames is None or not document.frames.is_trajectory:
+            self.check.clear()
+            return
+        self.check.start()
+        self._checker.submit(CHECK, partial(tasks.check, document.draft, used, self._scratch / "fit.mdw"))
 
     @Slot(object)
     def _on_progress(self, progress: Progress) -> None:
@@ -211,21 +293,34 @@ class Session(QObject):
 
     @Slot(str, object, bool)
     def _on_finished(self, name: str, result: object, stopped: bool) -> None:
+        self._awaited.discard(name)
         if name == FIT:
             self._fitted(result)
         elif name in self._handlers and not stopped:
             self._handlers[name](result)
+        elif name == SOLVENT:
+            self._look_again()
 
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
+        self._awaited.discard(name)
         if name == FIT:
             self.fit.end()
+        if isinstance(error, MdweightsError) and name in (CHECK, SELECT):
+            # told where it belongs: nobody pressed anything
+            if name == CHECK:
+                self.check.fail(error)
+            else:
+                self.selected.emit(error)
+            return
         if self.document.fitted is None:  # a fit stays to be looked at when its files have moved away
             if name == READ_MAP:
                 self.document.update(map=None)
                 self.document.set_map(None)
             if name == READ_FRAMES:
                 self._forget_frames(error)
+        if name in (READ_MAP, READ_FRAMES, SOLVENT):
+            self._look_again()
         self.failed.emit(error)
 
     def _forget_frames(self, error: object) -> None:
@@ -238,6 +333,22 @@ class Session(QObject):
         self.document.set_frames(None)
         self._set_n_frames(0)
 
+    def _map_read(self, reading: MapReading) -> None:
+        self.document.set_map(reading)
+        self._look_again()
+
+    def _checked(self, result: tuple[Draft, FrameCheck | None]) -> None:
+        draft, check = result
+        if draft == self.document.draft:  # else another look is under way
+            self.check.finish(check)
+
+    def _solvent_fitted(self, fitted: SolventFit) -> None:
+        """Numbers as the form shows them: a draft must not change by being looked at."""
+        k_sol, b_sol = round(fitted.k_sol, 3), round(fitted.b_sol, 1)
+        self.edit(scattering=replace(self.document.draft.scattering, solvent="mask", k_sol=k_sol, b_sol=b_sol))
+        self._look_again()  # also when these are the numbers of before
+        self.said.emit(fitted.sentence)
+
     def _frames_read(self, reading: FramesReading) -> None:
         fitted = self.document.fitted
         if fitted is None:
@@ -247,6 +358,7 @@ class Session(QObject):
             self.failed.emit(BadInput(what, where=self.document.draft.frames[0], advice="Run the fit again"))
             return
         self.document.set_frames(reading)
+        self._look_again()
 
     def _fitted(self, reading: Any) -> None:
         draft, self._fit_draft = self._fit_draft, None

@@ -16,6 +16,8 @@ class DataPanel(QScrollArea):
     map_requested = Signal()
     frames_requested = Signal()
     topology_requested = Signal()
+    settings_requested = Signal()
+    check_requested = Signal()
     failed = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -47,13 +49,23 @@ class DataPanel(QScrollArea):
         self.map_box.open_requested.connect(self.map_requested)
         self.frames_box.open_requested.connect(self.frames_requested)
         self.frames_box.topology_requested.connect(self.topology_requested)
+        self.frames_box.settings_requested.connect(self.settings_requested)
+        self.frames_box.check_requested.connect(self.check_requested)
+        self._session.check.changed.connect(self._on_check)
 
     @Slot(object)
     def _on_readings(self, reading: object) -> None:
         """What the frames are, and how their box stands to the cell of the map."""
         document = self._session.document
-        self.frames_box.show_reading(document.frames, document.box_warnings)
+        self.frames_box.show_reading(document.frames, document.box_warnings, asks_for_cell=document.asks_for_cell)
+
+    @Slot()
+    def _on_check(self) -> None:
+        check = self._session.check
+        tip = "" if check.problem is None else check.problem.sentence
+        self.frames_box.show_check(check.summary and f"Check: {check.summary}", tip)
 
     @Slot(dict)
     def _on_edited(self, changes: dict) -> None:
         self._session.edit(**changes)
+        self._on_readings(None)  # what is said of the box follows the settings

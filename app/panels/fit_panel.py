@@ -186,7 +186,9 @@ class FitPanel(QScrollArea):
 
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:
-        self.summary.show_fit(None if reading is None else reading.project.fit)
-        if reading is not None:
+        if reading is None:
+            self.summary.show_fit(None)
+        else:
+            self.summary.show_fit(reading.project.fit, reading.measured_error)
             self.show_settings(reading.project.fit_settings)
         self.refresh()

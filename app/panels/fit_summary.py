@@ -51,8 +51,8 @@ class FitSummary(QGroupBox):
         layout.addWidget(self.text)
         self.show_fit(None)
 
-    def show_fit(self, fit: WeightFit | None) -> None:
-        """Show a fit, or the empty state."""
+    def show_fit(self, fit: WeightFit | None, measured_error: float | None = None) -> None:
+        """Show a fit and the relative error that its structure factors were measured to have; or the empty state."""
         self._table.setVisible(fit is not None)
         warnings = () if fit is None else fit.warnings
         self.warnings.setText("\n".join(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in warnings))
@@ -63,7 +63,7 @@ class FitSummary(QGroupBox):
         for key, _, _ in SCORES:
             for column, scores in (("fitted", fit.scores), ("equal", fit.uniform)):
                 self.cells[key, column].setText(_cc(getattr(scores, key)))
-        self.text.setText(describe(fit))
+        self.text.setText(describe(fit, measured_error))
 
     def show_running(self, running: bool) -> None:
         """While another fit runs these are the numbers of the one before."""
@@ -82,7 +82,7 @@ class FitSummary(QGroupBox):
             grid.addWidget(cell, row, column)
 
 
-def describe(fit: WeightFit) -> str:
+def describe(fit: WeightFit, measured_error: float | None = None) -> str:
     """Sizes and outcome as lines."""
     n = len(fit.weights)
     lines = [
@@ -90,6 +90,8 @@ def describe(fit: WeightFit) -> str:
         f"{fit.iterations} steps in {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}",
         fit.outcome,
     ]
+    if measured_error is not None:
+        lines.append(f"structure factors within {measured_error:.1e} of direct summation")
     return "\n".join(lines)
 
 

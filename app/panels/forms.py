@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPalette, QResizeEvent
-from PySide6.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QFontMetrics, QIcon, QPainter, QPalette, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+
+from mdweights_core.errors import MdweightsError
+
+MARK = "problem"
 
 
 class ElidedLabel(QLabel):
@@ -63,6 +69,50 @@ def add_row(layout: QFormLayout, title: str, field: QWidget, tip: str) -> None:
     field.setAccessibleName(title.replace("&", ""))
     field.setAccessibleDescription(tip)
     layout.addRow(label, field)
+
+
+def mark(field: QLineEdit, problem: MdweightsError | None) -> None:
+    """Show that what stands in a field cannot be used, and why; None takes the mark away."""
+    for action in field.actions():
+        if action.objectName() == MARK:
+            field.removeAction(action)
+            action.deleteLater()
+    if field.property(MARK) is None:  # the description it has without a mark
+        field.setProperty(MARK, field.accessibleDescription())
+    palette = QPalette()
+    field.setAccessibleDescription(str(field.property(MARK)) if problem is None else problem.sentence)
+    if problem is not None:
+        warning = palette.color(QPalette.ColorRole.BrightText)
+        palette.setColor(QPalette.ColorRole.Text, warning)
+        action = field.addAction(_square(warning.name()), QLineEdit.ActionPosition.TrailingPosition)
+        action.setObjectName(MARK)
+        action.setToolTip(problem.sentence)
+    field.setPalette(palette)
+
+
+def is_marked(field: QLineEdit) -> bool:
+    """True when the field shows that its content cannot be used."""
+    return any(action.objectName() == MARK for action in field.actions())
+
+
+def _square(colour: str) -> QIcon:
+    """The sign of what does not work, as in the status bar."""
+    picture = QPixmap(64, 64)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.fillRect(14, 14, 36, 36, QColor(colour))
+    painter.end()
+    return QIcon(picture)
+
+
+def choice(titles: Mapping[str, str]) -> QComboBox:
+    """A field to choose one of a few words, each shown by its title."""
+    box = QComboBox()
+    for word, title in titles.items():
+        box.addItem(title, word)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)
+    return box
 
 
 def resolution_box() -> QDoubleSpinBox:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
 
+import gemmi
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -19,24 +20,31 @@ from PySide6.QtWidgets import (
 
 from app.models.document import Draft
 from app.models.readings import FramesReading
-from app.panels.forms import ElidedLabel, add_row, form, note
+from app.panels.forms import ElidedLabel, add_row, form, is_marked, mark, note
+from app.panels.scattering_text import deviations
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
+from mdweights_core.scattering.settings import LARGEST_B
 
 EMPTY = (
     "No frames yet. Drop a trajectory with its topology, a folder with one MTZ per frame, "
-    "or a .zarr store on the window, or press Open frames."
+    "a checkpoint of xtraj or a .zarr store on the window, or press Open frames."
 )
 NEEDS_TOPOLOGY = "\N{BLACK UP-POINTING TRIANGLE} This trajectory needs a topology: press Topology or drop a PDB."
-MOLECULES = "molecules"
+
+
+DRIFT_TIP = "Take out the translation of each frame as a whole, found from its CA atoms; rotations stay"
+COMPUTED = "These frames are structure factors already: nothing is taken out of them any more"
 
 
 class FramesBox(QGroupBox):
-    """Shows what the frames are and takes the cell and the treatment of drift."""
+    """Shows what the frames are and takes the cell, the B factor of all atoms and the treatment of drift."""
 
     edited = Signal(dict)
     open_requested = Signal()
     topology_requested = Signal()
+    settings_requested = Signal()
+    check_requested = Signal()
     failed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,6 +56,10 @@ class FramesBox(QGroupBox):
         self.cell = QLineEdit()
         self.b_iso = QDoubleSpinBox()
         self.remove_drift = QCheckBox("Remove &drift of the whole system")
+        self.settings_button, self.check_button = QPushButton("Scattering…"), QPushButton("Check frames")
+        self.settings_note, self.verdict = note(), note()
+        self._asks_for_cell = False
+        self._refused: str | None = None
         self._reading: FramesReading | None = None
         self._box_warnings: tuple[str, ...] = ()
         self._draft = Draft()
@@ -55,45 +67,68 @@ class FramesBox(QGroupBox):
         self._connect()
         self.show_draft(Draft())
 
-    def show_reading(self, reading: FramesReading | None, box_warnings: tuple[str, ...] = ()) -> None:
-        """Show what the frames are, and what is to be said of their box beside the map's cell; or the empty state."""
-        self._reading, self._box_warnings = reading, box_warnings
+    def show_reading(
+        self, reading: FramesReading | None, box_warnings: tuple[str, ...] = (), *, asks_for_cell: bool = False
+    ) -> None:
+        """Show what the frames are, and what is to be said of their box beside the map's cell; or the empty state.
+
+        With `asks_for_cell` the map needs the cell, so that it can be typed before there are frames.
+        """
+        self._reading, self._box_warnings, self._asks_for_cell = reading, box_warnings, asks_for_cell
         self.cell.setPlaceholderText(self._cell_hint())
+        is_computed = reading is None or reading.is_trajectory
+        for field in (self.b_iso, self.remove_drift, self.check_button):
+            field.setEnabled(is_computed)
+        self.remove_drift.setToolTip(DRIFT_TIP if is_computed else COMPUTED)
+        self._show_what_applies()
         self._write_info()
+
+    def show_check(self, summary: str, tip: str = "") -> None:
+        """Say how the frames were found, in a few words."""
+        self.verdict.setText(summary)
+        self.verdict.setToolTip(tip)
+        self._show_what_applies()
 
     @Slot(object)
     def show_draft(self, draft: Draft) -> None:
         """Show the choices of a draft."""
-        self._fields.setVisible(bool(draft.frames))
         self.name.setVisible(bool(draft.frames))
         self.topology_button.setVisible(bool(draft.frames))
         self.name.show_text(*_names(draft))
-        self.cell.setText("" if draft.cell is None else " ".join(f"{value:g}" for value in draft.cell))
+        if draft.cell != self._draft.cell or not is_marked(self.cell):  # what cannot be used stays to be mended
+            self.cell.setText("" if draft.cell is None else " ".join(f"{value:g}" for value in draft.cell))
+            mark(self.cell, None)
         self.b_iso.blockSignals(True)
-        self.b_iso.setValue(draft.b_iso)
+        self.b_iso.setValue(draft.scattering.b_iso)
         self.b_iso.blockSignals(False)
-        self.remove_drift.setChecked(draft.remove_drift)
+        self.remove_drift.setChecked(draft.scattering.remove_drift)
         self._draft = draft
+        self._show_what_applies()
         self._write_info()
 
     def _lay_out(self) -> None:
         self.topology_button.setToolTip("File that names the atoms of the trajectory: PDB, GRO, PSF, PRMTOP")
-        self.remove_drift.setToolTip(
-            "Take out the translation of each frame as a whole, found from its CA atoms; rotations stay"
-        )
+        self.settings_button.setToolTip("Selection, supercell, boxes, bulk solvent, where to compute… (Ctrl+,)")
+        self.check_button.setToolTip("See whether frames and map fit together, and what it will take (Ctrl+K)")
         buttons = QHBoxLayout()
         buttons.addWidget(self.topology_button)
         buttons.addWidget(self.open_button)
         self._fields = QWidget()
-        rows = form(self._fields)
+        self._rows = rows = form(self._fields)
         tip = "Unit cell of the crystal: a b c in Å, alpha beta gamma in degrees; empty takes the one in the files"
         add_row(rows, "C&ell", self.cell, tip)
-        self.b_iso.setRange(0.0, 200.0)
+        self.b_iso.setRange(0.0, LARGEST_B)
         self.b_iso.setDecimals(1)
         self.b_iso.setSuffix(" Å²")
         self.b_iso.setKeyboardTracking(False)
         add_row(rows, "&B factor", self.b_iso, "B factor given to all atoms of every frame, Å²; 0 for none")
         rows.addRow(self.remove_drift)
+        more = QHBoxLayout()
+        more.addWidget(self.settings_button)
+        more.addWidget(self.check_button)
+        rows.addRow(more)
+        rows.addRow(self.settings_note)
+        rows.addRow(self.verdict)
         layout = QVBoxLayout(self)
         layout.addWidget(self.name)
         layout.addLayout(buttons)
@@ -106,6 +141,20 @@ class FramesBox(QGroupBox):
         self.cell.editingFinished.connect(self._on_cell)
         self.remove_drift.clicked.connect(self._on_drift)
         self.b_iso.valueChanged.connect(self._on_b_iso)
+        self.settings_button.clicked.connect(self._on_settings)
+        self.check_button.clicked.connect(self._on_check)
+
+    def _show_what_applies(self) -> None:
+        """Without frames only the cell is asked for, and that only by maps that tell none."""
+        has_frames = bool(self._draft.frames)
+        self._fields.setVisible(has_frames or self._asks_for_cell)
+        for row in range(1, self._rows.rowCount()):
+            self._rows.setRowVisible(row, has_frames)
+        known = None if self._reading is None else self._reading.settings
+        told = deviations(known or self._draft.scattering)
+        self.settings_note.setText(", ".join(told))
+        self._rows.setRowVisible(self.settings_note, has_frames and bool(told))
+        self._rows.setRowVisible(self.verdict, has_frames and bool(self.verdict.text()))
 
     def _cell_hint(self) -> str:
         if self._reading is None or self._reading.cell is None:
@@ -131,17 +180,32 @@ class FramesBox(QGroupBox):
     @Slot()
     def _on_cell(self) -> None:
         try:
-            self.edited.emit({"cell": parse_cell(self.cell.text())})
+            cell = parse_cell(self.cell.text())
         except BadInput as problem:
-            self.failed.emit(problem)
+            mark(self.cell, problem)
+            if self.cell.text() != self._refused:  # leaving the field says the same again
+                self.failed.emit(problem)
+            self._refused = self.cell.text()
+            return
+        self._refused = None
+        mark(self.cell, None)
+        self.edited.emit({"cell": cell})
 
     @Slot(bool)
     def _on_drift(self, checked: bool) -> None:
-        self.edited.emit({"remove_drift": checked})
+        self.edited.emit({"scattering": replace(self._draft.scattering, remove_drift=checked)})
 
     @Slot(float)
     def _on_b_iso(self, value: float) -> None:
-        self.edited.emit({"b_iso": value})
+        self.edited.emit({"scattering": replace(self._draft.scattering, b_iso=value)})
+
+    @Slot()
+    def _on_settings(self) -> None:
+        self.settings_requested.emit()
+
+    @Slot()
+    def _on_check(self) -> None:
+        self.check_requested.emit()
 
 
 def _names(draft: Draft) -> tuple[str, str]:
@@ -157,7 +221,7 @@ def _names(draft: Draft) -> tuple[str, str]:
 def describe(reading: FramesReading, box_warnings: tuple[str, ...] = ()) -> str:
     """The frames in a few lines."""
     what = f"{reading.n_frames:,} frames"
-    if reading.kind == MOLECULES:
+    if reading.is_trajectory:
         what += f" of {reading.n_atoms:,} atoms"
     else:
         what += f" as {reading.kind}"
@@ -184,7 +248,9 @@ def parse_cell(text: str) -> tuple[float, float, float, float, float, float] | N
         raise BadInput(
             f"'{text}' is not a unit cell", advice="Write six numbers: a b c in Å, alpha beta gamma in degrees"
         ) from None
-    if not all(0 < edge < math.inf for edge in (a, b, c)) or not all(0 < angle < 180 for angle in (alpha, beta, gamma)):
+    from mdweights_core.io.mtz_file import is_usable_cell
+
+    if not is_usable_cell(gemmi.UnitCell(a, b, c, alpha, beta, gamma)):
         raise BadInput(
             f"'{text}' is not a possible unit cell", advice="Edges are positive, angles between 0 and 180 degrees"
         )

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models.document import Draft
+from app.models.document import MTZ, Draft
 from app.models.readings import MapReading
 from app.panels.forms import ElidedLabel, add_row, form, note, resolution_box
 from mdweights_core.crystal.lattice import format_cell
@@ -26,7 +26,10 @@ from mdweights_core.errors import BadInput
 if TYPE_CHECKING:
     from mdweights_core.io.map_contents import MapSummary
 
-EMPTY = "No map yet. Drop an MTZ with diffuse intensities anywhere on the window, or press Open map."
+EMPTY = (
+    "No map yet. Drop a file with diffuse intensities (MTZ, CCP4 map, Lunus lattice or list, mdx2 table) anywhere on "
+    "the window, or press Open map."
+)
 INTENSITY_TYPES, SIGMA_TYPES, FREE_TYPES = "JKFGR", "QLM", "I"
 
 
@@ -44,6 +47,8 @@ class MapBox(QGroupBox):
         self.columns = {key: QComboBox() for key in ("column", "sigma_column", "free_column")}
         self.d_min, self.d_max = resolution_box(), resolution_box()
         self.space_group, self.reindex = QLineEdit(), QLineEdit()
+        self._reading: MapReading | None = None
+        self._draft = Draft()
         self._lay_out()
         self._connect()
         self.show_reading(None)
@@ -51,6 +56,7 @@ class MapBox(QGroupBox):
     @Slot(object)
     def show_reading(self, reading: MapReading | None) -> None:
         """Show what a file holds, or the empty state."""
+        self._reading = reading
         self._fields.setVisible(reading is not None)
         self.name.setVisible(reading is not None)
         if reading is None:
@@ -58,11 +64,14 @@ class MapBox(QGroupBox):
             return
         self.name.show_text(reading.summary.path.name, str(reading.summary.path))
         self._fill_columns(reading.summary)
-        self.info.setText(describe(reading))
+        self.info.setText(describe(reading, self._draft))
 
     @Slot(object)
     def show_draft(self, draft: Draft) -> None:
         """Show the choices of a draft."""
+        self._draft = draft
+        if self._reading is not None:
+            self.info.setText(describe(self._reading, draft))
         for key, combo in self.columns.items():
             self._choose(combo, getattr(draft, key))
         for box, value in ((self.d_min, draft.d_min), (self.d_max, draft.d_max)):
@@ -93,7 +102,7 @@ class MapBox(QGroupBox):
             box.setToolTip(f"{name}: reflections beyond it are left out (Å)")
             pair.addWidget(box, 1)
         add_row(rows, "&d min, max", limits, "Resolution limits in angstrom")
-        tip = "Space group in place of the file's, for example P 41; its Laue class says what is averaged"
+        tip = "Space group in place of the file's, or where it tells none; its Laue class says what is averaged"
         add_row(rows, "Space &group", self.space_group, tip)
         add_row(rows, "&Reindex", self.reindex, "Change of indices applied on reading, for example k,h,-l")
         head = QHBoxLayout()
@@ -120,6 +129,7 @@ class MapBox(QGroupBox):
             chosen = combo.currentData()
             combo.clear()
             combo.addItem(f"guess: {guesses[key] or 'none'}", None)
+            combo.setEnabled(key == "column" or summary.kind == MTZ or guesses[key] is not None)
             for column in summary.columns:
                 if column.type in kinds[key]:
                     combo.addItem(f"{column.label}  ({column.n_present:,})", column.label)
@@ -151,22 +161,51 @@ def _limit(box: QDoubleSpinBox) -> float | None:
     return box.value() or None
 
 
-def describe(reading: MapReading) -> str:
+def describe(reading: MapReading, draft: Draft) -> str:
     """The map in a few lines: cell, space group, resolution, how many reflections, and any problem."""
     summary = reading.summary
-    lines = [
-        format_cell(summary.cell) if summary.cell else "no unit cell in the file",
-        summary.space_group.hm if summary.space_group else "no space group in the file",
+    lines = [_format(summary)] if summary.kind != MTZ or max(summary.ndiv) > 1 else []
+    lines += [
+        format_cell(summary.cell) if summary.cell else _lacking_cell(summary, draft),
+        summary.space_group.hm
+        if summary.space_group
+        else _lacking("space group", draft.space_group, "Space group, below"),
         f"{summary.n_reflections:,} reflections{_range(summary.d_max, summary.d_min)}",
     ]
     if summary.is_unmerged:
         lines.append("unmerged")
-    if reading.volumes is not None:
-        lines.append(f"used: {reading.n_used:,} measured{_range(*reversed(reading.d_range))}")
-    if reading.problem is not None:
+    if reading.used is not None:
+        lines.append(f"used: {len(reading.used):,} measured{_range(*reversed(reading.d_range))}")
+    if reading.problem is not None and not _is_asked_for(summary, draft):
         told = BadInput(reading.problem.what, advice=reading.problem.advice)  # the file's name stands above
         lines.append(f"\N{BLACK UP-POINTING TRIANGLE} {told.sentence}")
     return "\n".join(lines)
+
+
+def _format(summary: MapSummary) -> str:
+    divided = " × ".join(map(str, summary.ndiv))
+    return summary.kind if max(summary.ndiv) == 1 else f"{summary.kind}, indices in steps of 1/({divided})"
+
+
+def _lacking_cell(summary: MapSummary, draft: Draft) -> str:
+    if summary.kind == MTZ:  # one without a cell is broken
+        return "no unit cell in the file"
+    return _lacking("unit cell", draft.cell, "Cell, under Frames")
+
+
+def _lacking(what: str, typed: object, where: str) -> str:
+    """What to say of something that the file does not tell."""
+    if typed:
+        return f"no {what} in the file: the one typed is used"
+    return f"\N{BLACK UP-POINTING TRIANGLE} no {what} in the file: type it into {where}"
+
+
+def _is_asked_for(summary: MapSummary, draft: Draft) -> bool:
+    """True while the problem is just that cell or space group are still to be typed."""
+    if summary.kind == MTZ:
+        return False
+    lacks_cell = summary.cell is None and draft.cell is None
+    return lacks_cell or (summary.space_group is None and draft.space_group is None)
 
 
 def _range(d_max: float, d_min: float) -> str:

@@ -11,11 +11,14 @@ from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from app.models.readings import TOTAL, FramesReading, MapReading, ProjectReading, Volumes
 from app.models.session import Session
+from app.models.validity import Verdict
+from app.panels.check_panel import CheckPanel
 
 WELCOME = (
-    "Drop a diffuse map (MTZ) and the frames of a simulation here.\n\n"
+    "Drop a diffuse map (MTZ, CCP4, Lunus, mdx2) and the frames of a simulation here.\n\n"
     "To look around first: File, Open example (Ctrl+E)."
 )
+CHECK_TITLE = "Chec&k"
 FIRST_PLANE = ("hk", 0)
 CURVES = ("cc", "cc_aniso", "cc_free", "cc_aniso_free")
 
@@ -29,19 +32,23 @@ class Plots:
     convergence: Any
     shells: Any
     scatter: Any
+    check: Any
 
     def __iter__(self) -> Any:
-        return iter((self.slices, self.weights, self.convergence, self.shells, self.scatter))
+        return iter((self.slices, self.weights, self.convergence, self.shells, self.scatter, self.check))
 
 
 class Workbench(QWidget):
-    """Lays the plots out: slices over tabs."""
+    """Lays the plots out: slices over tabs. Before a fit the check of the frames is in front, then the weights."""
 
-    def __init__(self, plots: Plots, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, plots: Plots, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._check, self._weights = session.check, plots.weights
+        self.check_panel = CheckPanel(session, plots.check)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for widget, title in (
+            (self.check_panel, CHECK_TITLE),
             (plots.weights, "&Weights"),
             (plots.convergence, "&Convergence"),
             (plots.shells, "S&hells"),
@@ -57,6 +64,36 @@ class Workbench(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
+        session.check.changed.connect(self._on_check)
+        session.fit.running_changed.connect(self._on_running)
+        session.document.project_changed.connect(self._on_project)
+
+    @Slot()
+    def show_check(self) -> None:
+        """Bring the check of the frames to the front."""
+        self.tabs.setCurrentWidget(self.check_panel)
+
+    def _show_weights(self) -> None:
+        """A fit is what is looked at now, but for a plot that was chosen."""
+        if self.tabs.currentWidget() is self.check_panel:
+            self.tabs.setCurrentWidget(self._weights)
+
+    @Slot()
+    def _on_check(self) -> None:
+        """The tab wears a sign when there is something to be seen."""
+        verdict = self._check.verdict
+        sign = f"{verdict.value} " if verdict in (Verdict.CAUTION, Verdict.BAD) else ""
+        self.tabs.setTabText(self.tabs.indexOf(self.check_panel), f"{sign}{CHECK_TITLE}")
+
+    @Slot(bool)
+    def _on_running(self, running: bool) -> None:
+        if running:
+            self._show_weights()
+
+    @Slot(object)
+    def _on_project(self, reading: ProjectReading | None) -> None:
+        if reading is not None:
+            self._show_weights()
 
 
 class SliceBinding(QObject):
@@ -138,6 +175,8 @@ class PlotBinding(QObject):
         plots.weights.frames_brushed.connect(self._on_weights_brushed)
         plots.scatter.frame_selected.connect(selection.select)
         plots.scatter.frames_brushed.connect(self._on_scatter_brushed)
+        plots.check.frame_selected.connect(selection.select)
+        plots.check.frames_brushed.connect(self._on_check_brushed)
         selection.frame_changed.connect(self._on_selected)
         selection.brushed_changed.connect(self._on_brushed)
 
@@ -190,6 +229,7 @@ class PlotBinding(QObject):
     def _on_selected(self, frame: int) -> None:
         self._plots.weights.set_selected(frame if frame >= 0 else None)
         self._plots.scatter.set_selected(frame if frame >= 0 else None)
+        self._plots.check.set_selected(frame if frame >= 0 else None)
 
     @Slot(object)
     def _on_weights_brushed(self, frames: np.ndarray) -> None:
@@ -199,6 +239,10 @@ class PlotBinding(QObject):
     def _on_scatter_brushed(self, frames: np.ndarray) -> None:
         self._brush(self._plots.scatter, frames)
 
+    @Slot(object)
+    def _on_check_brushed(self, frames: np.ndarray) -> None:
+        self._brush(self._plots.check, frames)
+
     def _brush(self, plot: object, frames: np.ndarray) -> None:
         """Take a brush; the plot it is drawn in is not told, or its brush would vanish under the user's hand."""
         self._brushing = plot
@@ -207,7 +251,7 @@ class PlotBinding(QObject):
 
     @Slot(object)
     def _on_brushed(self, frames: np.ndarray) -> None:
-        for plot in (self._plots.weights, self._plots.scatter):
+        for plot in (self._plots.weights, self._plots.scatter, self._plots.check):
             if plot is not self._brushing:
                 plot.set_brushed(frames)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.models.readings import (
     ANISOTROPIC,
+    MOLECULES,
     TOTAL,
     FramesReading,
     MapReading,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from mdweights_core.crystal.laue import LaueGroups
     from mdweights_core.io.trajectories import FrameSource
     from mdweights_core.project import Project
+    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.settings import Execution
+    from mdweights_core.scattering.solvent_fit import SolventFit
     from mdweights_core.weights.result import WeightFit
 
 
@@ -57,7 +61,7 @@ def read_map(draft: Draft) -> Job[MapReading]:
     except MdweightsError as problem:
         return MapReading(summary, problem=problem)
     d = used.lattice.d_spacing
-    return MapReading(summary, len(used), (float(d.min()), float(d.max())), map_volumes(used))
+    return MapReading(summary, used, (float(d.min()), float(d.max())), map_volumes(used))
 
 
 def map_volumes(diffuse: DiffuseMap) -> Volumes:
@@ -108,11 +112,12 @@ def read_frames(draft: Draft) -> Job[FramesReading]:
         return _read_mtz_frames(frame_mtzs(draft.frames))
     if kind == "checkpoint":
         return _read_checkpoint(draft.frames[0])
-    return _read_molecules(draft.frames, draft.topology)
+    return _read_molecules(draft)
 
 
 def _read_store(path: Path) -> FramesReading:
     from mdweights_core.scattering.store import StructureFactorStore
+    from mdweights_core.workflow import settings_behind
 
     store = StructureFactorStore.open(path)
     missing = f"Only {int(store.finished.sum())} of {store.n_frames} frames are finished"
@@ -120,8 +125,9 @@ def _read_store(path: Path) -> FramesReading:
     names = _origins(store.frames.source, store.frames.index)
     molecules = _molecules_behind(path)
     n_atoms = 0 if molecules is None else len(molecules.atoms)
+    time = np.asarray(store.frames.time)
     return FramesReading(
-        "structure factors", names, n_atoms, store.lattice.cell, warnings, molecules, np.asarray(store.frames.time)
+        "structure factors", names, n_atoms, store.lattice.cell, warnings, molecules, time, settings_behind(store)
     )
 
 
@@ -154,13 +160,17 @@ def _read_checkpoint(path: Path) -> FramesReading:
     return FramesReading("structure factors", names, 0, opened.lattice.cell)
 
 
-def _read_molecules(paths: tuple[Path, ...], topology: Path | None) -> FramesReading:
-    from mdweights_core.io.trajectories import open_frames
-
-    source = open_frames(paths, topology)
+def _read_molecules(draft: Draft) -> FramesReading:
+    source = _open_trajectory(draft)
     origins = [source.origin(frame) for frame in range(source.n_frames)]
     names = _origins([path for path, _ in origins], [index for _, index in origins])
-    return FramesReading("molecules", names, len(source.atoms), source.cell, tuple(source.warnings), source)
+    return FramesReading(MOLECULES, names, len(source.atoms), source.cell, tuple(source.warnings), source)
+
+
+def _open_trajectory(draft: Draft) -> FrameSource:
+    from mdweights_core.io.trajectories import open_frames
+
+    return open_frames(draft.frames, draft.topology, altloc=draft.scattering.altloc)
 
 
 def _origins(sources: Any, indices: Any) -> tuple[str, ...]:
@@ -176,14 +186,42 @@ def read_positions(source: FrameSource, frames: tuple[int, ...]) -> Job[dict[int
     return found
 
 
-def fit(draft: Draft, settings: Mapping[str, Any], out: Path, start_weights: np.ndarray | None) -> Job[Any]:
+def select(source: FrameSource, text: str) -> Job[int]:
+    """How many atoms a selection chooses; BadInput where it makes no sense or chooses none."""
+    from mdweights_core.io.selection import select_atoms
+
+    yield Progress("selecting", message="Choosing atoms")
+    return len(select_atoms(source.atoms, text))
+
+
+def check(draft: Draft, diffuse: DiffuseMap, out: Path) -> Job[tuple[Draft, FrameCheck | None]]:
+    """Look at the frames of a draft beside its map; None for structure factors, which have no atoms to look at."""
+    from mdweights_core import workflow
+    from mdweights_core.project import STORE_NAME
+
+    run = yield from workflow.run_on_map(draft.inputs(), diffuse, draft.scattering, out / STORE_NAME)
+    return draft, None if run is None else (yield from workflow.check(run))
+
+
+def fit_solvent(draft: Draft, diffuse: DiffuseMap | None, bragg: Path) -> Job[SolventFit]:
+    """Fit density and B factor of a bulk solvent to Bragg amplitudes."""
+    from mdweights_core.scattering.solvent_fit import fit_solvent_of_frames
+
+    yield Progress("bulk solvent", message=f"Reading {bragg.name}")
+    lattice = None if diffuse is None else diffuse.lattice
+    return (yield from fit_solvent_of_frames(_open_trajectory(draft), lattice, draft.scattering, bragg))
+
+
+def fit(
+    draft: Draft, settings: Mapping[str, Any], out: Path, start_weights: np.ndarray | None, execution: Execution
+) -> Job[Any]:
     """The whole main job, then the volumes that show its result; None when stopped before there were weights."""
-    from mdweights_core.scattering.settings import PredictSettings
     from mdweights_core.weights.settings import FitSettings
     from mdweights_core.workflow import fit_project
 
-    predict = PredictSettings(remove_drift=draft.remove_drift, b_iso=draft.b_iso)
-    project = yield from fit_project(draft.inputs(), predict, FitSettings(**settings), out, start_weights)
+    project = yield from fit_project(
+        draft.inputs(), draft.scattering, FitSettings(**settings), out, start_weights, execution=execution
+    )
     return None if project is None else _project_reading(project)
 
 
@@ -197,7 +235,22 @@ def open_project(path: Path) -> Job[ProjectReading]:
 
 
 def _project_reading(project: Project, changed: tuple[str, ...] = ()) -> ProjectReading:
-    return ProjectReading(project, fit_volumes(project.fit), _hidden_weights(project), changed)
+    error = _measured_error(project)
+    return ProjectReading(project, fit_volumes(project.fit), _hidden_weights(project), changed, error)
+
+
+def _measured_error(project: Project) -> float | None:
+    """What the structure factors of a fit were found to be off, where they were computed and their store is there."""
+    from mdweights_core.project import STORE_NAME
+    from mdweights_core.scattering.store import StructureFactorStore
+
+    frames = project.inputs.frames
+    path = frames[0] if frame_kind(frames) == "store" else Path(project.path) / STORE_NAME
+    try:
+        error = StructureFactorStore.open(path).origin.get("measured_error")
+    except MdweightsError:
+        return None
+    return float(error) if isinstance(error, int | float) else None
 
 
 def _hidden_weights(project: Project) -> np.ndarray | None:
@@ -245,7 +298,7 @@ def _replace_folder(fresh: Path, target: Path) -> None:
 
 
 def export(kind: str, project: Project, target: Path) -> Job[Path]:
-    """Write one of the exported files: ``mtz``, ``csv``, ``ndx``, ``pdb`` or ``html``."""
+    """Write one of the exported files; `kind` is the usual ending of its name."""
     yield Progress("exporting", message=f"Writing {target.name}")
     _exporter(kind)(project, target)
     return target
@@ -263,5 +316,8 @@ def _exporter(kind: str) -> Callable[[Any, Path], Any]:
         "csv": exports.export_csv,
         "ndx": exports.export_ndx,
         "pdb": exports.export_pdb,
+        "ccp4": exports.export_ccp4,
+        "lat": exports.export_lat,
+        "nxs": exports.export_checkpoint,
     }
     return writers[kind]

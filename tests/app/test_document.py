@@ -18,7 +18,7 @@ def document(box: tuple[float, ...] | None, cell: tuple[float, ...] | None) -> D
     box_cell = None if box is None else gemmi.UnitCell(*box)
     made.set_frames(FramesReading("molecules", ("a #0",), 1, box_cell, (), molecules=object()))  # type: ignore[arg-type]
     if cell is not None:
-        made.set_map(MapReading(SimpleNamespace(cell=gemmi.UnitCell(*cell))))  # type: ignore[arg-type]
+        made.set_map(MapReading(SimpleNamespace(cell=gemmi.UnitCell(*cell), ndiv=(1, 1, 1), kind="MTZ")))  # type: ignore[arg-type]
     return made
 
 

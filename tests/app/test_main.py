@@ -11,7 +11,7 @@ import pytest
 
 from app.main import make_scratch
 
-HEAVY = ("jax", "mdtraj", "matplotlib", "scipy.optimize", "pandas", "zarr", "finufft")
+HEAVY = ("jax", "mdtraj", "matplotlib", "scipy.optimize", "pandas", "zarr", "finufft", "h5py", "dask", "distributed")
 
 
 def test_the_window_is_imported_without_the_numerical_libraries() -> None:

@@ -58,11 +58,11 @@ def map_box(qtbot: QtBot) -> MapBox:
 
 @pytest.fixture
 def session(qapp: object, tmp_path: Path) -> Session:
-    return Session(InstantRunner(), InstantRunner(), tmp_path)
+    return Session(InstantRunner(), InstantRunner(), InstantRunner(), tmp_path)
 
 
 def test_an_empty_map_box_says_what_to_do(map_box: MapBox) -> None:
-    assert "Drop an MTZ" in map_box.info.text()
+    assert "Drop a file with diffuse intensities" in map_box.info.text()
     assert map_box.columns["column"].isHidden() or not map_box.columns["column"].isVisible()
 
 
@@ -117,7 +117,7 @@ def test_showing_a_draft_is_no_edit(qtbot: QtBot, map_box: MapBox) -> None:
     [
         ("", None),
         ("48.5 48.5 63.4 90 90 90", (48.5, 48.5, 63.4, 90, 90, 90)),
-        ("1,2,3,90,90,120", (1, 2, 3, 90, 90, 120)),
+        ("10,20,30,90,90,120", (10, 20, 30, 90, 90, 120)),
     ],
 )
 def test_a_cell_that_is_typed(text: str, cell: object) -> None:
@@ -155,8 +155,8 @@ def test_edits_in_the_data_panel_reach_the_document(qtbot: QtBot, session: Sessi
     panel.frames_box.cell.setText("20 30 40 90 90 90")
     panel.frames_box.cell.editingFinished.emit()
     panel.frames_box.b_iso.setValue(15.0)
-    assert session.document.draft.b_iso == 15.0
-    assert not session.document.draft.remove_drift
+    assert session.document.draft.scattering.b_iso == 15.0
+    assert not session.document.draft.scattering.remove_drift
     assert session.document.draft.cell == (20, 30, 40, 90, 90, 90)
 
 
@@ -190,7 +190,7 @@ def test_the_buttons_follow_the_session(qtbot: QtBot, session: Session, tmp_path
         return [button.isEnabled() for button in (panel.start_button, panel.stop_button, panel.resume_button)]
 
     assert enabled() == [False, False, False]
-    assert "Open an MTZ" in panel.hint.text()
+    assert "Open a diffuse map" in panel.hint.text()
     draft = Draft(map=Path("m.mtz"), frames=(Path("f.nc"),))
     session.document.set_draft(draft)
     assert enabled() == [True, False, False]

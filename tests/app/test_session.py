@@ -16,6 +16,7 @@ from app.workers import tasks
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.jobs import Progress
 from mdweights_core.project import FitInputs
+from mdweights_core.scattering.settings import PredictSettings
 
 INPUTS = FitInputs(map=Path("map.mtz"), frames=(Path("run.xtc"),), topology=Path("run.pdb"), d_min=2.0)
 
@@ -41,7 +42,7 @@ def session(runner: InstantRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise BadInput("A trajectory needs a topology", where=draft.frames[0])
         return some_frames(4 if draft.frames[0].name == "short.nc" else 6)
 
-    def fit(draft: Any, settings: Any, out: Path, start: Any) -> Any:
+    def fit(draft: Any, settings: Any, out: Path, start: Any, execution: Any) -> Any:
         yield Progress("weights", 1, values={"cc": 0.5}, arrays={"weights": np.full(6, 1 / 6)})
         made.append((draft, settings, out, start))
         return a_project(tmp_path, draft.inputs())
@@ -53,7 +54,7 @@ def session(runner: InstantRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(tasks, "open_project", lambda path: _give(a_project(path, INPUTS)))
     reader = InstantRunner()
     reader.names = runner.names
-    session = Session(runner, reader, tmp_path)
+    session = Session(runner, reader, InstantRunner(), tmp_path)
     session.problems = []  # type: ignore[attr-defined]
     session.failed.connect(session.problems.append)  # type: ignore[attr-defined]
     session.fits = made  # type: ignore[attr-defined]
@@ -165,7 +166,7 @@ def test_a_new_document_drops_a_running_fit(session: Session, runner: InstantRun
 def test_only_what_changed_is_read_again(session: Session, runner: InstantRunner) -> None:
     session.open_inputs(INPUTS)
     runner.names.clear()
-    session.edit(remove_drift=False)
+    session.edit(scattering=PredictSettings(remove_drift=False))
     assert runner.names == []
     session.edit(d_max=9.0)
     assert runner.names == [READ_MAP]
@@ -182,7 +183,7 @@ def test_a_project_opens_with_its_marks(session: Session, tmp_path: Path) -> Non
     assert session.document.saved_path == tmp_path
     assert not session.document.is_unsaved
     assert session.document.can_resume
-    assert session.document.draft.b_iso == 12.5
+    assert session.document.draft.scattering.b_iso == 12.5
     assert session.document.draft.inputs() == INPUTS
 
 

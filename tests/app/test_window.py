@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 from support.window_fakes import a_project, some_frames
 
+from app.dialogs.fault import FaultDialog
 from app.main import build_window
 from app.models.document import Draft
 from app.models.marks import Mark
@@ -79,7 +80,7 @@ def drop(window: MainWindow, *paths: Path) -> QDropEvent:
 def test_an_empty_window_says_what_to_do_and_offers_nothing_that_cannot_be_done(window: MainWindow) -> None:
     assert window.banner.isHidden()
     assert "Drop a diffuse map" in window.plots.slices.empty_label.text()
-    assert "Open an MTZ" in window.fit_panel.hint.text()
+    assert "Open a diffuse map" in window.fit_panel.hint.text()
     for name in ("fit.start", "fit.stop", "fit.resume", "file.save", "file.save_as", "export.mtz", "export.csv"):
         assert not window.actions_by_id[name].isEnabled(), name
     for name in ("frames.next", "frames.keep", "edit.undo", "frames.deselect", "file.new", "view.reset"):
@@ -130,7 +131,7 @@ def test_text_dropped_on_the_window_is_not_taken(window: MainWindow) -> None:
 
 def test_a_fault_of_the_program_opens_a_dialog_with_details(window: MainWindow) -> None:
     window.tell(ZeroDivisionError("1/0"))
-    dialogs = [child for child in window.findChildren(QDialog) if "ZeroDivisionError" in child.details.toPlainText()]
+    dialogs = [child for child in window.findChildren(FaultDialog) if "ZeroDivisionError" in child.details.toPlainText()]
     assert len(dialogs) == 1
     assert not dialogs[0].isModal()
     dialogs[0].close()

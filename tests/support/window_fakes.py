@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from app.models.readings import FramesReading, ProjectReading, Volumes
 from mdweights_core import jobs
 from mdweights_core.errors import MdweightsError
+from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
 
 
@@ -103,7 +104,7 @@ def a_project(path: Path, inputs: Any = None, n_frames: int = 6, **changes: Any)
     project = SimpleNamespace(
         path=path,
         inputs=inputs,
-        predict_settings=SimpleNamespace(remove_drift=True, b_iso=12.5),
+        predict_settings=PredictSettings(b_iso=12.5),
         fit_settings=FitSettings(theta=0.25),
         fit=a_fit(n_frames, **changes),
         frames=frames,
