@@ -282,9 +282,8 @@ class DriftTracker:
         # the direction of the mean phase finds a jump of up to half a cell whatever the images
         phase = np.exp(2j * np.pi * (moved - self._drift)).mean(axis=0)
         drift = self._drift + np.angle(phase) / (2 * np.pi)
-        for _ in range(2):
-            rest = moved - drift
-            drift = drift + (rest - np.round(rest)).mean(axis=0)
+        for _ in range(2):  # to the last bit the same wherever it was started: a run gone on with gives equal numbers
+            drift = (moved - np.round(moved - drift)).mean(axis=0)
         self._drift = drift
         return drift.copy()
 

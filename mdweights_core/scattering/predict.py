@@ -106,9 +106,10 @@ def predict(
         run = _Run.of(source, target, settings, symmetry, execution)
         with sole_writer(out):
             yield Progress(STAGE, 0, source.n_frames, "Preparing")
-            store = yield from _store_to_fill(out, run, key)
-            store.warn(source.warnings)
-            yield from _fill(store, run, execution)
+            with closing((yield from _opened_pool(run, execution))) as pool:
+                store = yield from _store_to_fill(out, run, key)
+                store.warn([*source.warnings, *pool.warnings])
+                yield from _fill(store, run, pool)
     store.remember_files(source.paths, source.topology_path)
     return store
 
@@ -270,15 +271,13 @@ def _read(source: FrameSource, start: int, stop: int) -> Iterator[tuple[int, np.
         start += len(chunk.positions)
 
 
-def _fill(store: StructureFactorStore, run: _Run, execution: Execution) -> Generator[Progress, None, None]:
+def _fill(store: StructureFactorStore, run: _Run, pool: Pool) -> Generator[Progress, None, None]:
     """Compute all unfinished frames."""
     if store.is_complete:
         return
     pace = Pace(int(store.finished.sum()), store.n_frames)
-    pool = yield from _opened_pool(run, execution, pace)
     try:
-        with closing(pool), Writer(store) as writer:
-            store.warn(pool.warnings)
+        with Writer(store) as writer:
             for result in in_order(pool, run.frames(store)):
                 if result is not None:
                     factors, taken = result
@@ -310,14 +309,13 @@ def _keep_error(store: StructureFactorStore, run: _Run, error: float) -> None:
         )
 
 
-def _opened_pool(run: _Run, execution: Execution, pace: Pace) -> Generator[Progress, None, Pool]:
+def _opened_pool(run: _Run, execution: Execution) -> Generator[Progress, None, Pool]:
     """Threads at once; processes and clusters need a moment."""
     if execution.scheduler == "threads":
         return ThreadPool(run.engine)
-    start = replace(pace.progress(), message="Starting processes")
     address = None if execution.scheduler == "processes" else execution.scheduler
-    if address is not None:
-        start = replace(start, message=f"Connecting to {address}")
+    message = "Starting processes" if address is None else f"Connecting to {address}"
+    start = Progress(STAGE, 0, run.source.n_frames, message)
     return (yield from _meanwhile(lambda: _cluster(run, execution, address), start))
 
 
