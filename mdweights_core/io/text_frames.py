@@ -54,8 +54,9 @@ class PdbModels:
         self._blocks = list(_pdb_blocks(self._text))
         if not self._blocks:
             raise BadInput("There are no atoms in this file", where=path)
-        conformers.settle(self._all_records(0))
-        self._names = self._records(0).name
+        first = self._all_records(0)
+        conformers.settle(first)
+        self._names = conformers.pick(first).name
         self.is_truncated = self._is_last_cut()
         if self.is_truncated:
             self._blocks.pop()
