@@ -184,3 +184,15 @@ def test_mmcif_without_author_numbers(tmp_path):
     assert x_of(source) == [2, 1]
     assert (source.atoms.residue_number.tolist(), source.atoms.chain.tolist()) == ([1, 2], ["A", "A"])
     assert source.atoms.b_iso is None
+
+
+def test_last_model_of_mmcif_that_is_cut_off_is_left_out(tmp_path):
+    text = residue(1, {}) + residue(2, {})
+    path = as_cif(write(tmp_path / "models.pdb", models(text, text, text)))
+    rows = path.read_text().rstrip("\n#").splitlines(keepends=True)
+    last = max(i for i, row in enumerate(rows) if row.startswith("ATOM"))
+    path.write_text("".join(rows[:last]))
+    source = open_frames([path])
+    assert source.n_frames == 2
+    assert "its 2 whole frames were read, at least one is lost" in source.warnings[0]
+    assert len(source.positions(1)) == 2
