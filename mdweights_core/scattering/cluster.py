@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ import warnings
 import weakref
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from multiprocessing import resource_tracker
 from typing import Any, ClassVar
 
 import dask
@@ -162,15 +164,21 @@ class DaskPool:
 
 
 def _processes(n_workers: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=n_workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",  # of the scheduler's web pages, which cannot be turned off: any free port
-        scheduler_kwargs={"dashboard": False},
-        memory_limit=0,
-        silence_logs=logging.CRITICAL + 1,
-    )
+    # Ctrl-C goes to all processes of a terminal, and is for this one: threads and processes started here never see it
+    resource_tracker.ensure_running()  # where it is started only by the first of them, that one sees it again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # of the scheduler's web pages, which cannot be turned off: any free port
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=0,
+            silence_logs=logging.CRITICAL + 1,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _close_processes(cluster: LocalCluster) -> None:

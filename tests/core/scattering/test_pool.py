@@ -164,7 +164,11 @@ def test_processes_give_the_same_and_one_that_is_killed_is_replaced(model, expec
                 continue
             taken.append(one[0])
             if len(taken) == 1:
-                os.kill(next(iter(pool._client.run(os.getpid).values())), signal.SIGKILL)
+                workers = list(pool._client.run(os.getpid).values())
+                for worker in workers:
+                    os.kill(worker, signal.SIGINT)  # Ctrl-C in a terminal: nothing to them
+                assert list(pool._client.run(os.getpid).values()) == workers
+                os.kill(workers[0], signal.SIGKILL)
         np.testing.assert_array_equal(np.array(taken), expected)
     finally:
         pool.close()
