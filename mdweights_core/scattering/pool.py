@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from mdweights_core.errors import MdweightsError
+from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.scattering.model import Engine
 
 Item = TypeVar("Item")
@@ -119,10 +119,13 @@ def in_order(
     ------
     WorkersLost
         When the workers died or ran out of memory.
+    BadInput
+        When `frames` raises it, after all frames before.
     """
+    unreadable: list[BadInput] = []
     waiting: deque[tuple[Future[Computed], list[Item]]] = deque()
     batches: _Batches[Item] = _Batches(pool.overhead)
-    for positions, item in frames:
+    for positions, item in _until_unreadable(frames, unreadable):
         if batches.add(positions, item):
             waiting.append(batches.submitted(pool))
         while len(waiting) > batches.most_waiting(pool.n_workers):
@@ -131,6 +134,17 @@ def in_order(
         waiting.append(batches.submitted(pool))
     while waiting:
         yield from _next_batch(pool, waiting, batches)
+    if unreadable:
+        raise unreadable[0]
+
+
+def _until_unreadable(
+    frames: Iterable[tuple[np.ndarray, Item]], unreadable: list[BadInput]
+) -> Iterator[tuple[np.ndarray, Item]]:
+    try:
+        yield from frames
+    except BadInput as problem:
+        unreadable.append(problem)
 
 
 class _Batches(Generic[Item]):

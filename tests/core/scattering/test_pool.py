@@ -111,6 +111,17 @@ def _done(factors: np.ndarray) -> Future[Computed]:
     return future
 
 
+def test_frames_before_one_that_cannot_be_read_are_computed():
+    def broken() -> Iterator[tuple[np.ndarray, int]]:
+        yield from places(37)
+        raise BadInput("frame 38 is broken")
+
+    taken: list[int] = []
+    with pytest.raises(BadInput, match="frame 38"):
+        taken.extend(one[1] for one in in_order(Recorder(1e-6), broken()) if one is not None)
+    assert taken == list(range(37))
+
+
 def test_full_memory_is_a_sentence(model):
     class Full:
         n_workers = 1
