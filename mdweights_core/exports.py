@@ -19,6 +19,7 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half, group_of, hkl_key, in_asu
+from mdweights_core.crystal.origin import Origin, find_origin, moved
 from mdweights_core.errors import BadInput
 from mdweights_core.io.ccp4 import write_ccp4
 from mdweights_core.io.files import atomic_write_text
@@ -34,9 +35,6 @@ from mdweights_core.weights.result import WeightFit, anisotropic_maps
 KEPT = 0.01
 """Frames are kept when they weigh at least this part of the uniform weight."""
 
-ASYMMETRIC = 0.2
-"""Agreement of the mean F with the space group (0 by chance, 1 at best) under which its average is worthless."""
-
 
 def kept_frames(weights: np.ndarray) -> np.ndarray:
     """Frames (from 0) whose weight is at least 1 % of the uniform one: int64 [n_kept]."""
@@ -49,7 +47,8 @@ def export_mtz(project: Project, path: str | Path) -> None:
     Columns, on the absolute scale (electrons, electrons squared) of the unit cell simulated:
 
     ==================  ====  ===============================================================================
-    FWT, PHIFWT         F, P  weighted mean structure factor, averaged over the space group (Coot opens it)
+    FWT, PHIFWT         F, P  weighted mean structure factor, averaged over the space group (Coot opens it), to whose
+                              origin the crystal is moved when it clearly lies elsewhere
     IMEAN               J     weighted mean of \|F\|^2, averaged over the Laue class
     IDIFF               J     calculated diffuse intensity, averaged over the Laue class
     IDOBS, SIGIDOBS     J, Q  observed diffuse intensity and sigma on the fitted scale
@@ -66,7 +65,8 @@ def export_mtz(project: Project, path: str | Path) -> None:
         When the file cannot be written.
     """
     fit = project.fit
-    target, group, mean_f = _rows_of_mtz(fit)
+    origin = crystal_origin(fit)
+    target, group, mean_f = _rows_of_mtz(fit, origin)
     scale, offset = (fit.scale, fit.offset) if fit.scale > 0 else (1.0, 0.0)
     observed = (fit.observed - offset) / scale
     aniso = anisotropic_maps(fit)
@@ -88,16 +88,16 @@ def export_mtz(project: Project, path: str | Path) -> None:
         MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f)).astype(np.float32)),
         *(MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[group]) for c in columns),
     ]
-    history = [*history_lines(project), *_division_lines(fit), *mean_f_warnings(fit)]
+    history = [*history_lines(project), *_division_lines(fit), *mean_f_warnings(fit, origin)]
     write_mtz(path, target, rows, title="mdweights: weighted ensemble", history=history)
 
 
-def _rows_of_mtz(fit: WeightFit) -> tuple[MillerLattice, np.ndarray, np.ndarray]:
+def _rows_of_mtz(fit: WeightFit, origin: Origin) -> tuple[MillerLattice, np.ndarray, np.ndarray]:
     """Reflections as an MTZ file holds them, ordered; the group each belongs to; and mean F, complex128 [n_hkl]."""
     lattice, p1 = fit.groups.lattice, fit.groups.p1
     if lattice.ndiv == (1, 1, 1):
         hkl, group = in_asu(lattice.hkl, lattice.space_group), np.arange(len(lattice))
-        mean_f = symmetrised_mean_f(fit, hkl)
+        mean_f = symmetrised_mean_f(fit, hkl, origin.move)
     else:
         hkl, group = in_asu(p1.hkl, p1.space_group), group_of(p1.hkl, fit.groups)
         mean_f = np.where((hkl == p1.hkl).all(axis=1), fit.mean_f, fit.mean_f.conj())
@@ -118,44 +118,39 @@ def _division_lines(fit: WeightFit) -> list[str]:
     ]
 
 
-def symmetrised_mean_f(fit: WeightFit, hkl: np.ndarray) -> np.ndarray:
-    """Mean F at `hkl` averaged over the space group, complex128 [n_hkl].
+def crystal_origin(fit: WeightFit) -> Origin:
+    """Where the simulated crystal, as mean F has it, lies with respect to the origin of the space group."""
+    return find_origin(fit.mean_f, fit.groups.p1, fit.groups.lattice.space_group)
+
+
+def symmetrised_mean_f(fit: WeightFit, hkl: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Mean F at `hkl` averaged over the space group when the crystal was moved by `shift`, complex128 [n_hkl].
 
     F(h R) exp(2 pi i h.t) is equal for all operations (R, t) of a crystal; the simulated cell's differ by its noise.
     """
     table = fit.groups.p1.hkl
+    mean_f = moved(fit.mean_f, table, shift)
     total = np.zeros(len(hkl), dtype=np.complex128)
     operations = list(fit.groups.lattice.space_group.operations())
     for operation in operations:
         rotation = np.array(operation.rot) // operation.DEN
         image = (hkl.astype(np.int64) @ rotation).astype(np.int32)
         half = friedel_half(image)
-        value = fit.mean_f[find_rows(half, table)].astype(np.complex128)
+        value = mean_f[find_rows(half, table)]
         value = np.where((half == image).all(axis=1), value, value.conj())
         total += value * np.exp(2j * np.pi * (hkl @ (np.array(operation.tran) / operation.DEN)))
     return total / len(operations)
 
 
-def mean_f_warnings(fit: WeightFit) -> list[str]:
-    """What to know before FWT and PHIFWT are believed: a sentence when the simulated cell lacks the space group.
+def mean_f_warnings(fit: WeightFit, origin: Origin | None = None) -> list[str]:
+    """What to know before FWT and PHIFWT are believed: sentences, when the crystal was moved or lacks its space group.
 
-    The average over the space group keeps sum |F|^2 where the simulated mean has the symmetry, at the standard origin,
-    and leaves one part in as many as there are operations where it has not. Intensities do not depend on the origin.
+    `origin` is that of `crystal_origin`, found when not given.
     """
     lattice = fit.groups.lattice
-    n_operations = len(lattice.space_group.operations())
-    if n_operations == 1 or lattice.ndiv != (1, 1, 1):  # then no average is taken
+    if lattice.ndiv != (1, 1, 1):  # then no average is taken
         return []
-    total = float((np.abs(fit.mean_f[fit.groups.copies[0]]) ** 2).sum())
-    kept = float((np.abs(symmetrised_mean_f(fit, lattice.hkl)) ** 2).sum()) / (total or 1.0)
-    agreement = (kept * n_operations - 1) / (n_operations - 1)
-    if agreement > ASYMMETRIC:
-        return []
-    return [
-        f"The mean structure factors do not have the symmetry of {lattice.space_group.xhm()} (agreement "
-        f"{agreement:.2f}, 1 when they do): FWT and PHIFWT mean nothing. The simulated crystal may lie at another "
-        "origin, or only the Laue class of the space group given is right. Intensities are not concerned."
-    ]
+    return (origin or crystal_origin(fit)).remarks(lattice.space_group, "FWT and PHIFWT")
 
 
 def history_lines(project: Project) -> list[str]:

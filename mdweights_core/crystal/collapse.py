@@ -6,15 +6,19 @@ averaged, has structure factors at whole indices H only,
     F(H) = 1/(N n) sum over operations of exp(2 pi i H.t) F_box(H R),
 
 where F_box is that of everything in the box and H R the row vector times the matrix (International Tables B, 1.4.2).
+This takes the crystal to lie at the origin of its space group; where it does not, it is moved there first.
 """
 
 from __future__ import annotations
+
+from copy import copy
 
 import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, format_cell, reciprocal_axes, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, hkl_of_key, in_asu, laue_rotations
+from mdweights_core.crystal.origin import Origin, find_origin, moved
 from mdweights_core.errors import BadInput
 
 _OBLIQUITY = 0.02  # of the metric, or 1 % in lengths: what a simulated box may be off the symmetry of the crystal
@@ -75,6 +79,7 @@ class Collapse:
         self.lattice = MillerLattice(hkl[complete], cell, space_group)
         self._rows, self._turned = rows[:, complete], turned[:, complete]
         self._phase = phase[:, complete] / (len(rows) * self.n_cells)
+        self._of_box = MillerLattice(lattice.hkl, cell, gemmi.SpaceGroup("P 1"), (finer[0], finer[1], finer[2]))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """F of the box, complex [..., n_hkl], to F of the mean primitive cell, complex128 [..., n]."""
@@ -84,6 +89,18 @@ class Collapse:
             np.conjugate(image, out=image, where=turned)
             total += phase * image
         return total
+
+    def origin(self, values: np.ndarray) -> Origin:
+        """Where the crystal lies with respect to the origin of the space group; `values` complex [n_hkl]."""
+        return find_origin(values, self._of_box, self.lattice.space_group)
+
+    def moved(self, shift: np.ndarray) -> Collapse:
+        """The same recipe for a crystal that is moved by a vector, in fractions of the primitive cell, beforehand."""
+        result = copy(self)
+        operations = self.lattice.space_group.operations().sym_ops
+        images = [self.lattice.hkl @ (np.array(operation.rot) // gemmi.Op.DEN) for operation in operations]
+        result._phase = moved(self._phase, np.array(images), shift)
+        return result
 
     def intensity(self, values: np.ndarray) -> np.ndarray:
         """Intensities of the box, float [..., n_hkl], averaged over the Laue class: float64 [..., n].

@@ -18,11 +18,12 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
 from mdweights_core.crystal.laue import find_rows, friedel_half, hkl_key, hkl_of_key
 
-ASYMMETRIC = 0.2
+ASYMMETRIC = 0.1
 """Agreement of mean F with the space group (`Origin`: 0 by chance, 1 at best) up to which its average is worthless."""
 
 _CLEAR = 0.1  # gain of agreement under which no crystal is moved
 _CHANCE = 8.0  # over the root of the number of reflections: what the best of all origins reaches by chance, at most
+_D_MIN = 2.0  # angstrom: beyond, frames are too few for any mean to have the symmetry, and moves are known well enough
 _GRID_POINTS = 2_000_000  # of the search, which sets its resolution
 _TERMS = 400_000  # reflections times operations of the refinement: more cost time and move nothing
 _REACH = 0.1  # of d, how far one step of the refinement goes
@@ -51,7 +52,7 @@ class Origin:
 
     @property
     def move(self) -> np.ndarray:
-        """The shift when it is needed, else zero: float64 [3]."""
+        """The shift if it is needed, else zero: float64 [3]."""
         return self.shift if self.is_needed else np.zeros(3)
 
     def remarks(self, space_group: gemmi.SpaceGroup, columns: str) -> list[str]:
@@ -72,15 +73,15 @@ class Origin:
 
 
 def moved(values: np.ndarray, hkl: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """F of a crystal moved by a fractional vector: complex [..., n_hkl] at whole indices [n_hkl, 3]."""
+    """F of a crystal moved by a fractional vector: complex [..., n_hkl] at indices [..., n_hkl, 3]."""
     return values * np.exp(2j * np.pi * (hkl @ shift))
 
 
 def find_origin(values: np.ndarray, lattice: MillerLattice, space_group: gemmi.SpaceGroup) -> Origin:
     """Find the move after which the average of F over the space group keeps most of sum |F|^2.
 
-    A search on a grid at low resolution, then a refinement with all reflections, or 4e5 over the number of operations
-    of lowest resolution.
+    A search on a grid at low resolution, then a refinement with the reflections to 2 angstrom; the 4e5 over the number
+    of operations of lowest resolution, if there are more.
 
     Parameters
     ----------
@@ -129,17 +130,16 @@ class _Series:
 def _low_resolution(
     values: np.ndarray, lattice: MillerLattice, space_group: gemmi.SpaceGroup
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whole indices that the centring allows, without the origin: hkl [n, 3], F [n], 1/d [n]."""
+    """Whole indices that the centring allows, without the origin, as `find_origin` says: hkl [n, 3], F [n], 1/d [n]."""
     operations = space_group.operations()
     whole = (lattice.hkl % lattice.ndiv == 0).all(axis=1) & lattice.hkl.any(axis=1)
     hkl, values = lattice.hkl[whole] // np.array(lattice.ndiv, dtype=np.int32), values[whole]
     present = ((hkl @ np.array(operations.cen_ops).T) % gemmi.Op.DEN == 0).all(axis=1)
     hkl, values = hkl[present], values[present]
     inverse_d = np.linalg.norm(hkl @ reciprocal_axes(lattice.cell), axis=1)
-    n = _TERMS // len(operations.sym_ops)
-    if n >= len(hkl):
-        return hkl, values, inverse_d
-    lowest = np.argpartition(inverse_d, n)[:n]
+    n = min(_TERMS // len(operations.sym_ops), len(hkl))
+    lowest = np.argpartition(inverse_d, n - 1)[:n] if n else np.arange(0)
+    lowest = lowest[inverse_d[lowest] <= max(1 / _D_MIN, 2 * inverse_d.min(initial=np.inf))]
     return hkl[lowest], values[lowest], inverse_d[lowest]
 
 

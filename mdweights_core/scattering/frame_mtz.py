@@ -1,7 +1,7 @@
 """Structure factors of a store as MTZ files: one per frame, means over all frames or over blocks of them.
 
 MTZ files hold whole indices only. A divided lattice is therefore written as that of the supercell, in P 1; or collapsed
-to the mean content of one primitive cell, in the space group of the crystal.
+to the mean content of one primitive cell, in the space group of the crystal, to whose origin it is moved if need be.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.store import StructureFactorStore
 
 P1 = gemmi.SpaceGroup("P 1")
-ASYMMETRIC = 0.2
-"""Agreement of mean F with the space group (0 by chance, 1 at best) under which its average is worthless."""
 
 _TITLE = "mdweights: "
+_STAGE = "MTZ files"
 _SNAPSHOT_SECONDS = 0.2
 _SAME_BOX = 0.02  # relative: further off, a box says nothing about the crystal
 
@@ -53,7 +52,8 @@ def write_frame_mtzs(
     folder : path
         Made if need be.
     collapse : gemmi.SpaceGroup, optional
-        Write the mean content of one primitive cell in this space group instead, without systematic absences.
+        Write the mean content of one primitive cell in this space group instead, without systematic absences. A crystal
+        that lies off the origin of the space group is moved there, in all frames as their mean asks for.
     supercell : (int, int, int), optional
         Primitive cells along each axis of the simulated box; found from box and cell when not given.
 
@@ -71,9 +71,9 @@ def write_frame_mtzs(
     """
     frames = _finished(store, slice(None))
     form = _form(store, collapse, supercell, keep_absent=False)
-    clock = Clock(_SNAPSHOT_SECONDS)
+    clock, done = Clock(_SNAPSHOT_SECONDS), 0
     with _folder_for(Path(folder), {_frame_name(frame) for frame in frames}, "frame", store) as place:
-        done = 0
+        form = yield from _at_origin(form, store, frames, clock)
         for rows in _blocks(store, frames):
             for frame, values in zip(rows, store.read(rows), strict=True):
                 history = [*form.history, _frame_line(store, int(frame))]
@@ -107,9 +107,10 @@ def write_average_mtz(
     IDIFF       J     diffuse intensity, the variance of F: IMEAN - \|FC\|^2
     ==========  ====  ==========================================================
 
-    With `collapse`, FC and PHIC are those of the mean content of one primitive cell, and the intensities, on the same
-    scale (those of the box divided by the square of its number of cells), are averaged over the Laue class after the
-    variance was taken. Systematic absences are kept: diffuse intensity is there.
+    With `collapse`, FC and PHIC are those of the mean content of one primitive cell, moved to the origin of the space
+    group when it clearly lies elsewhere. The intensities, on the same scale (those of the box divided by the square of
+    its number of cells), are averaged over the Laue class after the variance was taken; no move changes them.
+    Systematic absences are kept: diffuse intensity is there.
 
     Parameters
     ----------
@@ -135,9 +136,10 @@ def write_average_mtz(
     rows = _finished(store, frames)
     clock = Clock(_SNAPSHOT_SECONDS)
     mean, square = yield from _moments(store, rows, clock, 0, len(rows))
-    warnings = _write_moments(Path(path), form, mean, square, rows)
+    form, told = form.at_origin(mean)
+    _write_moments(Path(path), form, mean, square, rows)
     yield _progress(len(rows), len(rows))
-    return warnings
+    return told
 
 
 def write_block_averages(
@@ -150,8 +152,9 @@ def write_block_averages(
 ) -> Job[int]:
     """Write the averages of `write_average_mtz` over every `block` frames that follow each other.
 
-    The files are called by their frames (counted from 0), ``average_000100-000199.mtz``. The last block may be shorter;
-    a block without a finished frame has no file. When the job is stopped, files written so far stay.
+    With `collapse`, a crystal off the origin of the space group is moved there, in all blocks as the mean of all frames
+    asks for. The files are called by their frames (counted from 0), ``average_000100-000199.mtz``. The last block may
+    be shorter; a block without a finished frame has no file. When the job is stopped, files written so far stay.
 
     Returns
     -------
@@ -171,6 +174,7 @@ def write_block_averages(
     names = [_block_name(int(rows[0]) // block * block, block, store.n_frames) for rows in groups]
     clock, done = Clock(_SNAPSHOT_SECONDS), 0
     with _folder_for(Path(folder), set(names), "average", store) as place:
+        form = yield from _at_origin(form, store, frames, clock)
         for rows, name in zip(groups, names, strict=True):
             mean, square = yield from _moments(store, rows, clock, done, len(frames))
             _write_moments(place / name, form, mean, square, rows)
@@ -188,6 +192,12 @@ class _Form:
 
     recipe: Collapse
     history: list[str]
+
+    def at_origin(self, mean: np.ndarray) -> tuple[_Form, list[str]]:
+        """The form for a crystal whose mean F, complex [n_hkl], tells where it lies; and what to know of that."""
+        origin = self.recipe.origin(mean)
+        told = origin.remarks(self.recipe.lattice.space_group, "FC and PHIC")
+        return _Form(self.recipe.moved(origin.move), [*self.history, *told]), told
 
 
 def _form(
@@ -240,43 +250,27 @@ def _complex_columns(values: np.ndarray) -> list[MtzColumn]:
     ]
 
 
-def _write_moments(path: Path, form: _Form, mean: np.ndarray, square: np.ndarray, rows: np.ndarray) -> list[str]:
+def _at_origin(
+    form: _Form, store: StructureFactorStore, frames: np.ndarray, clock: Clock
+) -> Generator[Progress, None, _Form]:
+    """The form for a crystal that lies where the mean of these frames says."""
+    if form.recipe.lattice.space_group.number == 1:
+        return form
+    mean, _ = yield from _moments(store, frames, clock, 0, len(frames), "Origin of the crystal")
+    return form.at_origin(mean)[0]
+
+
+def _write_moments(path: Path, form: _Form, mean: np.ndarray, square: np.ndarray, rows: np.ndarray) -> None:
     """Write mean F and its variance; the variance is taken before anything is averaged over symmetry."""
     diffuse = np.maximum(square - np.abs(mean) ** 2, 0.0)
-    factors = form.recipe(mean)
-    warnings = _asymmetry(form.recipe, mean, factors)
     columns = [
-        *_complex_columns(factors),
+        *_complex_columns(form.recipe(mean)),
         MtzColumn("IMEAN", "J", form.recipe.intensity(square).astype(np.float32)),
         MtzColumn("IDIFF", "J", form.recipe.intensity(diffuse).astype(np.float32)),
     ]
     span = f"{len(rows)} frames between {rows[0]} and {rows[-1]} (from 0)"
-    history = [*form.history, f"mean over {span}", "IDIFF variance of F", *(f"warning: {text}" for text in warnings)]
+    history = [*form.history, f"mean over {span}", "IDIFF variance of F"]
     write_mtz(path, form.recipe.lattice, columns, title=f"{_TITLE}mean of {len(rows)} frames", history=history)
-    return warnings
-
-
-def _asymmetry(recipe: Collapse, mean: np.ndarray, factors: np.ndarray) -> list[str]:
-    """A sentence when mean F has not the space group, at its standard origin, that its average takes for granted.
-
-    The average keeps sum |F|^2 where the box has the symmetry and leaves one part in as many as there are operations
-    where it has not.
-    """
-    lattice = recipe.lattice
-    operations = lattice.space_group.operations()
-    n = len(operations.sym_ops)
-    present = ~operations.systematic_absences(lattice.hkl)
-    total = float(recipe.intensity(np.abs(mean) ** 2)[present].sum())
-    if n == 1 or total == 0:
-        return []
-    agreement = (float((np.abs(factors[present]) ** 2).sum()) / total * n - 1) / (n - 1)
-    if agreement > ASYMMETRIC:
-        return []
-    return [
-        f"The mean structure factors do not have the symmetry of {lattice.space_group.xhm()} (agreement "
-        f"{agreement:.2f}, 1 when they do): FC and PHIC mean nothing. The simulated crystal may lie at another origin. "
-        "Intensities are not concerned."
-    ]
 
 
 def _origin_lines(store: StructureFactorStore) -> list[str]:
@@ -318,7 +312,7 @@ def _blocks(store: StructureFactorStore, rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _moments(
-    store: StructureFactorStore, rows: np.ndarray, clock: Clock, done: int, total: int
+    store: StructureFactorStore, rows: np.ndarray, clock: Clock, done: int, total: int, stage: str = _STAGE
 ) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
     """Mean of F, complex128 [n_hkl], and of |F|^2, float64 [n_hkl], over some frames."""
     mean, square = np.zeros(store.n_hkl, dtype=np.complex128), np.zeros(store.n_hkl)
@@ -328,12 +322,12 @@ def _moments(
             square += values.real.astype(np.float64) ** 2 + values.imag.astype(np.float64) ** 2
         done += len(part)
         if clock.is_due():
-            yield _progress(done, total)
+            yield _progress(done, total, stage)
     return mean / len(rows), square / len(rows)
 
 
-def _progress(done: int, total: int) -> Progress:
-    return Progress("MTZ files", done, total, f"{done} of {total} frames")
+def _progress(done: int, total: int, stage: str = _STAGE) -> Progress:
+    return Progress(stage, done, total, f"{done} of {total} frames")
 
 
 # --- folders of files ------------------------------------------------------------------------------------------------

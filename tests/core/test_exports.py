@@ -102,19 +102,46 @@ def test_observed_is_on_the_calculated_scale_with_its_sigma(mtz, example_project
     assert np.corrcoef(a[~free], b[~free])[0, 1] == pytest.approx(fit.scores.cc_aniso, abs=1e-4)
 
 
-def test_a_crystal_at_another_origin_is_told(example_project, tmp_path):
-    """A shift is a phase: intensities stay, the average over the space group goes."""
+def exported(project, fit, path) -> gemmi.Mtz:
+    exports.export_mtz(dataclasses.replace(project, fit=fit), path)
+    return gemmi.read_mtz_file(str(path))
+
+
+def mean_f_of(found: gemmi.Mtz) -> np.ndarray:
+    phase = np.radians(found.column_with_label("PHIFWT").array)
+    return found.column_with_label("FWT").array * np.exp(1j * phase)
+
+
+def test_a_crystal_at_another_origin_is_moved(example_project, tmp_path):
+    """A shift is a phase: FWT comes out as that of the crystal at its origin, and no intensity changes."""
     fit = example_project.fit
     assert exports.mean_f_warnings(fit) == []
-    phase = np.exp(2j * np.pi * (fit.groups.p1.hkl @ np.array([0.11, 0.23, 0.07])))
-    shifted = dataclasses.replace(fit, mean_f=(fit.mean_f * phase).astype(np.complex64))
-    (told,) = exports.mean_f_warnings(shifted)
+    hkl = fit.groups.p1.hkl
+    ordered = exports.symmetrised_mean_f(fit, hkl, np.zeros(3))
+    phase = np.exp(2j * np.pi * (hkl @ np.array([0.11, 0.23, 0.07])))
+    at = dataclasses.replace(fit, mean_f=ordered.astype(np.complex64))
+    off = dataclasses.replace(fit, mean_f=(ordered * phase).astype(np.complex64))
+    assert exports.mean_f_warnings(at) == []
+    (told,) = exports.mean_f_warnings(off)
+    assert "lies (0.110, 0.230, 0.070) off the origin of P 21 21 21: FWT and PHIFWT were shifted" in told
+    here, there = exported(example_project, at, tmp_path / "at.mtz"), exported(example_project, off, tmp_path / "o.mtz")
+    assert told in " ".join(there.history)
+    error = np.linalg.norm(mean_f_of(there) - mean_f_of(here)) / np.linalg.norm(mean_f_of(here))
+    assert error < 1e-4
+    for label in ("IMEAN", "IDIFF", "IDOBS"):
+        np.testing.assert_array_equal(there.column_with_label(label).array, here.column_with_label(label).array)
+
+
+def test_a_crystal_without_its_space_group_is_told(example_project, tmp_path):
+    fit = example_project.fit
+    hkl = fit.groups.p1.hkl
+    atoms = np.random.default_rng(0).random((40, 3))
+    disordered = np.exp(2j * np.pi * (hkl @ atoms.T)).sum(axis=1).astype(np.complex64)
+    broken = dataclasses.replace(fit, mean_f=disordered)
+    (told,) = exports.mean_f_warnings(broken)
     assert "another origin" in told
-    path = tmp_path / "w.mtz"
-    exports.export_mtz(dataclasses.replace(example_project, fit=shifted), path)
-    history = " ".join(gemmi.read_mtz_file(str(path)).history)
-    assert "FWT and PHIFWT mean nothing" in history
     assert "P 21 21 21" in told
+    assert "FWT and PHIFWT mean nothing" in " ".join(exported(example_project, broken, tmp_path / "w.mtz").history)
 
 
 def test_a_map_on_divided_axes_is_written_as_the_supercell_in_p1(example_project, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mdweights_core.crystal.collapse import Collapse, collapse
-from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
+from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half, in_asu
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.reflections import half_lattice
@@ -111,6 +111,45 @@ def test_frames_are_collapsed_together_as_one_by_one(crystal):
     together = recipe(frames)
     assert together.shape == (3, 2, len(recipe.lattice))
     np.testing.assert_allclose(together[1, 1], recipe(frames[1, 1]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["C 1 2 1", "P 41", "P 3 2 1", "I 21 3"])
+@pytest.mark.parametrize("divided", [True, False])
+def test_a_crystal_is_moved_as_its_atoms_would_be(name, divided):
+    group, box = gemmi.SpaceGroup(name), (2, 2, 2)
+    small = cell_for(group)
+    if divided:
+        lattice, cells = half_lattice(small, P1, 2.5, ndiv=box), (1, 1, 1)
+    else:
+        lattice, cells = half_lattice(supercell(small, box), P1, 2.5), box
+    atoms = np.random.default_rng(5).random((6, 3)) * box
+    shift = np.array([0.1, -0.23, 0.31])
+
+    def f(positions: np.ndarray) -> np.ndarray:
+        return np.exp(2j * np.pi * (positions / cells @ lattice.index.T)).sum(axis=0)
+
+    recipe = Collapse(lattice, group, cells, keep_absent=True)
+    at_rest = recipe(f(atoms + shift))
+    np.testing.assert_allclose(recipe.moved(shift)(f(atoms)), at_rest, atol=1e-9)
+    np.testing.assert_allclose(recipe(f(atoms + shift)), at_rest)  # the recipe itself stays as it was
+    assert np.abs(recipe(f(atoms)) - at_rest).max() > 0.1
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_the_origin_is_found_in_a_supercell(divided):
+    group, box = gemmi.SpaceGroup("P 2 21 21"), (2, 1, 2)
+    small = gemmi.UnitCell(11, 12, 13, 90, 90, 90)
+    if divided:
+        lattice, cells = half_lattice(small, P1, 2.0, ndiv=box), (1, 1, 1)
+    else:
+        lattice, cells = half_lattice(supercell(small, box), P1, 2.0), box
+    sites = np.random.default_rng(1).random((3, 3)).tolist()
+    one = np.array([operation.apply_to_xyz(x) for operation in group.operations() for x in sites])
+    atoms = (one[:, None] + np.indices(box).reshape(3, -1).T).reshape(-1, 3)
+    f = np.exp(2j * np.pi * ((atoms + np.array([0.04, -0.02, 0.06])) / cells @ lattice.index.T)).sum(axis=0)
+    origin = Collapse(lattice, group, cells).origin(f)
+    assert origin.is_needed
+    np.testing.assert_allclose(origin.shift, [-0.04, 0.02, -0.06], atol=1e-4)
 
 
 def test_absences_are_zero_where_they_are_kept(crystal):

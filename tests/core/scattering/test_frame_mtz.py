@@ -219,12 +219,59 @@ def test_collapsed_averages_are_on_the_scale_of_one_cell(divided, tmp_path):
     np.testing.assert_allclose(mean, recipe(divided.read().mean(axis=0)), atol=1e-3)
 
 
-def test_a_crystal_at_another_origin_is_told(tmp_path):
+def history_of(path: Path) -> str:
+    return " ".join(describe_mtz(path).history)
+
+
+def assert_alike(path: Path, other: Path) -> None:
+    """The same F but for what noise does to the place of a crystal, and the very same intensities if there are any."""
+    (hkl, one), (_, two) = complex_of(path), complex_of(other)
+    assert np.linalg.norm(one - two) < 0.15 * np.linalg.norm(two)
+    assert len(hkl) == len(two)
+    for label in {"IMEAN", "IDIFF"} & {c.label for c in gemmi.read_mtz_file(str(path)).columns}:
+        np.testing.assert_allclose(column(path, label), column(other, label), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("box", [(1, 1, 1), (2, 1, 2)])
+def test_a_crystal_at_another_origin_is_moved(tmp_path, box):
+    """Averages, blocks and frames as those of the crystal at its origin, all by the same move, which is said."""
+    lattice = half_lattice(CELL, P1, 2.2, ndiv=box)
+    paths = []
+    for name, shift in (("at", 0.0), ("off", 0.13)):
+        store = store_of(tmp_path / f"{name}.zarr", lattice, crystal_frames(lattice, box, shift), None)
+        jobs.run(write_frame_mtzs(store, tmp_path / name, collapse=P212121))
+        told = jobs.run(write_average_mtz(store, tmp_path / name / "mean.mtz", collapse=P212121))
+        jobs.run(write_block_averages(store, tmp_path / name, 5, collapse=P212121))
+        paths.append(sorted((tmp_path / name).iterdir()))
+        assert len(told) == (name == "off")
+    assert "off the origin of P 21 21 21: FC and PHIC were shifted" in told[0]
+    assert len(paths[0]) == N_FRAMES + 3
+    for at, off in zip(*paths, strict=True):
+        assert_alike(off, at)
+        assert told[0] in history_of(off)
+        assert "origin" not in history_of(at)
+
+
+def test_frames_in_p1_are_never_moved(tmp_path):
     lattice = half_lattice(CELL, P1, 2.2)
     store = store_of(tmp_path / "F", lattice, crystal_frames(lattice, (1, 1, 1), shift=0.13), CELL)
+    jobs.run(write_average_mtz(store, tmp_path / "mean.mtz"))
+    _, mean = complex_of(tmp_path / "mean.mtz")
+    np.testing.assert_allclose(np.sort(mean.real), np.sort(store.read().mean(axis=0).real), atol=1e-3)
+
+
+def test_a_crystal_without_its_space_group_is_told(tmp_path):
+    lattice = half_lattice(CELL, P1, 2.2)
+    atoms = np.random.default_rng(2).random((N_FRAMES, 12, 3)) * 0.02 + np.random.default_rng(3).random((12, 3))
+    values = np.exp(2j * np.pi * (atoms @ lattice.index.T)).sum(axis=1).astype(np.complex64)
+    store = store_of(tmp_path / "F", lattice, values, CELL)
     (told,) = jobs.run(write_average_mtz(store, tmp_path / "mean.mtz", collapse=P212121))
     assert "another origin" in told
-    assert "FC and PHIC mean nothing" in " ".join(describe_mtz(tmp_path / "mean.mtz").history)
+    assert "FC and PHIC mean nothing" in history_of(tmp_path / "mean.mtz")
+    hkl, mean = complex_of(tmp_path / "mean.mtz")
+    recipe = Collapse(lattice, P212121, keep_absent=True)
+    np.testing.assert_array_equal(hkl, recipe.lattice.hkl)
+    np.testing.assert_allclose(mean, recipe(store.read().mean(axis=0)), atol=1e-3)  # as it lies
 
 
 def test_some_frames_only(plain, tmp_path):
