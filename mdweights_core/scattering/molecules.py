@@ -86,7 +86,10 @@ class Molecules:
 
     def _mended(self, place: np.ndarray) -> np.ndarray:
         """Every atom on the image that hangs together with the first of its molecule."""
-        shift = -np.rint(place - place.take(self._parent, axis=0))
+        step = place - place.take(self._parent, axis=0)
+        if step.max(initial=0.0) < 0.5 and step.min(initial=0.0) > -0.5:
+            return place  # nothing is cut, as in most frames of a solution run
+        shift = -np.rint(step)
         # after k rounds a shift is the sum over 2^k bonds towards the first atom
         for rows, ancestors in self._jumps:
             shift[rows] += shift[ancestors]
