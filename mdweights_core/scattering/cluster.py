@@ -177,6 +177,8 @@ def _processes(n_workers: int) -> LocalCluster:
             memory_limit=0,
             silence_logs=logging.CRITICAL + 1,
         )
+    except (OSError, RuntimeError, TimeoutError) as problem:
+        raise BadInput("The processes could not be started", advice="Compute on threads") from problem
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -258,6 +258,19 @@ def test_a_scheduler_that_goes_away_is_a_sentence(model, monkeypatch):
     assert time.monotonic() - began < 5
 
 
+def test_processes_that_do_not_start(model, monkeypatch):
+    """As in a script that computes without ``if __name__ == "__main__"``."""
+
+    def fails(**_options):
+        raise RuntimeError("Cluster failed to start: Nanny failed to start.")
+
+    monkeypatch.setattr(cluster, "LocalCluster", fails)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(BadInput, match=r"could not be started\. Compute on threads"):
+        cluster.DaskPool(model, n_workers=2, device="cpu")
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tcp://127.0.0.1:none", "carrier-pigeon://roof"])
 def test_an_address_where_nobody_answers(model, address):
     began = time.monotonic()
