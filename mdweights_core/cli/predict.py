@@ -149,13 +149,15 @@ def _write_mtz(
     from mdweights_core.scattering import frame_mtz
 
     options = {"collapse": group, "supercell": args.supercell} if args.collapse else {}
+    told = []
     if args.mtz_frames and args.average:
-        terminal.run(frame_mtz.write_block_averages(store, args.mtz_frames, args.average, **options))
+        told += terminal.run(frame_mtz.write_block_averages(store, args.mtz_frames, args.average, **options))
     elif args.mtz_frames:
-        terminal.run(frame_mtz.write_frame_mtzs(store, args.mtz_frames, **options))
+        told += terminal.run(frame_mtz.write_frame_mtzs(store, args.mtz_frames, **options))
     if args.mtz_average:
-        for text in terminal.run(frame_mtz.write_average_mtz(store, args.mtz_average, **options)):
-            terminal.warn(text)
+        told += terminal.run(frame_mtz.write_average_mtz(store, args.mtz_average, **options))
+    for text in dict.fromkeys(told):
+        terminal.warn(text)
     written = [str(path) for path in (args.mtz_frames, args.mtz_average) if path]
     for path in written:
         terminal.say(f"wrote {path}")

@@ -40,7 +40,7 @@ def write_frame_mtzs(
     *,
     collapse: gemmi.SpaceGroup | None = None,
     supercell: Cells | None = None,
-) -> Job[int]:
+) -> Job[list[str]]:
     """Write FC and PHIC of every finished frame, as ``frame_000123.mtz`` (counted from 0) in `folder`.
 
     Without `collapse` the files are in P 1 and hold all reflections of the store: `collect_mtz_frames` reads them back.
@@ -59,8 +59,8 @@ def write_frame_mtzs(
 
     Returns
     -------
-    int
-        Files written.
+    list of str
+        What to know before FC and PHIC are believed, in sentences; they are in the files' histories, too.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def write_frame_mtzs(
     form = _form(store, collapse, supercell, keep_absent=False)
     clock, done = Clock(_SNAPSHOT_SECONDS), 0
     with _folder_for(Path(folder), {_frame_name(frame) for frame in frames}, "frame", store) as place:
-        form = yield from _at_origin(form, store, frames, clock)
+        form, told = yield from _at_origin(form, store, frames, clock)
         for rows in _blocks(store, frames):
             for frame, values in zip(rows, store.read(rows), strict=True):
                 history = [*form.history, _frame_line(store, int(frame))]
@@ -88,7 +88,7 @@ def write_frame_mtzs(
                 if clock.is_due():
                     yield _progress(done, len(frames))
     yield _progress(done, len(frames))
-    return done
+    return told
 
 
 def write_average_mtz(
@@ -149,7 +149,7 @@ def write_block_averages(
     *,
     collapse: gemmi.SpaceGroup | None = None,
     supercell: Cells | None = None,
-) -> Job[int]:
+) -> Job[list[str]]:
     """Write the averages of `write_average_mtz` over every `block` frames that follow each other.
 
     With `collapse`, a crystal off the origin of the space group is moved there, in all blocks as the mean of all frames
@@ -158,8 +158,8 @@ def write_block_averages(
 
     Returns
     -------
-    int
-        Files written.
+    list of str
+        What to know before FC and PHIC are believed, in sentences; they are in the files' histories, too.
 
     Raises
     ------
@@ -174,13 +174,13 @@ def write_block_averages(
     names = [_block_name(int(rows[0]) // block * block, block, store.n_frames) for rows in groups]
     clock, done = Clock(_SNAPSHOT_SECONDS), 0
     with _folder_for(Path(folder), set(names), "average", store) as place:
-        form = yield from _at_origin(form, store, frames, clock)
+        form, told = yield from _at_origin(form, store, frames, clock)
         for rows, name in zip(groups, names, strict=True):
             mean, square = yield from _moments(store, rows, clock, done, len(frames))
             _write_moments(place / name, form, mean, square, rows)
             done += len(rows)
     yield _progress(done, len(frames))
-    return len(names)
+    return told
 
 
 # --- what the files hold ---------------------------------------------------------------------------------------------
@@ -252,12 +252,12 @@ def _complex_columns(values: np.ndarray) -> list[MtzColumn]:
 
 def _at_origin(
     form: _Form, store: StructureFactorStore, frames: np.ndarray, clock: Clock
-) -> Generator[Progress, None, _Form]:
-    """The form for a crystal that lies where the mean of these frames says."""
+) -> Generator[Progress, None, tuple[_Form, list[str]]]:
+    """The form for a crystal that lies where the mean of these frames says, and what to know of that."""
     if form.recipe.lattice.space_group.number == 1:
-        return form
+        return form, []
     mean, _ = yield from _moments(store, frames, clock, 0, len(frames), "Origin of the crystal")
-    return form.at_origin(mean)[0]
+    return form.at_origin(mean)
 
 
 def _write_moments(path: Path, form: _Form, mean: np.ndarray, square: np.ndarray, rows: np.ndarray) -> None:

@@ -75,7 +75,7 @@ def column(path: Path, label: str) -> np.ndarray:
 
 def test_every_frame_comes_back(plain, tmp_path):
     folder = tmp_path / "new" / "frames"
-    assert jobs.run(write_frame_mtzs(plain, folder)) == N_FRAMES
+    assert jobs.run(write_frame_mtzs(plain, folder)) == []
     assert sorted(path.name for path in folder.iterdir()) == [f"frame_{t:06d}.mtz" for t in range(N_FRAMES)]
     lattice, values = read_frame(folder / "frame_000005.mtz")
     np.testing.assert_array_equal(lattice.hkl, plain.lattice.hkl)
@@ -239,9 +239,9 @@ def test_a_crystal_at_another_origin_is_moved(tmp_path, box):
     paths = []
     for name, shift in (("at", 0.0), ("off", 0.13)):
         store = store_of(tmp_path / f"{name}.zarr", lattice, crystal_frames(lattice, box, shift), None)
-        jobs.run(write_frame_mtzs(store, tmp_path / name, collapse=P212121))
-        told = jobs.run(write_average_mtz(store, tmp_path / name / "mean.mtz", collapse=P212121))
-        jobs.run(write_block_averages(store, tmp_path / name, 5, collapse=P212121))
+        told = jobs.run(write_frame_mtzs(store, tmp_path / name, collapse=P212121))
+        assert told == jobs.run(write_average_mtz(store, tmp_path / name / "mean.mtz", collapse=P212121))
+        assert told == jobs.run(write_block_averages(store, tmp_path / name, 5, collapse=P212121))
         paths.append(sorted((tmp_path / name).iterdir()))
         assert len(told) == (name == "off")
     assert "off the origin of P 21 21 21: FC and PHIC were shifted" in told[0]
@@ -282,7 +282,7 @@ def test_some_frames_only(plain, tmp_path):
 
 
 def test_block_averages_are_the_averages_of_blocks(plain, tmp_path):
-    assert jobs.run(write_block_averages(plain, tmp_path / "blocks", 4)) == 3
+    assert jobs.run(write_block_averages(plain, tmp_path / "blocks", 4)) == []
     names = ["average_000000-000003.mtz", "average_000004-000007.mtz", "average_000008-000008.mtz"]
     assert sorted(path.name for path in (tmp_path / "blocks").iterdir()) == names
     jobs.run(write_average_mtz(plain, tmp_path / "one.mtz", frames=slice(4, 8)))
@@ -300,8 +300,10 @@ def test_unfinished_frames_are_left_out(tmp_path):
     with pytest.raises(BadInput, match="Compute them first"):
         jobs.run(write_frame_mtzs(store, tmp_path / "mtz"))
     store.write(0, crystal_frames(lattice, (1, 1, 1))[:3])
-    assert jobs.run(write_frame_mtzs(store, tmp_path / "mtz")) == 3
-    assert jobs.run(write_block_averages(store, tmp_path / "blocks", 2)) == 2
+    jobs.run(write_frame_mtzs(store, tmp_path / "mtz"))
+    jobs.run(write_block_averages(store, tmp_path / "blocks", 2))
+    assert len(list((tmp_path / "mtz").iterdir())) == 3
+    assert len(list((tmp_path / "blocks").iterdir())) == 2
 
 
 def test_stopped_the_files_written_stay_and_the_next_run_replaces_them(plain, tmp_path, monkeypatch):
@@ -313,7 +315,8 @@ def test_stopped_the_files_written_stay_and_the_next_run_replaces_them(plain, tm
     assert jobs.stop(job) is None
     assert len(list((tmp_path / "mtz").iterdir())) == 3
     before = (tmp_path / "mtz" / "frame_000000.mtz").stat().st_ino
-    assert jobs.run(write_frame_mtzs(plain, tmp_path / "mtz")) == N_FRAMES
+    jobs.run(write_frame_mtzs(plain, tmp_path / "mtz"))
+    assert len(list((tmp_path / "mtz").iterdir())) == N_FRAMES
     assert (tmp_path / "mtz" / "frame_000000.mtz").stat().st_ino != before
 
 
