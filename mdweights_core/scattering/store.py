@@ -8,11 +8,9 @@ added at the end: one number in the header says how many there are, and is writt
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,17 @@ import zarr
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.files import disk_problem, hold
 from mdweights_core.scattering.chunks import Chunks, store_bytes
+from mdweights_core.scattering.store_folder import (
+    FORMAT,
+    SCHEMA,
+    clear_way,
+    header_of,
+    is_store,
+    refuse_newer,
+    sole_writer,
+    writing_to,
+)
 from mdweights_core.scattering.store_layout import (
     NO_INDEX,
     TABLE,
@@ -46,10 +53,6 @@ __all__ = [
     "sole_writer",
     "store_bytes",
 ]
-
-FORMAT = "mdweights structure factors"
-SCHEMA = 2  # 1 had no checksums, no digests and a fixed number of frames; it is read, but not gone on with
-_HEADER = "zarr.json"
 
 
 class DamagedStore(BadInput):
@@ -181,7 +184,7 @@ class StructureFactorStore:
             When the disk is full or does not take the data; the frames stay unfinished.
         """
         rows = slice(start, start + len(block))
-        with _disk(self.path):
+        with writing_to(self.path):
             self._save_marks()
             self._clear(rows)
             self._values[rows] = np.asarray(block, dtype=np.complex64)
@@ -217,7 +220,7 @@ class StructureFactorStore:
             if not self._chunks.is_whole(row):
                 self._lose(np.array([row]))
             yield done, len(chunk_rows)
-        with _disk(self.path):
+        with writing_to(self.path):
             self._chunks.remove_halves()
             self._save_marks()
         return np.flatnonzero(before & ~self.finished)
@@ -239,7 +242,7 @@ class StructureFactorStore:
         """
         old, new = self._n_frames, len(frames)
         table = table_columns(frames)
-        with _disk(self.path):
+        with writing_to(self.path):
             self._save_marks()
             for name in ("structure_factors", *TABLE):
                 array = array_of(self._group, name)
@@ -253,13 +256,13 @@ class StructureFactorStore:
     def note(self, sentences: Sequence[str]) -> None:
         """Keep sentences on what happened to the store."""
         if sentences:
-            with _disk(self.path):
+            with writing_to(self.path):
                 self._group.attrs["notes"] = [*attributes_of(self._group).get("notes", []), *sentences]
 
     def remember_error(self, error: float) -> None:
         """Keep the relative error that was measured against direct summation; of several the largest."""
         known = attributes_of(self._group).get("measured_error", 0.0)
-        with _disk(self.path):
+        with writing_to(self.path):
             self._group.attrs["measured_error"] = max(float(error), known)
 
     def warn(self, sentences: Sequence[str]) -> None:
@@ -267,7 +270,7 @@ class StructureFactorStore:
         known = list(attributes_of(self._group).get("warnings", []))
         new = [sentence for sentence in sentences if sentence not in known]
         if new:
-            with _disk(self.path):
+            with writing_to(self.path):
                 self._group.attrs["warnings"] = known + new
 
     def remember_files(self, trajectory: Sequence[Path], topology: Path | None) -> None:
@@ -277,7 +280,7 @@ class StructureFactorStore:
             "topology": None if topology is None else str(topology.absolute()),
         }
         if attributes_of(self._group).get("files") != files:
-            with _disk(self.path):
+            with writing_to(self.path):
                 self._group.attrs["files"] = files
 
     @classmethod
@@ -308,7 +311,7 @@ class StructureFactorStore:
         """
         place = Path(path)
         clear_way(place)
-        with _disk(place):
+        with writing_to(place):
             group = zarr.create_group(place, zarr_format=3, attributes={"format": FORMAT, "schema": SCHEMA})
             create_arrays(group, lattice, frames)
             group.attrs.update(
@@ -332,10 +335,10 @@ class StructureFactorStore:
             When the folder is missing, is not a store, is damaged, or was made by a newer version.
         """
         place = Path(path)
-        header = _header(place)
+        header = header_of(place)
         if header is None:
             raise BadInput("This is not a store of structure factors", where=place)
-        _refuse_newer(header, place)
+        refuse_newer(header, place)
         try:
             return cls(place, zarr.open_group(place, mode="r+"))
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError) as problem:
@@ -405,73 +408,6 @@ def frames_text(frames: np.ndarray) -> str:
     )
 
 
-def is_store(path: str | os.PathLike[str]) -> bool:
-    """True when the folder was made by `StructureFactorStore.create`, whole or damaged."""
-    return _header(Path(path)) is not None
-
-
-@contextmanager
-def sole_writer(path: Path) -> Iterator[None]:
-    """Make the folder of a store if need be, and hold it: two runs must not mix their frames in one store.
-
-    Raises
-    ------
-    BadInput
-        When something that is not a store is in the way.
-    DiskProblem
-        When another run holds the store, or the folder cannot be made.
-    """
-    _refuse_strangers(path)
-    with _disk(path):
-        path.mkdir(parents=True, exist_ok=True)
-    with hold(path):
-        yield
-
-
-def clear_way(path: Path) -> None:
-    """Empty the folder of a store at `path`; BadInput when something else is there, which is never touched."""
-    _refuse_strangers(path)
-    if not path.exists():
-        return
-    with _disk(path):
-        # what makes it a store goes last: killed on the way, it is still one, and replaced next time
-        for part in sorted(path.iterdir(), key=lambda part: part.name == _HEADER):
-            shutil.rmtree(part) if part.is_dir() else part.unlink()
-
-
-def _refuse_strangers(path: Path) -> None:
-    if not path.exists() and not path.is_symlink():
-        return
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if not is_store(path):
-        raise BadInput(
-            "The place for the structure factors is taken by something else",
-            where=path,
-            advice="Choose another place, or move it away",
-        )
-    _refuse_newer(_header(path) or {}, path)
-
-
-def _header(path: Path) -> dict[str, Any] | None:
-    """Attributes of the group when it is one of ours, read without zarr so that damage elsewhere does not matter."""
-    try:
-        attributes = json.loads((path / _HEADER).read_text())["attributes"]
-        return attributes if attributes["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _refuse_newer(header: Mapping[str, Any], path: Path) -> None:
-    schema = header.get("schema")
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise BadInput(
-            "This store of structure factors was made by a newer version of mdweights",
-            where=path,
-            advice="Update mdweights, or compute the structure factors again in another place",
-        )
-
-
 def _whole(rows: slice | np.ndarray) -> slice | np.ndarray:
     return rows if isinstance(rows, slice) else np.atleast_1d(np.asarray(rows))
 
@@ -480,12 +416,3 @@ def _damaged(path: Path) -> DamagedStore:
     return DamagedStore(
         "This store of structure factors is damaged", where=path, advice="Delete it and compute it again"
     )
-
-
-@contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Say what the operating system refused while the store was written."""
-    try:
-        yield
-    except OSError as problem:
-        raise disk_problem(problem, path) from problem
