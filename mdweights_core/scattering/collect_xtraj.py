@@ -17,8 +17,18 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.xtraj import Checkpoint, open_checkpoint
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, Finding, Pace, Writer, lattice_hash, same_store
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer
+from mdweights_core.scattering.filling import (
+    METHOD,
+    SNAPSHOT_SECONDS,
+    Finding,
+    Pace,
+    Writer,
+    lattice_hash,
+    looked_through,
+    require_space,
+    same_store,
+)
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
 
 _BLOCK_BYTES = 64 * 2**20
 
@@ -54,7 +64,11 @@ def collect_checkpoint(path: str | os.PathLike[str], lattice: MillerLattice, out
     if store is None or not store.is_complete:
         present = yield from _present_everywhere(checkpoint, wanted)  # whatever is wrong shows before an old store goes
         with sole_writer(out):
-            store = same_store(out, key) or _new_store(out, checkpoint, wanted, present, key)
+            store = same_store(out, key)
+            if store is None:
+                store = _new_store(out, checkpoint, wanted, present, key)
+            else:
+                yield from looked_through(store)
             yield from _fill(store, checkpoint)
     return store
 
@@ -73,6 +87,7 @@ def _new_store(
     out: Path, checkpoint: Checkpoint, lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
 ) -> StructureFactorStore:
     n = checkpoint.n_frames
+    require_space(out, store_bytes(n, int(present.sum())), is_replaced=True)
     table = FrameTable.blank([str(checkpoint.path)] * n, np.arange(n, dtype=np.int32))
     store = StructureFactorStore.create(out, lattice.select(present), table, key)
     store.warn(_warnings(checkpoint, present))

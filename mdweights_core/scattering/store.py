@@ -187,7 +187,7 @@ class StructureFactorStore:
         with writing_to(self.path):
             self._save_marks()
             self._clear(rows)
-            self._values[rows] = np.asarray(block, dtype=np.complex64)
+            self._put(rows, block)
             self._chunks.flush(self._chunks.rows_of(np.arange(rows.start, rows.stop)))
             for name, values in (("time", time), ("drift", drift), ("cell", cell), ("digest", digest)):
                 if values is not None:
@@ -356,6 +356,14 @@ class StructureFactorStore:
     def _column_here(self, name: str) -> np.ndarray:
         """The column of the table in memory that goes with the one on disk."""
         return self.digests if name == "digest" and self.digests is not None else getattr(self.frames, name)
+
+    def _put(self, rows: slice, block: np.ndarray) -> None:
+        """Write into chunks, which are read first where other frames in them are finished."""
+        try:
+            self._values[rows] = np.asarray(block, dtype=np.complex64)
+        except ValueError as problem:
+            neighbours = self._chunks.rows_of(np.arange(rows.start, rows.stop))
+            raise self._unreadable(self._chunks.frames_of(neighbours, self._n_frames), problem) from problem
 
     def _lose(self, chunk_rows: np.ndarray) -> None:
         """Take the mark from all frames of some rows of chunks, here; `_save_marks` does so on disk."""

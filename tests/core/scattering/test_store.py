@@ -254,6 +254,18 @@ def test_frames_of_a_broken_chunk_are_told_and_lose_their_mark(store, how):
     assert jobs.run(again.verify()).tolist() == []
 
 
+def test_frames_written_beside_broken_ones(store):
+    """A chunk is read before some of its frames are written: what is broken is told, and is gone the next time."""
+    values = block(N_FRAMES)
+    store.write(0, values[:5])
+    spoil(store.path / "structure_factors" / "c" / "0" / "0", "flipped")
+    with pytest.raises(DiskProblem, match="frames 1 to 5 are damaged on disk"):
+        store.write(5, values[5:8])
+    assert not StructureFactorStore.open(store.path).finished.any()
+    store.write(5, values[5:8])
+    np.testing.assert_array_equal(StructureFactorStore.open(store.path).read(slice(5, 8)), values[5:8])
+
+
 def test_a_mark_taken_here_is_gone_on_disk_before_the_chunk_is_there_again(store):
     values = block(N_FRAMES)
     store.write(0, values)
