@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -355,6 +356,9 @@ def test_stopped_while_processes_start(tmp_path, pdb, lattice):
     began = time.monotonic()
     jobs.stop(job)
     assert time.monotonic() - began < 1
+    while any(thread.name.startswith("starting") for thread in threading.enumerate()):  # they come up, and are ended
+        assert time.monotonic() - began < 30
+        time.sleep(0.05)
     assert run(frames_of(tmp_path, scene(5)), lattice, tmp_path / "F").is_complete
 
 
