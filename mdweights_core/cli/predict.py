@@ -123,6 +123,8 @@ def _conclude(
         terminal.say(f"error of the first frame against direct summation: {error:.1e}")
     if largest is not None:
         terminal.say(f"largest drift {'found' if args.keep_drift else 'taken out'}: {largest:.3f} A")
+    for text in store.origin["notes"]:
+        terminal.say(text)
     for text in store.origin["warnings"]:
         terminal.warn(text)
     written = _write_mtz(store, settled.lattice.space_group, args, terminal)

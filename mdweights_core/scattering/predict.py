@@ -36,6 +36,7 @@ from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.resume import begins_with, digest_of, duplicates_warning, may_begin_with, run_key
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import Execution, PredictSettings
+from mdweights_core.scattering.solvent import content_of_box
 from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
 from mdweights_core.scattering.structure_factors import available_threads
 
@@ -108,7 +109,7 @@ def predict(
             yield Progress(STAGE, 0, source.n_frames, "Preparing")
             with closing((yield from _opened_pool(run, execution))) as pool:
                 store = yield from _store_to_fill(out, run, key)
-                store.warn([*source.warnings, *pool.warnings])
+                store.warn([*source.warnings, *run.warnings, *pool.warnings])
                 yield from _fill(store, run, pool)
     store.remember_files(source.paths, source.topology_path)
     return store
@@ -182,6 +183,22 @@ def _frames_of(source: FrameSource) -> FrameTable:
     return FrameTable.blank([path for path, _ in origins], [index for _, index in origins])
 
 
+def _without_second_solvent(
+    source: FrameSource,
+    lattice: MillerLattice,
+    settings: PredictSettings,
+    repeats: tuple[int, int, int],
+    symmetry: gemmi.SpaceGroup | None,
+) -> tuple[PredictSettings, tuple[str, ...]]:
+    """The settings without a flat solvent where the frames carry theirs, and what is to be said of it."""
+    if settings.solvent == "none":
+        return settings, ()
+    content = content_of_box(source.atoms, lattice.cell, repeats, symmetry)
+    if content.kind != "explicit":
+        return settings, ()
+    return replace(settings, solvent="none"), (f"No flat bulk solvent was added: {content.sentence}",)
+
+
 class _Taken(NamedTuple):
     """A frame on its way: its number, what was found in it, and where its atoms are when that is needed again."""
 
@@ -201,6 +218,7 @@ class _Run:
     reference: np.ndarray  # fractional positions of the first frame
     model: FrameModel
     engine: FrameEngine
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -215,12 +233,13 @@ class _Run:
         first = next(source.chunks(size=1))
         reference = placement.fractional(first.positions[0], None if first.cells is None else first.cells[0])
         a, b, c = (1, 1, 1) if placement.repeats is None else placement.repeats.tolist()
+        scattering, warnings = _without_second_solvent(source, lattice, settings, (a, b, c), symmetry)
         model = FrameModel.of(
-            Scatterers.of(source.atoms, settings), lattice, settings, repeats=(a, b, c), symmetry=symmetry
+            Scatterers.of(source.atoms, settings), lattice, scattering, repeats=(a, b, c), symmetry=symmetry
         )
         device = execution.device if execution.scheduler == "threads" else "cpu"
         engine = model.engine(execution.workers, device, reference)
-        return cls(source, lattice, settings, placement, reference, model, engine)
+        return cls(source, lattice, settings, placement, reference, model, engine, warnings)
 
     def frames(self, store: StructureFactorStore) -> Iterator[tuple[np.ndarray, _Taken]]:
         """Fractional positions of all unfinished frames; the first frame's go along with it."""

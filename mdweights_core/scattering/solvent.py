@@ -268,3 +268,11 @@ def solvent_content(atoms: Atoms, cell_volume: float, n_copies: int = 1) -> Solv
     elif filled < _STRIPPED:
         kind = "stripped"
     return SolventContent(n_waters, n_ions, float(filled), kind)
+
+
+def content_of_box(
+    atoms: Atoms, cell: gemmi.UnitCell, repeats: np.ndarray | tuple[int, int, int], symmetry: gemmi.SpaceGroup | None
+) -> SolventContent:
+    """`solvent_content` of frames whose box is `repeats` cells, made whole by the operations of `symmetry`."""
+    n_copies = len(symmetry.operations()) if symmetry else 1
+    return solvent_content(atoms, cell.volume * float(np.prod(repeats)), n_copies)

@@ -24,7 +24,7 @@ from mdweights_core.jobs import Job, Progress
 from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.solvent import BulkSolvent, solvent_content
+from mdweights_core.scattering.solvent import BulkSolvent, content_of_box
 from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 _D_MIN = 2.0  # angstrom: what lies beyond tells of atoms, not of solvent
@@ -262,8 +262,7 @@ def _in_p1(amplitudes: BraggAmplitudes, cell: gemmi.UnitCell) -> tuple[MillerLat
 def _refuse_solvent(
     source: FrameSource, cell: gemmi.UnitCell, repeats: np.ndarray, symmetry: gemmi.SpaceGroup | None
 ) -> None:
-    copies = len(symmetry.operations()) if symmetry else 1
-    content = solvent_content(source.atoms, cell.volume * float(np.prod(repeats)), copies)
+    content = content_of_box(source.atoms, cell, repeats, symmetry)
     if content.kind == "explicit":
         raise BadInput(content.sentence, advice="Compute them without a bulk solvent")
 

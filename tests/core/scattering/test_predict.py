@@ -441,3 +441,14 @@ def test_jumps_are_told_from_drift():
     assert not jumps(np.cumsum(steps, axis=0))
     assert not jumps(np.zeros((100, 3)))
     assert not jumps(steps[:5])  # too few to tell
+
+
+def test_no_flat_solvent_is_added_to_frames_that_hold_their_water(shared_data, tmp_path):
+    trajectories = shared_data / "trajectories"
+    source = open_frames([trajectories / "adk_oplsaa.xtc"], trajectories / "adk_oplsaa.gro")
+    lattice = half_lattice(source.cell, gemmi.SpaceGroup("P 1"), 12.0)
+    masked = jobs.run(predict(source, lattice, PredictSettings(solvent="mask"), tmp_path / "masked.zarr"))
+    plain = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "plain.zarr"))
+    assert np.array_equal(masked.read(), plain.read())
+    assert any("No flat bulk solvent" in text for text in masked.origin["warnings"])
+    assert not any("bulk solvent" in text for text in plain.origin["warnings"])
