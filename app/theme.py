@@ -138,8 +138,9 @@ def palette(theme: Theme) -> QPalette:
         role.BrightText: theme.warning,
     }.items():
         made.setColor(name, QColor(colour))
-    for name in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
+    for name in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText, role.PlaceholderText):
         made.setColor(QPalette.ColorGroup.Disabled, name, QColor(theme.neutral))
+    made.setColor(QPalette.ColorGroup.Disabled, role.Base, QColor(theme.window))
     made.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(theme.grid))
     return made
 

@@ -238,7 +238,6 @@ class MainWindow(QMainWindow):
         self.data_panel.settings_requested.connect(self.show_scattering)
         self.data_panel.check_requested.connect(self.check_frames)
         self.scattering.bragg_requested.connect(self.commands.fit_solvent)
-        self.scattering.failed.connect(self.tell)
         session.execution_changed.connect(self._on_execution)
         self.job_status.stop_requested.connect(self._on_stop)
         fitter, *others = self.runners
@@ -326,8 +325,11 @@ class MainWindow(QMainWindow):
 
     @Slot(bool)
     def _on_busy(self, busy: bool) -> None:
-        if not any(runner.is_busy for runner in self.runners):
+        running = [runner.current for runner in self.runners if runner.current is not None]
+        if not running:
             self.job_status.end()
+        elif not busy and not self.runners[0].is_busy:  # what went on beside the fit comes to the front
+            self._on_job_started(running[0])
 
     @Slot()
     def _on_stop(self) -> None:

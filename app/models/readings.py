@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mdweights_core.scattering.settings import PredictSettings
 
 MOLECULES = "molecules"
+UNUSABLE = "The map cannot be used yet: see what is said of it under Data."
 TOTAL, ANISOTROPIC = "total", "anisotropic"
 IMAGES = ("observed", "calculated", "difference", "sigma")
 
@@ -38,13 +39,17 @@ class Volumes:
 
 @dataclass(frozen=True, eq=False)
 class MapReading:
-    """A map file: what it holds and, where it could be read as a map, what is used of it and its volumes."""
+    """A map file: what it holds and, where it could be read as a map, what is used of it and its volumes.
+
+    Otherwise `problem` tells why not, and `is_cell_wrong` that the cell typed is to blame.
+    """
 
     summary: MapSummary
     used: DiffuseMap | None = None
     d_range: tuple[float, float] = (float("nan"), float("nan"))
     volumes: Volumes | None = None
     problem: MdweightsError | None = None
+    is_cell_wrong: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -155,8 +155,7 @@ class Session(QObject):
         """Open a map and frames that belong together."""
         self.new()
         self.document.set_draft(Draft.of(inputs))
-        self._read_map()
-        self._read_frames()
+        self._read(READ_MAP, READ_FRAMES)
 
     def open_project(self, path: Path) -> None:
         """Open a saved project."""
@@ -168,12 +167,13 @@ class Session(QObject):
         former = self.document.draft
         changed = self.document.update(**changes)
         draft = self.document.draft
-        if draft.map is not None and (changed & MAP_FIELDS or ("cell" in changed and self._typed_cell_counts)):
-            self._read_map()
-        if draft.frames and (changed & FRAME_FIELDS or draft.scattering.altloc != former.scattering.altloc):
-            self._read_frames()
+        is_map_other = bool(changed & MAP_FIELDS) or ("cell" in changed and self._typed_cell_counts)
+        are_frames_others = bool(changed & FRAME_FIELDS) or draft.scattering.altloc != former.scattering.altloc
         if changed:
-            self._look_again()
+            self._read(
+                *([READ_MAP] if is_map_other and draft.map is not None else []),
+                *([READ_FRAMES] if are_frames_others and draft.frames else []),
+            )
 
     def check_frames(self) -> None:
         """Look at the frames beside the map: what fits, what does not, and what structure factors will take."""
@@ -264,13 +264,13 @@ class Session(QObject):
         """True where the cell of the map is not certainly its file's own."""
         return self.document.asks_for_cell or self.document.map is None
 
-    def _read_map(self) -> None:
-        self._awaited.add(READ_MAP)
-        self._reader.submit(READ_MAP, partial(tasks.read_map, self.document.draft))
-
-    def _read_frames(self) -> None:
-        self._awaited.add(READ_FRAMES)
-        self._reader.submit(READ_FRAMES, partial(tasks.read_frames, self.document.draft))
+    def _read(self, *names: str) -> None:
+        """Read what of map and frames is named; then, or at once, they are looked at together."""
+        self._awaited |= set(names)
+        self._look_again()
+        for name, job in ((READ_MAP, tasks.read_map), (READ_FRAMES, tasks.read_frames)):
+            if name in names:
+                self._reader.submit(name, partial(job, self.document.draft))
 
     def _look_again(self) -> None:
         """Begin the look at the frames anew, when map and frames are known; a former one is given up."""
@@ -378,8 +378,7 @@ class Session(QObject):
         self._set_n_frames(len(project.fit.weights))
         self._show_project(reading, draft, unsaved=False)
         self._tell_problem(partial(self.marks.load, Path(project.path)))
-        self._read_map()
-        self._read_frames()
+        self._read(READ_MAP, READ_FRAMES)
         if reading.changed:
             self.failed.emit(_changed(reading.changed))
         self.project_opened.emit(Path(project.path))

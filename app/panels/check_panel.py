@@ -7,9 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from app.models.check_model import VERDICTS, CheckModel, CheckState
+from app.models.readings import UNUSABLE
 from app.models.session import Session
 from app.panels.forms import note
 from app.panels.status import duration
@@ -55,7 +56,8 @@ class CheckPanel(QWidget):
         layout.addWidget(self._table)
         layout.addWidget(splitter, 1)
         self._check.changed.connect(self.refresh)
-        session.document.frames_changed.connect(self._on_frames)
+        session.document.frames_changed.connect(self._on_data)
+        session.document.map_changed.connect(self._on_data)
         self.refresh()
 
     def apply_theme(self, theme: Theme) -> None:
@@ -85,32 +87,34 @@ class CheckPanel(QWidget):
             self._plot.set_selected(self._session.selection.frame)
             return
         self._plot.clear()
-        frames = self._session.document.frames
+        chart, frames = self._session.document.map, self._session.document.frames
         if check.state is CheckState.RUNNING:
             self._plot.show_empty(RUNNING)
         elif check.state is CheckState.FAILED:
             self._plot.show_empty("Mend what is said beside, and the frames are looked at again.")
         elif frames is not None and not frames.is_trajectory:
             self._plot.show_empty(NO_ATOMS)
+        elif chart is not None and chart.used is None:
+            self._plot.show_empty(UNUSABLE)
 
     @Slot(object)
-    def _on_frames(self, reading: object) -> None:
+    def _on_data(self, reading: object) -> None:
         self.refresh()
 
     def _cost_table(self) -> QWidget:
         table = QWidget()
-        row = QHBoxLayout(table)
-        row.setContentsMargins(8, 4, 8, 4)
-        row.setSpacing(5)
-        for name, tip in _COSTS:
+        grid = QGridLayout(table)
+        grid.setContentsMargins(8, 4, 8, 2)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(0)
+        for column, (name, tip) in enumerate(_COSTS):
             caption = note(name)
             caption.setWordWrap(False)
             self.costs[name].setAccessibleName(tip)
-            for label in (caption, self.costs[name]):
+            for row, label in enumerate((caption, self.costs[name])):
                 label.setToolTip(tip)
-                row.addWidget(label)
-            row.addSpacing(9)
-        row.addStretch(1)
+                grid.addWidget(label, row, column)
+        grid.setColumnStretch(len(_COSTS), 1)
         return table
 
     def _show_costs(self, result: FrameCheck) -> None:
@@ -186,5 +190,5 @@ def short_time(seconds: float) -> str:
     if not math.isfinite(seconds):
         return "\N{EN DASH}"
     if seconds < 1:
-        return f"{seconds * 1e3:.2g} ms"
+        return f"{float(f'{seconds * 1e3:.2g}'):g} ms"
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)

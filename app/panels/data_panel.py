@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from app.models.readings import MapReading
 from app.models.session import Session
 from app.panels.frames_box import FramesBox
 from app.panels.map_box import MapBox
@@ -40,6 +41,7 @@ class DataPanel(QScrollArea):
         document = self._session.document
         document.map_changed.connect(self.map_box.show_reading)
         document.map_changed.connect(self._on_readings)
+        document.map_changed.connect(self._on_map)
         document.frames_changed.connect(self._on_readings)
         document.draft_changed.connect(self.frames_box.show_draft)
         document.draft_changed.connect(self.map_box.show_draft)
@@ -58,6 +60,10 @@ class DataPanel(QScrollArea):
         """What the frames are, and how their box stands to the cell of the map."""
         document = self._session.document
         self.frames_box.show_reading(document.frames, document.box_warnings, asks_for_cell=document.asks_for_cell)
+
+    @Slot(object)
+    def _on_map(self, reading: MapReading | None) -> None:
+        self.frames_box.show_cell_problem(reading.problem if reading is not None and reading.is_cell_wrong else None)
 
     @Slot()
     def _on_check(self) -> None:

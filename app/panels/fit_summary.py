@@ -91,7 +91,7 @@ def describe(fit: WeightFit, measured_error: float | None = None) -> str:
         fit.outcome,
     ]
     if measured_error is not None:
-        lines.append(f"structure factors within {measured_error:.1e} of direct summation")
+        lines.append(f"Structure factors within {measured_error:.1e} of direct summation")
     return "\n".join(lines)
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QIcon, QPainter, QPalette, QPixmap, QResizeEvent
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QAction, QColor, QFontMetrics, QIcon, QPainter, QPalette, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from mdweights_core.errors import MdweightsError
-
-MARK = "problem"
 
 
 class ElidedLabel(QLabel):
@@ -71,36 +69,52 @@ def add_row(layout: QFormLayout, title: str, field: QWidget, tip: str) -> None:
     layout.addRow(label, field)
 
 
-def mark(field: QLineEdit, problem: MdweightsError | None) -> None:
-    """Show that what stands in a field cannot be used, and why; None takes the mark away."""
-    for action in field.actions():
-        if action.objectName() == MARK:
-            field.removeAction(action)
-            action.deleteLater()
-    if field.property(MARK) is None:  # the description it has without a mark
-        field.setProperty(MARK, field.accessibleDescription())
-    palette = QPalette()
-    field.setAccessibleDescription(str(field.property(MARK)) if problem is None else problem.sentence)
-    if problem is not None:
-        warning = palette.color(QPalette.ColorRole.BrightText)
-        palette.setColor(QPalette.ColorRole.Text, warning)
-        action = field.addAction(_square(warning.name()), QLineEdit.ActionPosition.TrailingPosition)
-        action.setObjectName(MARK)
-        action.setToolTip(problem.sentence)
-    field.setPalette(palette)
+class Entry(QLineEdit):
+    """A line of text that shows when it cannot be used: in another colour, with a sign whose tooltip says why."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._problem: MdweightsError | None = None
+        self._sign: QAction | None = None
+        self._is_painting = False
+
+    @property
+    def problem(self) -> MdweightsError | None:
+        """Why the text cannot be used; None when nothing is known against it."""
+        return self._problem
+
+    def mark(self, problem: MdweightsError | None) -> None:
+        """Say why the text cannot be used; None takes the mark away."""
+        self._problem = problem
+        self._paint()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._problem is not None and not self._is_painting:
+            self._paint()
+
+    def _paint(self) -> None:
+        if self._sign is not None:
+            self.removeAction(self._sign)
+            self._sign.deleteLater()
+            self._sign = None
+        palette = QPalette()
+        if self._problem is not None:
+            warning = palette.color(QPalette.ColorRole.BrightText)
+            palette.setColor(QPalette.ColorRole.Text, warning)
+            self._sign = self.addAction(_square(warning), QLineEdit.ActionPosition.TrailingPosition)
+            self._sign.setToolTip(self._problem.sentence)
+        self._is_painting = True
+        self.setPalette(palette)
+        self._is_painting = False
 
 
-def is_marked(field: QLineEdit) -> bool:
-    """True when the field shows that its content cannot be used."""
-    return any(action.objectName() == MARK for action in field.actions())
-
-
-def _square(colour: str) -> QIcon:
+def _square(colour: QColor) -> QIcon:
     """The sign of what does not work, as in the status bar."""
     picture = QPixmap(64, 64)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
-    painter.fillRect(14, 14, 36, 36, QColor(colour))
+    painter.fillRect(14, 14, 36, 36, colour)
     painter.end()
     return QIcon(picture)
 

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGroupBox,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -20,10 +19,10 @@ from PySide6.QtWidgets import (
 
 from app.models.document import Draft
 from app.models.readings import FramesReading
-from app.panels.forms import ElidedLabel, add_row, form, is_marked, mark, note
+from app.panels.forms import ElidedLabel, Entry, add_row, form, note
 from app.panels.scattering_text import deviations
 from mdweights_core.crystal.lattice import format_cell
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.scattering.settings import LARGEST_B
 
 EMPTY = (
@@ -53,13 +52,13 @@ class FramesBox(QGroupBox):
         self.open_button = QPushButton("Open frames…")
         self.topology_button = QPushButton("Topology…")
         self.info = note(EMPTY)
-        self.cell = QLineEdit()
+        self.cell = Entry()
         self.b_iso = QDoubleSpinBox()
         self.remove_drift = QCheckBox("Remove &drift of the whole system")
         self.settings_button, self.check_button = QPushButton("Scattering…"), QPushButton("Check frames")
         self.settings_note, self.verdict = note(), note()
         self._asks_for_cell = False
-        self._refused: str | None = None
+        self._cell_problem: MdweightsError | None = None
         self._reading: FramesReading | None = None
         self._box_warnings: tuple[str, ...] = ()
         self._draft = Draft()
@@ -83,6 +82,12 @@ class FramesBox(QGroupBox):
         self._show_what_applies()
         self._write_info()
 
+    def show_cell_problem(self, problem: MdweightsError | None) -> None:
+        """Mark the cell that the map cannot have; None: nothing is known against it."""
+        if problem is not None or self.cell.problem is self._cell_problem:
+            self.cell.mark(problem)
+        self._cell_problem = problem
+
     def show_check(self, summary: str, tip: str = "") -> None:
         """Say how the frames were found, in a few words."""
         self.verdict.setText(summary)
@@ -95,9 +100,9 @@ class FramesBox(QGroupBox):
         self.name.setVisible(bool(draft.frames))
         self.topology_button.setVisible(bool(draft.frames))
         self.name.show_text(*_names(draft))
-        if draft.cell != self._draft.cell or not is_marked(self.cell):  # what cannot be used stays to be mended
+        if draft.cell != self._draft.cell or self.cell.problem is None:  # what cannot be used stays to be mended
             self.cell.setText("" if draft.cell is None else " ".join(f"{value:g}" for value in draft.cell))
-            mark(self.cell, None)
+            self.cell.mark(None)
         self.b_iso.blockSignals(True)
         self.b_iso.setValue(draft.scattering.b_iso)
         self.b_iso.blockSignals(False)
@@ -157,7 +162,7 @@ class FramesBox(QGroupBox):
         self._rows.setRowVisible(self.verdict, has_frames and bool(self.verdict.text()))
 
     def _cell_hint(self) -> str:
-        if self._reading is None or self._reading.cell is None:
+        if self._asks_for_cell or self._reading is None or self._reading.cell is None:
             return "a b c α β γ"
         return "from the files"
 
@@ -182,13 +187,12 @@ class FramesBox(QGroupBox):
         try:
             cell = parse_cell(self.cell.text())
         except BadInput as problem:
-            mark(self.cell, problem)
-            if self.cell.text() != self._refused:  # leaving the field says the same again
+            told = self.cell.problem is not None and self.cell.problem.sentence == problem.sentence
+            self.cell.mark(problem)
+            if not told:  # leaving the field says the same again
                 self.failed.emit(problem)
-            self._refused = self.cell.text()
             return
-        self._refused = None
-        mark(self.cell, None)
+        self.cell.mark(None)
         self.edited.emit({"cell": cell})
 
     @Slot(bool)

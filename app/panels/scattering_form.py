@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -14,14 +15,13 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QGridLayout,
     QGroupBox,
-    QLineEdit,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from app.panels.forms import add_row, choice, form, mark, note
+from app.panels.forms import Entry, add_row, choice, form, note
 from app.panels.scattering_text import (
     BOXES,
     MOLECULES,
@@ -31,13 +31,14 @@ from app.panels.scattering_text import (
     parse_error,
     parse_supercell,
     show_b_elements,
+    show_error,
     show_supercell,
 )
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.scattering.settings import LARGEST_B, Execution, PredictSettings
 
 SELECTIONS = ("", "protein", "not water", "protein and not element H", "name CA", "chainid 0 and resid 1 to 20")
-ERRORS = ("0.001", "0.0001", "1e-05", "1e-06")
+ERRORS = ("1e-3", "1e-4", "1e-5", "1e-6")
 SCHEDULERS = ("threads", "processes", "tcp://localhost:8786")
 DEVICES = {"auto": "whichever is faster", "cpu": "processor", "gpu": "graphics card"}
 NOT_USED = "\N{BLACK UP-POINTING TRIANGLE} The open frames are structure factors already: this changes them no more."
@@ -53,7 +54,7 @@ class _Field:
     show: Callable[[Any], None]
     state: Callable[[], Any]
     value: Callable[[], Any]
-    line: QLineEdit | None = None
+    line: Entry | None = None
 
 
 class ScatteringForm(QWidget):
@@ -67,28 +68,25 @@ class ScatteringForm(QWidget):
         Other atoms were chosen.
     bragg_requested()
         The bulk solvent is to be fitted.
-    failed(BadInput)
-        What was just typed cannot be used.
     """
 
     edited = Signal(object)
     execution_edited = Signal(object)
     selection_edited = Signal(str)
     bragg_requested = Signal()
-    failed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings, self._execution = PredictSettings(), Execution()
         self._shown: dict[str, Any] = {}
         self._is_showing = False
+        self._found: MdweightsError | None = None
         self.problem = note()
         self.selected = note()
         self.hint = note(NOT_USED)
         self._make_fields()
         self._lay_out()
-        self._fields = self._bind()
-        self._where = self._bind_execution()
+        self._fields, self._where = self._bind(), self._bind_execution()
         self._connect()
         self.show_settings(self._settings)
         self.show_execution(self._execution)
@@ -104,6 +102,12 @@ class ScatteringForm(QWidget):
         if not settings.selection:
             self.show_selected(None)
 
+    def reset(self) -> None:
+        """Show the settings as they are in all fields, also in those with something unusable."""
+        self._shown.clear()
+        self.show_settings(self._settings)
+        self.show_execution(self._execution)
+
     def show_execution(self, execution: Execution) -> None:
         """Show where structure factors are computed."""
         former, self._execution = self._execution, execution
@@ -111,15 +115,15 @@ class ScatteringForm(QWidget):
 
     def show_selected(self, result: int | MdweightsError | None) -> None:
         """Tell how many atoms the selection chooses, or why none; None: not known."""
-        line = self.selection.lineEdit()
-        assert line is not None
-        if isinstance(result, MdweightsError):
-            mark(line, result)
-            self._tell(result)
-        elif result is not None:
-            mark(line, None)
+        if result is not None:
+            self._mark(self._fields["selection"], result if isinstance(result, MdweightsError) else None)
         self.selected.setText(f"{result:,} atoms scatter" if isinstance(result, int) else "")
         self.selected.setVisible(bool(self.selected.text()))
+
+    def show_found(self, problem: MdweightsError | None) -> None:
+        """Tell what a look at the frames found against the settings as they are."""
+        self._found = problem
+        self._tell()
 
     def show_applies(self, applies: bool) -> None:
         """Say whether the open frames are computed with these settings at all."""
@@ -131,7 +135,7 @@ class ScatteringForm(QWidget):
 
     def _make_fields(self) -> None:
         self.selection = _editable(SELECTIONS, "all atoms")
-        self.altloc, self.supercell, self.b_elements = QLineEdit(), QLineEdit(), QLineEdit()
+        self.altloc, self.supercell, self.b_elements = Entry(), Entry(), Entry()
         self.altloc.setMaxLength(1)
         self.altloc.setPlaceholderText("the one of most occupancy")
         self.supercell.setPlaceholderText("found from box and cell")
@@ -144,7 +148,7 @@ class ScatteringForm(QWidget):
         self.expand.setToolTip("The frames hold one asymmetric unit: the space group makes the whole cell of it")
         self.radiation, self.boxes = choice(RADIATIONS), choice(BOXES)
         self.molecules, self.solvent, self.device = choice(MOLECULES), choice(SOLVENTS), choice(DEVICES)
-        self.error, self.scheduler = _editable(ERRORS, "0.0001"), _editable(SCHEDULERS, "threads")
+        self.error, self.scheduler = _editable(ERRORS, "1e-4"), _editable(SCHEDULERS, "threads")
         self.k_sol = _number(2.0, 3, 0.01, " e/Å³")
         self.b_sol = _number(LARGEST_B, 1, 1.0, " Å²")
         self.workers = QSpinBox()
@@ -194,6 +198,8 @@ class ScatteringForm(QWidget):
         layout.addWidget(self.problem)
         layout.addStretch(1)
         self.problem.hide()
+        self.problem.setForegroundRole(QPalette.ColorRole.WindowText)
+        self.problem.setAccessibleName("What cannot be used")
 
     def _bind(self) -> dict[str, _Field]:
         return {
@@ -203,7 +209,7 @@ class ScatteringForm(QWidget):
             "radiation": _choice(self.radiation),
             "b_elements": _text(self.b_elements, show_b_elements, parse_b_elements),
             "b_from_topology": _flag(self.b_topology),
-            "relative_error": _text(self.error, "{:g}".format, parse_error),
+            "relative_error": _text(self.error, show_error, parse_error),
             "supercell": _text(self.supercell, show_supercell, parse_supercell),
             "boxes": _choice(self.boxes),
             "molecules": _choice(self.molecules),
@@ -278,25 +284,24 @@ class ScatteringForm(QWidget):
             try:
                 settings = replace(settings, **{name: field.value()})
             except BadInput as problem:
-                self._fail(field, problem)
+                self._mark(field, problem)
             else:
-                self._mend(field)
+                self._mark(field, None)
         return settings
 
-    def _fail(self, field: _Field, problem: BadInput) -> None:
+    def _mark(self, field: _Field, problem: MdweightsError | None) -> None:
         if field.line is not None:
-            mark(field.line, problem)
-        self._tell(problem)
-        self.failed.emit(problem)
+            field.line.mark(problem)
+            self._tell()
 
-    def _mend(self, field: _Field) -> None:
-        if field.line is not None:
-            mark(field.line, None)
-        self.problem.hide()
-
-    def _tell(self, problem: MdweightsError) -> None:
-        self.problem.setText(f"\N{BLACK SQUARE} {problem.sentence}")
-        self.problem.show()
+    def _tell(self) -> None:
+        """All that cannot be used, in sentences: first what stands in the fields."""
+        lines = [field.line for field in (*self._fields.values(), *self._where.values()) if field.line is not None]
+        told = [line.problem.sentence for line in lines if line.problem is not None]
+        if self._found is not None and self._found.sentence not in told:
+            told.append(self._found.sentence)
+        self.problem.setText("\n".join(f"\N{BLACK SQUARE} {sentence}" for sentence in told))
+        self.problem.setVisible(bool(told))
 
     def _show(self, fields: dict[str, _Field], former: Any, settings: Any) -> None:
         self._is_showing = True  # fields that change now were not edited
@@ -305,7 +310,7 @@ class ScatteringForm(QWidget):
             if name not in self._shown or value != getattr(former, name):
                 field.show(value)
                 self._shown[name] = field.state()
-                self._mend(field)
+                self._mark(field, None)
         self._is_showing = False
 
     def _follow_solvent(self) -> None:
@@ -321,7 +326,7 @@ def _rows(box: QGroupBox) -> QFormLayout:
 
 def _editable(items: tuple[str, ...], placeholder: str) -> QComboBox:
     box = QComboBox()
-    box.setEditable(True)
+    box.setLineEdit(Entry())
     box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
     box.addItems(list(items))
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -342,9 +347,9 @@ def _number(highest: float, decimals: int, step: float, suffix: str) -> QDoubleS
     return box
 
 
-def _text(widget: QLineEdit | QComboBox, write: Callable[[Any], str], read: Callable[[str], Any]) -> _Field:
+def _text(widget: Entry | QComboBox, write: Callable[[Any], str], read: Callable[[str], Any]) -> _Field:
     line = widget.lineEdit() if isinstance(widget, QComboBox) else widget
-    assert line is not None
+    assert isinstance(line, Entry)
 
     def show(value: Any) -> None:
         line.setText(write(value))

@@ -76,6 +76,12 @@ def parse_error(text: str) -> float:
         raise BadInput(f"'{text}' is not a relative error", advice="Write a number such as 1e-4") from None
 
 
+def show_error(error: float) -> str:
+    """The inverse of `parse_error`: ``1e-4``."""
+    digits, power = f"{error:.5e}".split("e")
+    return f"{float(digits):g}e{int(power)}"
+
+
 def deviations(settings: PredictSettings) -> list[str]:
     """What is not as it is by default, in a few words each; B factor and drift stand in the panel themselves."""
     usual = PredictSettings()
@@ -86,11 +92,11 @@ def deviations(settings: PredictSettings) -> list[str]:
         "radiation": RADIATIONS[settings.radiation],
         "b_elements": f"B {show_b_elements(dict(settings.b_elements))}",
         "b_from_topology": "B factors of the topology",
-        "relative_error": f"error {settings.relative_error:g}",
+        "relative_error": f"error {show_error(settings.relative_error)}",
         "supercell": f"{show_supercell(settings.supercell)} cells",
         "boxes": "mean box",
         "molecules": f"molecules {MOLECULES[settings.molecules]}",
         "expand_symmetry": "symmetry expanded",
-        "solvent": f"bulk solvent {settings.k_sol:.3g} e/Å³, {settings.b_sol:.3g} Å²",
+        "solvent": f"bulk solvent {settings.k_sol:.3g}\u00a0e/Å³, {settings.b_sol:.3g}\u00a0Å²",
     }
     return [text for name, text in told.items() if getattr(settings, name) != getattr(usual, name)]

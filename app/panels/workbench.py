@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from app.models.readings import TOTAL, FramesReading, MapReading, ProjectReading, Volumes
+from app.models.readings import TOTAL, UNUSABLE, FramesReading, MapReading, ProjectReading, Volumes
 from app.models.session import Session
 from app.models.validity import Verdict
 from app.panels.check_panel import CheckPanel
@@ -117,6 +117,8 @@ class SliceBinding(QObject):
     def _on_map(self, reading: MapReading | None) -> None:
         if self._session.document.fitted is None:
             self._show(None if reading is None else reading.volumes)
+            if reading is not None and reading.volumes is None:
+                self._slices.show_empty(UNUSABLE)
 
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:

@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, 
 from app.theme import LIGHT, Theme
 from mdweights_core.errors import BadInput, DiskProblem
 
+_NO_RANGES: tuple[tuple[float, float], ...] = ()
+
 
 class PlotPanel(QWidget):
     """A widget with one pyqtgraph canvas that shows a sentence instead while it has nothing to show.
@@ -142,7 +144,7 @@ def style_axis(axis: pg.AxisItem, theme: Theme) -> None:
     axis.setPen(pg.mkPen(theme.plot_foreground, width=1))
     axis.setTextPen(pg.mkPen(theme.plot_foreground))
     if axis.labelText:
-        axis.setLabel(axis.labelText, units=axis.labelUnits or None, color=theme.plot_foreground)
+        axis.setLabel(axis.labelText, siPrefixEnableRanges=_NO_RANGES, color=theme.plot_foreground)
 
 
 def style_plot(plot: pg.PlotItem, theme: Theme) -> None:
@@ -153,8 +155,8 @@ def style_plot(plot: pg.PlotItem, theme: Theme) -> None:
 
 def plain_axis(axis: pg.AxisItem, label: str) -> None:
     """Name an axis, unit included; numbers are never rescaled behind the label's back."""
+    axis.setLabel(label, siPrefixEnableRanges=_NO_RANGES)  # switched off alone, it is once more applied by pyqtgraph
     axis.enableAutoSIPrefix(False)
-    axis.setLabel(label)
 
 
 def subtle_label(text: str = "") -> QLabel:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from app.plots.base import PlotPanel, known_curve, plain_axis, style_plot, subtle_label, summary_label
+from app.plots.base import PlotPanel, known_curve, plain_axis, style_plot, summary_label
 from app.plots.brush import BrushViewBox
 from app.plots.frame_bars import is_rising, order_frames
 from app.theme import Theme
@@ -21,9 +21,10 @@ _LINES = (
     ("plot_foreground", Qt.PenStyle.SolidLine),
     ("good", Qt.PenStyle.SolidLine),
     ("bad", Qt.PenStyle.DashLine),
-    ("neutral", Qt.PenStyle.DotLine),
+    ("subtle", Qt.PenStyle.DashDotLine),
 )
 _STEADY = 1e-4  # change of a box (% or degrees) that is rounding
+_LEAST = 0.1  # angstrom, % or degrees: the view never zooms in on less by itself, for the digits of files
 
 
 class _Quantity(NamedTuple):
@@ -121,8 +122,8 @@ class CheckPlot(PlotPanel):
             return
         known = shown.values[np.isfinite(shown.values)]
         low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-        if high - low < _STEADY:
-            low, high = low - 0.5, high + 0.5
+        lacking = max(_LEAST - (high - low), 0.0) / 2
+        low, high = low - lacking, high + lacking
         margin = max(0.02 * float(np.ptp(self._x)), 0.5 if len(self._x) < 2 else 0.0)
         self.box.setRange(
             xRange=(float(self._x[0]) - margin, float(self._x[-1]) + margin),
@@ -149,12 +150,12 @@ class CheckPlot(PlotPanel):
         self.quantity, self.order = QComboBox(), QComboBox()
         self.quantity.addItems([_DRIFT, _EDGES, _ANGLES])
         self.quantity.setAccessibleName("Quantity of the check")
-        self.order.addItems(["frame", "time"])
+        self.order.addItems(["by frame", "by time"])
         self.order.setAccessibleName("Check against")
         self.summary = summary_label()
         row = QHBoxLayout()
         row.setContentsMargins(6, 4, 6, 0)
-        for widget in (self.quantity, subtle_label("against"), self.order):
+        for widget in (self.quantity, self.order):
             row.addWidget(widget)
         row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)
@@ -167,6 +168,7 @@ class CheckPlot(PlotPanel):
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box)
         self.plot.hideButtons()
         self.plot.getAxis("left").setWidth(56)
+        self.plot.getAxis("bottom").setStyle(maxTickLevel=1)
         self.canvas.ci.layout.setRowStretchFactor(1, 1)
         self.canvas.ci.layout.setVerticalSpacing(0)
         self._curves = [pg.PlotCurveItem(connect="finite") for _ in _LINES]
@@ -259,6 +261,6 @@ def _summary(name: str, shown: _Quantity) -> str:
     known = shown.values[np.isfinite(shown.values)]
     largest = float(np.abs(known).max()) if known.size else 0.0
     if name == _DRIFT:
-        return f"up to {largest:.2f} Å"
+        return f"up to {largest:.2g} Å"
     unit = "%" if name == _EDGES else "°"
     return "all boxes alike" if largest < _STEADY else f"up to {largest:.2g} {unit} from the mean"

@@ -177,7 +177,7 @@ class ConvergencePlot(PlotPanel):
         for axis in self._steps:
             axis.counts = not by_time
             axis.picture = None
-        self.frames.getAxis("bottom").setLabel("time (s)" if by_time else "iteration")
+        plain_axis(self.frames.getAxis("bottom"), "time (s)" if by_time else "iteration")
         for key, curve in self._curves.items():
             curve.setData(*known_curve(x, self.series(key)))
             known = key in self._uniform

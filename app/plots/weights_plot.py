@@ -273,7 +273,7 @@ class WeightsPlot(PlotPanel):
 
     def _lay_out(self) -> None:
         self._order = order_frames(ORDERS[self.order.currentIndex()], self._weights, self._time)
-        self.plot.getAxis("bottom").setLabel(self._order.label)
+        plain_axis(self.plot.getAxis("bottom"), self._order.label)
         self._line.setPos(self._uniform)
         effective = self._weights.sum() ** 2 / max(float((self._weights**2).sum()), 1e-300)
         self.summary.setText(f"{len(self._weights)} frames, n_eff {effective:.{1 if effective < 1000 else 0}f}")

@@ -21,7 +21,7 @@ from app.models.readings import (
     ProjectReading,
     Volumes,
 )
-from mdweights_core.errors import DiskProblem, MdweightsError
+from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
 from mdweights_core.io.frame_files import frame_kind, frame_mtzs
 from mdweights_core.jobs import Job, Progress
 
@@ -54,7 +54,12 @@ def read_map(draft: Draft) -> Job[MapReading]:
 
     assert draft.map is not None
     yield Progress("reading", message=f"Reading {draft.map.name}")
-    summary = describe_map(draft.map, draft.cell)
+    try:
+        summary = describe_map(draft.map, draft.cell)
+    except BadInput as problem:
+        if draft.cell is None:
+            raise
+        return MapReading(describe_map(draft.map), problem=problem, is_cell_wrong=True)  # a wrong cell loses no map
     yield Progress("reading", message=f"Sorting the reflections of {draft.map.name}")
     try:
         used = observed_map(draft.map_inputs())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
@@ -25,6 +26,8 @@ from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
 from mdweights_core.io.map_contents import ColumnSummary, MapSummary
 from mdweights_core.jobs import Progress
+from mdweights_core.scattering.filling import Pace
+from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
 
 
@@ -88,6 +91,24 @@ def test_a_map_without_cell_and_with_a_problem(map_box: MapBox) -> None:
     assert "No column has intensities. Choose one." in text
 
 
+def test_a_map_that_tells_no_cell_asks_for_it(map_box: MapBox) -> None:
+    nan = float("nan")
+    held = summary(kind="Lunus lattice", cell=None, space_group=None, d_min=nan, d_max=nan, ndiv=(2, 2, 1))
+    reading = MapReading(held, problem=BadInput("A Lunus lattice does not tell the unit cell", advice="Give it"))
+    map_box.show_reading(reading)
+    text = map_box.info.text()
+    assert "Lunus lattice, indices in steps of 1/(2 × 2 × 1)" in text
+    assert "▲ no unit cell in the file: type it into Cell, under Frames" in text
+    assert "▲ no space group in the file: type it into Space group, below" in text
+    assert "Give it" not in text  # said better above
+    map_box.show_draft(Draft(cell=(20, 30, 40, 90, 90, 90), space_group="P 4"))
+    assert "no unit cell in the file: the one typed is used" in map_box.info.text()
+    assert "Give it" in map_box.info.text()
+    assert not map_box.columns["free_column"].isEnabled()
+    map_box.show_reading(MapReading(summary()))
+    assert map_box.columns["free_column"].isEnabled()
+
+
 def test_column_and_limit_choices_are_told(qtbot: QtBot, map_box: MapBox) -> None:
     map_box.show_reading(MapReading(summary()))
     column = map_box.columns["column"]
@@ -146,6 +167,56 @@ def test_frames_without_and_with_a_reading(qtbot: QtBot) -> None:
     assert "needs a topology" in box.info.text()
     box.show_reading(some_frames(12))
     assert box.info.text() == f"12 frames as reflection files\n{format_cell(gemmi.UnitCell(20, 30, 40, 90, 90, 90))}"
+
+
+def test_the_cell_can_be_typed_before_there_are_frames_where_the_map_asks_for_it(qtbot: QtBot) -> None:
+    box = FramesBox()
+    qtbot.addWidget(box)
+    assert not box.cell.isVisibleTo(box)
+    box.show_reading(None, asks_for_cell=True)
+    assert box.cell.isVisibleTo(box)
+    assert not box.b_iso.isVisibleTo(box)
+    assert box.cell.placeholderText() == "a b c α β γ"
+    problem = BadInput("The steps of the grid do not divide the axes of the cell")
+    box.show_cell_problem(problem)
+    assert box.cell.problem is problem
+    box.show_cell_problem(None)
+    assert box.cell.problem is None
+    box.show_draft(Draft(frames=(Path("run.nc"),)))
+    assert box.b_iso.isVisibleTo(box)
+
+
+def test_a_cell_that_cannot_be_used_stays_to_be_mended(qtbot: QtBot) -> None:
+    box = FramesBox()
+    qtbot.addWidget(box)
+    told: list[BadInput] = []
+    box.failed.connect(told.append)
+    box.cell.setText("48.5 48.5")
+    box.cell.editingFinished.emit()
+    box.cell.editingFinished.emit()  # the focus goes on: once is enough
+    assert len(told) == 1
+    box.show_draft(Draft(frames=(Path("run.nc"),), d_min=2.0))  # something else was edited
+    assert box.cell.text() == "48.5 48.5"
+    assert box.cell.problem is not None
+    box.cell.setText("48.5 48.5 60 90 90 90")
+    box.cell.editingFinished.emit()
+    assert box.cell.problem is None
+
+
+def test_the_frames_box_says_what_is_not_usual_and_how_the_frames_were_found(qtbot: QtBot) -> None:
+    box = FramesBox()
+    qtbot.addWidget(box)
+    box.show_draft(Draft(frames=(Path("run.nc"),), scattering=PredictSettings(selection="protein", boxes="mean")))
+    assert box.settings_note.text() == "protein, mean box"
+    assert not box.verdict.isVisibleTo(box)
+    box.show_check("Check: ▲ 1 warning")
+    assert box.verdict.isVisibleTo(box)
+    frames = some_frames()
+    box.show_reading(frames)
+    assert not box.check_button.isEnabled()
+    assert not box.remove_drift.isEnabled()
+    box.show_reading(replace(frames, settings=PredictSettings(radiation="neutron")))
+    assert box.settings_note.text() == "neutrons"  # what they were computed with
 
 
 def test_edits_in_the_data_panel_reach_the_document(qtbot: QtBot, session: Session) -> None:
@@ -232,6 +303,9 @@ def test_the_summary_shows_fitted_beside_equal_weights(qtbot: QtBot) -> None:
     assert panel.warnings.text().endswith(" The cell is odd.")
     panel.show_fit(a_fit())
     assert panel.warnings.isHidden()
+    assert "direct summation" not in panel.text.text()
+    panel.show_fit(a_fit(), 2.3e-5)
+    assert "Structure factors within 2.3e-05 of direct summation" in panel.text.text()
 
 
 def test_the_table_of_frames_follows_the_selection_and_leads_it(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
@@ -268,6 +342,14 @@ def test_progress_with_a_message_and_without(qtbot: QtBot) -> None:
     assert (status.text.text(), status.bar.value(), status.bar.maximum()) == ("Iteration 2", 2, 10)
     status.advance(Progress("structure factors", 3, 9))
     assert status.text.text() == "Structure factors, 3 of 9"
+    status.advance(Pace(0, 200).progress())
+    assert status.text.text() == "0 of 200 frames"
+    pace = Pace(100, 200)
+    pace.done = 150
+    status.advance(pace.progress(0.5))
+    for words in ("150 of 200 frames", "frames/s", "left"):
+        assert words in status.text.text()
+    assert (status.bar.value(), status.bar.maximum()) == (150, 200)
     status.advance(Progress("saving"))
     assert (status.bar.minimum(), status.bar.maximum()) == (0, 0)
     qtbot.waitUntil(lambda: not status.isHidden())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from app.models.paths import Sorted, sort_paths
@@ -64,3 +66,27 @@ def test_a_project() -> None:
 def test_numbers_count_as_numbers() -> None:
     names = ["f2b", "f10a", "f2a", "f", "2", "10"]
     assert sorted(names, key=lambda name: natural_order(Path(name))) == ["2", "10", "f", "f2a", "f2b", "f10a"]
+
+
+@pytest.mark.parametrize("name", ["a.lat", "a.hkl", "a.ccp4", "a.map", "a.MRC", "a.mtz.gz"])
+def test_maps_of_all_kinds(name: str) -> None:
+    assert sort_paths([Path(name), Path("run.xtc")]) == Sorted(map=Path(name), frames=(Path("run.xtc"),))
+
+
+def test_a_map_beside_a_folder_of_reflection_files(frames_folder: Path) -> None:
+    assert sort_paths([frames_folder, Path("map.lat")]) == Sorted(map=Path("map.lat"), frames=(frames_folder,))
+
+
+def test_nexus_files_are_looked_into(tmp_path: Path) -> None:
+    table, checkpoint, broken = (tmp_path / f"{name}.nxs" for name in ("table", "checkpoint", "broken"))
+    with h5py.File(table, "w") as file:
+        file.create_group("entry/hkl_table")
+    with h5py.File(checkpoint, "w") as file:
+        file["entry/data/fcalc_list"] = np.zeros((2, 3, 2), dtype=np.float32)
+        file["entry/reflections/hkl"] = np.zeros((3, 3))
+    broken.write_bytes(b"no HDF5")
+    assert sort_paths([table]) == Sorted(map=table)
+    assert sort_paths([checkpoint]) == Sorted(map=checkpoint, frames=(checkpoint,))
+    assert sort_paths([checkpoint, Path("map.lat")]) == Sorted(map=Path("map.lat"), frames=(checkpoint,))
+    assert sort_paths([checkpoint, Path("run.xtc")]) == Sorted(map=checkpoint, frames=(Path("run.xtc"),))
+    assert sort_paths([broken]) == Sorted(map=broken)  # reading it says what is wrong

@@ -217,3 +217,12 @@ def test_selection_and_brush_are_shown_and_forgotten_with_the_frames(scatter: Fr
     assert len(scatter._ring.getData()[0]) == 0
     scatter.clear()
     assert scatter.is_empty
+
+
+def test_small_numbers_keep_their_size_on_the_axis_when_it_is_named_again(scatter: FrameScatter, qtbot: QtBot) -> None:
+    show(scatter, qtbot)
+    for _ in range(2):
+        scatter.set_columns({"time": (np.arange(5.0), "ps"), "drift": (np.arange(5.0) * 1e-4, "Å")})
+        QApplication.processEvents()
+    scatter.apply_theme(DARK)
+    assert scatter.plot.getAxis("left").autoSIPrefixScale == 1.0

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
+from support.check_fakes import a_check
 from support.window_fakes import InstantRunner, a_project, some_frames
 
+from app.models.check_model import CheckState
+from app.models.document import Draft
 from app.models.marks import Mark
+from app.models.readings import FramesReading, MapReading
 from app.models.session import FIT, READ_FRAMES, READ_MAP, Session
 from app.workers import tasks
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.jobs import Progress
 from mdweights_core.project import FitInputs
-from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.settings import Execution, PredictSettings
 
 INPUTS = FitInputs(map=Path("map.mtz"), frames=(Path("run.xtc"),), topology=Path("run.pdb"), d_min=2.0)
 
@@ -44,7 +49,7 @@ def session(runner: InstantRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def fit(draft: Any, settings: Any, out: Path, start: Any, execution: Any) -> Any:
         yield Progress("weights", 1, values={"cc": 0.5}, arrays={"weights": np.full(6, 1 / 6)})
-        made.append((draft, settings, out, start))
+        made.append((draft, settings, out, start, execution))
         return a_project(tmp_path, draft.inputs())
 
     made: list[Any] = []
@@ -105,7 +110,7 @@ def test_a_fit_shows_its_steps_and_its_result(qtbot: QtBot, session: Session) ->
     session.open_inputs(INPUTS)
     with qtbot.waitSignals([session.fit.stepped, session.fit.weights_changed, session.document.project_changed]):
         session.start_fit({"solver": "adam"})
-    draft, settings, _, start = session.fits[0]
+    draft, settings, _, start, _ = session.fits[0]
     assert (draft.d_min, settings, start) == (2.0, {"solver": "adam"}, None)
     assert session.document.is_unsaved
     assert session.document.can_resume
@@ -238,3 +243,180 @@ def test_a_project_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: P
     with pytest.raises(DiskProblem, match="could not be saved"):
         drain(tasks.save_project(tmp_path / "new", tmp_path / "file" / "x.mdw"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new"]
+
+
+# ---- the check of the frames
+
+
+@pytest.fixture
+def checked(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session whose map and frames are real enough to be looked at; `looks` are the drafts that were."""
+    looks: list[Any] = []
+
+    def check(draft: Any, used: Any, out: Path) -> Any:
+        yield Progress("checking frames")
+        looks.append(draft)
+        if draft.scattering.selection == "nothing":
+            raise BadInput("The selection chooses nothing")
+        return draft, a_check()
+
+    frames = FramesReading("molecules", ("a #0",) * 6, 3, molecules=object())  # type: ignore[arg-type]
+    reading = MapReading(SimpleNamespace(cell=None, kind="MTZ"), used=object())  # type: ignore[arg-type]
+    monkeypatch.setattr(tasks, "check", check)
+    monkeypatch.setattr(tasks, "read_map", lambda draft: _give(reading))
+    monkeypatch.setattr(tasks, "read_frames", lambda draft: _give(frames))
+    session.looks = looks  # type: ignore[attr-defined]
+    return session
+
+
+def test_frames_are_looked_at_when_map_and_frames_are_known_and_after_every_edit(checked: Session) -> None:
+    checked.open_map(Path("map.mtz"))
+    assert checked.looks == []
+    checked.open_frames([Path("run.nc")])
+    assert len(checked.looks) == 1
+    assert checked.check.state is CheckState.DONE
+    checked.edit(scattering=PredictSettings(supercell=(2, 2, 2)))
+    checked.edit(d_min=2.0)
+    assert [draft.scattering.supercell for draft in checked.looks] == [None, (2, 2, 2), (2, 2, 2)]
+    assert checked.looks[-1].d_min == 2.0
+    checked.edit(d_min=2.0)  # nothing new
+    assert len(checked.looks) == 3
+    checked.check_frames()
+    assert len(checked.looks) == 4
+    checked.new()
+    assert checked.check.state is CheckState.NONE
+
+
+def test_a_look_at_what_is_no_longer_so_is_not_shown(checked: Session) -> None:
+    checked.open_inputs(INPUTS)
+    checked.check.start()
+    checked._checked((Draft(), a_check(n_frames=1)))
+    assert checked.check.state is CheckState.RUNNING
+
+
+def test_what_keeps_frames_from_being_computed_is_told_in_the_check_and_not_in_the_banner(checked: Session) -> None:
+    checked.open_inputs(INPUTS)
+    checked.edit(scattering=PredictSettings(selection="nothing"))
+    assert checked.check.state is CheckState.FAILED
+    assert checked.problems == []
+    checked.edit(scattering=PredictSettings())
+    assert checked.check.state is CheckState.DONE
+
+
+def test_structure_factors_are_not_looked_at(session: Session) -> None:
+    session.open_inputs(INPUTS)
+    assert session.check.state is CheckState.NONE
+
+
+def test_a_check_without_data_is_told(session: Session) -> None:
+    session.check_frames()
+    assert "nothing to fit" in session.problems[0].sentence
+
+
+def test_a_bulk_solvent_is_fitted_set_and_said(checked: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(k_sol=0.34567, b_sol=51.234, sentence="Bulk solvent of 0.346 e/Å³")
+    monkeypatch.setattr(tasks, "fit_solvent", lambda draft, used, bragg: _give(found))
+    said: list[str] = []
+    checked.said.connect(said.append)
+    checked.open_inputs(INPUTS)
+    checked.fit_solvent(Path("bragg.mtz"))
+    chosen = checked.document.draft.scattering
+    assert (chosen.solvent, chosen.k_sol, chosen.b_sol) == ("mask", 0.346, 51.2)
+    assert said == ["Bulk solvent of 0.346 e/Å³"]
+    assert checked.looks[-1].scattering == chosen
+
+
+def test_a_bulk_solvent_that_cannot_be_fitted_is_told_and_changes_nothing(
+    checked: Session, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        yield Progress("bulk solvent")
+        raise BadInput("The cell of the Bragg amplitudes is another")
+
+    monkeypatch.setattr(tasks, "fit_solvent", refuse)
+    checked.fit_solvent(Path("bragg.mtz"))
+    assert "no molecules" in checked.problems[0].sentence
+    checked.open_inputs(INPUTS)
+    checked.fit_solvent(Path("bragg.mtz"))
+    assert "Bragg amplitudes" in checked.problems[-1].sentence
+    assert checked.document.draft.scattering == PredictSettings()
+    assert checked.check.state is CheckState.DONE
+
+
+def test_atoms_of_a_selection_are_counted(checked: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def select(source: Any, text: str) -> Any:
+        yield Progress("selecting")
+        if text == "protien":
+            raise BadInput("'protien' is not a selection of atoms")
+        return 608
+
+    monkeypatch.setattr(tasks, "select", select)
+    told: list[Any] = []
+    checked.selected.connect(told.append)
+    checked.try_selection("protein")  # no frames yet: nothing to choose from
+    checked.open_inputs(INPUTS)
+    checked.try_selection("protein")
+    checked.try_selection("protien")
+    assert told[0] == 608
+    assert "protien" in told[1].sentence
+    assert checked.problems == []
+
+
+def test_where_to_compute_goes_to_the_fit(session: Session) -> None:
+    told: list[Execution] = []
+    session.execution_changed.connect(told.append)
+    session.set_execution(Execution("processes", 2))
+    session.set_execution(Execution("processes", 2))
+    session.open_inputs(INPUTS)
+    session.start_fit({})
+    assert told == [Execution("processes", 2)]
+    assert session.fits[0][4] == Execution("processes", 2)
+
+
+def test_another_conformer_is_read_from_the_files(session: Session, runner: InstantRunner) -> None:
+    session.open_inputs(INPUTS)
+    runner.names.clear()
+    session.edit(scattering=PredictSettings(altloc="B"))
+    assert runner.names == [READ_FRAMES]
+
+
+# ---- maps that tell no cell
+
+
+@pytest.fixture
+def lattice_file(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Maps are Lunus lattices; the list holds the cells they were read with."""
+    cells: list[Any] = []
+
+    def read_map(draft: Any) -> Any:
+        yield Progress("reading")
+        cells.append(draft.cell)
+        return MapReading(SimpleNamespace(cell=None, kind="Lunus lattice"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tasks, "read_map", read_map)
+    return cells
+
+
+def test_a_cell_that_is_typed_for_a_map_is_used_and_outlives_other_frames(
+    session: Session, lattice_file: list[Any]
+) -> None:
+    cell = (20.0, 30.0, 40.0, 90.0, 90.0, 90.0)
+    session.open_map(Path("map.lat"))
+    session.edit(cell=cell)
+    assert lattice_file == [None, cell]
+    assert session.document.map_cell.parameters == cell
+    session.open_frames([Path("short.nc")])
+    assert session.document.draft.cell == cell
+
+
+def test_a_checkpoint_is_map_and_frames_but_only_frames_beside_another_map(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path("checkpoint.nxs")
+    monkeypatch.setattr("app.models.paths._kind_of_nexus", lambda path: "checkpoint")
+    session.open_paths([path])
+    assert (session.document.draft.map, session.document.draft.frames) == (path, (path,))
+    session.new()
+    session.open_map(Path("map.mtz"))
+    session.open_paths([path])
+    assert (session.document.draft.map, session.document.draft.frames) == (Path("map.mtz"), (path,))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow
 from pytestqt.qtbot import QtBot
 
 from app.settings import MAX_RECENT, Settings
+from mdweights_core.scattering.settings import Execution
 
 
 def at(path: Path) -> Settings:
@@ -73,3 +74,18 @@ def test_a_damaged_file_reads_as_no_settings(file: Path, qtbot: QtBot, content: 
     assert not settings.restore_layout(window)
     settings.theme = "light"
     assert at(file).theme == "light"
+
+
+def test_where_to_compute_is_remembered(file: Path) -> None:
+    assert at(file).execution == Execution()
+    for chosen in (Execution("processes", 3, "gpu"), Execution("tcp://node:8786", None, "cpu")):
+        settings = at(file)
+        settings.execution = chosen
+        settings._store.sync()
+        assert at(file).execution == chosen
+
+
+@pytest.mark.parametrize("line", ["scheduler=nowhere", "workers=0", "workers=many", "device=abacus"])
+def test_a_place_that_makes_no_sense_reads_as_the_usual_one(file: Path, line: str) -> None:
+    file.write_text(f"[General]\n{line}\n")
+    assert at(file).execution == Execution()

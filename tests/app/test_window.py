@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
+from support.check_fakes import a_check
 from support.window_fakes import a_project, some_frames
 
 from app.dialogs.fault import FaultDialog
@@ -131,7 +132,9 @@ def test_text_dropped_on_the_window_is_not_taken(window: MainWindow) -> None:
 
 def test_a_fault_of_the_program_opens_a_dialog_with_details(window: MainWindow) -> None:
     window.tell(ZeroDivisionError("1/0"))
-    dialogs = [child for child in window.findChildren(FaultDialog) if "ZeroDivisionError" in child.details.toPlainText()]
+    dialogs = [
+        child for child in window.findChildren(FaultDialog) if "ZeroDivisionError" in child.details.toPlainText()
+    ]
     assert len(dialogs) == 1
     assert not dialogs[0].isModal()
     dialogs[0].close()
@@ -350,3 +353,85 @@ def test_marks_survive_in_a_saved_project(window: MainWindow, tmp_path: Path) ->
     window.session.selection.set_brushed(np.array([1, 2]))
     window.actions_by_id["frames.drop"].trigger()
     assert "[1, 2]" in (tmp_path / "marks.json").read_text()
+
+
+def test_the_check_is_in_front_until_there_is_a_fit(window: MainWindow, tmp_path: Path) -> None:
+    tabs = window.workbench.tabs
+    assert tabs.currentWidget() is window.workbench.check_panel
+    window.session.check.finish(a_check())
+    assert tabs.tabText(0) == "▲ Chec&k"
+    assert not window.actions_by_id["frames.check"].isEnabled()
+    with_fit(window, tmp_path)
+    assert tabs.currentWidget() is window.plots.weights
+    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
+    window.data_panel.frames_box.check_button.setEnabled(True)
+    window.data_panel.frames_box.check_button.click()
+    assert tabs.currentWidget() is window.workbench.check_panel
+    tabs.setCurrentWidget(window.plots.shells)
+    window.session.fit.start()
+    assert tabs.currentWidget() is window.plots.shells  # what was chosen stays
+    window.session.fit.end()
+
+
+def test_a_frame_clicked_in_the_check_is_selected_everywhere(window: MainWindow, tmp_path: Path) -> None:
+    with_fit(window, tmp_path)
+    window.session.check.finish(a_check(frames=np.array([0, 1, 3, 5])))
+    window.plots.check.box.clicked.emit(QPointF(3.2, 0.0))
+    assert (window.session.selection.frame, window.plots.weights.selected) == (3, 3)
+    window.plots.check.frames_brushed.emit(np.array([1, 3]))
+    assert window.session.selection.brushed.tolist() == [1, 3]
+    assert window.plots.weights.brushed.tolist() == [1, 3]
+
+
+def test_the_settings_of_the_scattering_open_beside_the_window(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.actions_by_id["frames.scattering"].trigger()
+    assert window.scattering.isVisible()
+    assert not window.scattering.isModal()
+    window.scattering.form.workers.setValue(2)
+    assert window.settings.execution.workers == 2
+    asked: list[str] = []
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *rest: asked.append(rest[3]) or ("", ""))
+    window.scattering.form.fit_button.click()
+    assert asked == ["Reflection files (*.mtz *.mtz.gz);;All files (*)"]
+    window.scattering.close()
+
+
+def test_all_kinds_of_maps_are_offered_and_written(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns: list[str] = []
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *rest: patterns.append(rest[3]) or ("", ""))
+    window.actions_by_id["file.open_map"].trigger()
+    assert all(f"*{ending}" in patterns[0] for ending in (".mtz", ".lat", ".hkl", ".nxs", ".ccp4", ".map", ".mrc"))
+    titles = {kind: window.actions_by_id[f"export.{kind}"].text() for kind in ("ccp4", "lat", "nxs")}
+    assert all(("CCP4" in titles["ccp4"], "Lunus" in titles["lat"], "Checkpoint" in titles["nxs"]))
+
+
+def test_while_a_fit_runs_its_progress_is_not_talked_over(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: object) -> Any:
+        while True:
+            yield Progress("structure factors", 12, 108, "12 of 108 frames")
+
+    def endless() -> Any:
+        while True:
+            yield Progress("checking frames", 0, None, "Looked at 3 frames")
+
+    monkeypatch.setattr(tasks, "fit", fit)
+    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
+    window.fit_panel.start()
+    qtbot.waitUntil(lambda: window.job_status.text.text() == "12 of 108 frames")
+    checker = window.runners[2]
+    checker.job_started.emit("checking the frames")
+    checker.progressed.emit(Progress("checking frames", 0, None, "Looked at 3 frames"))
+    assert window.job_status.text.text() == "12 of 108 frames"
+    monkeypatch.setattr(tasks, "select", lambda *_: endless())
+    checker.submit("choosing atoms", tasks.select)
+    window.session.stop()
+    qtbot.waitUntil(lambda: not window.session.fit.is_running)
+    qtbot.waitUntil(lambda: window.job_status.text.text() == "Looked at 3 frames")
+    checker.stop()
+    qtbot.waitUntil(lambda: not window.session.is_busy)
+    assert window.job_status.isHidden()
+    assert window.job_status.text.text() == "Looked at 3 frames"
