@@ -25,6 +25,7 @@ from app.commands.window_commands import WindowCommands
 from app.dialogs.fault import FaultDialog
 from app.dialogs.scattering import ScatteringDialog
 from app.errors import Told, told
+from app.models.document import Draft
 from app.models.molecules import MoleculeModel
 from app.models.session import SOLVENT, Session
 from app.panels.banner import Banner
@@ -229,6 +230,7 @@ class MainWindow(QMainWindow):
         session.fit.running_changed.connect(self._on_running)
         session.fit.stopping.connect(self.job_status.show_stopping)
         document.draft_changed.connect(self._refresh_actions)
+        document.draft_changed.connect(self._on_draft)
         self.banner.details_requested.connect(self._show_fault)
         self.fit_panel.started.connect(self.banner.hide)
         self.data_panel.failed.connect(self.tell)
@@ -291,6 +293,12 @@ class MainWindow(QMainWindow):
     def _on_marks(self, frames: object) -> None:
         if self.session.document.saved_path is not None:
             self.session.save_marks()
+
+    @Slot(object)
+    def _on_draft(self, draft: Draft) -> None:
+        """What was said of a former document is no longer the news in a new one."""
+        if draft == Draft():
+            self.banner.hide()
 
     @Slot()
     def _refresh_actions(self) -> None:

@@ -119,6 +119,12 @@ def test_a_file_of_unknown_kind_is_told(window: MainWindow, tmp_path: Path) -> N
     assert "trajectory" in window.banner.label.text()
 
 
+def test_a_new_document_begins_without_the_errors_of_the_former(window: MainWindow) -> None:
+    window.tell(BadInput("The map is no map"))
+    window.actions_by_id["file.new"].trigger()
+    assert window.banner.isHidden()
+
+
 def test_text_dropped_on_the_window_is_not_taken(window: MainWindow) -> None:
     data = QMimeData()
     data.setText("hello")
