@@ -89,10 +89,13 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
     Raises
     ------
     DiskProblem
-        When the disk is full, the folder is missing or read-only, and for any other OSError, from `write` too.
+        When the disk is full, the folder is missing or read-only, the name is that of a device, and for any other
+        OSError, from `write` too.
     """
     path = Path(path)
     target = Path(os.path.realpath(path))
+    if target.exists() and not (target.is_file() or target.is_dir()):  # a rename would do away with /dev/null itself
+        raise DiskProblem("This is a device or a pipe, not a file", where=path, advice="Choose the name of a file")
     temporary = target.with_name(f".{target.stem[:80]}.{secrets.token_hex(4)}{target.suffix}")
     try:
         try:
