@@ -26,6 +26,10 @@ class _Bonds(NamedTuple):
     other: np.ndarray
     image: np.ndarray
 
+    def of(self, rows: np.ndarray) -> _Bonds:
+        """Some of them."""
+        return _Bonds(*(column[rows] for column in self))
+
 
 class Molecules:
     """Which atoms hang together, and how the molecules of any frame are made whole.
@@ -50,28 +54,43 @@ class Molecules:
         The molecule of each atom, from 0.
     n_molecules : int
     is_endless : bool [n_molecules]
-        Bonded to their own images, as a mineral or a polymer through the cell: these have no whole.
+        Bonded to their own images, as a mineral or a polymer through the cell: these have no whole, and are left as the
+        first frame is written, in pieces where that cuts them.
     """
 
     def __init__(self, atoms: Atoms, positions: np.ndarray, box: gemmi.UnitCell) -> None:
+        self._n_atoms = len(atoms)
         place = transformed(positions, reciprocal_axes(box))
         bonds = _find_bonds(atoms, place, box)
-        self.label, self._parent = _forest(len(atoms), bonds)
+        self._tie(bonds)
+        endless = self._endless(bonds, place)
+        self._n_endless, self._n_endless_atoms = int(endless.sum()), int(self._size[endless].sum())
+        self.is_endless = endless
+        if endless.any():
+            # an image that is too near, as of models put into a crystal, is no neighbour in other frames: what has no
+            # whole stays as it was written
+            atom_is_endless = endless[self.label]
+            self._tie(bonds.of(~(atom_is_endless[bonds.one] & bonds.image.any(axis=1))))
+            self.is_endless = np.zeros(self.n_molecules, dtype=bool)
+            self.is_endless[self.label[atom_is_endless]] = True
+        whole = self._mended(place)
+        self._anchors = anchor_atoms(atoms)
+        self._anchor_place = whole[self._anchors]
+        self._centre = self._centres(whole)
+
+    def _tie(self, bonds: _Bonds) -> None:
+        """Tell molecules apart, and how each is put together along its bonds."""
+        self.label, self._parent = _forest(self._n_atoms, bonds)
         self.n_molecules = int(self.label.max(initial=-1)) + 1
         self._size = np.bincount(self.label, minlength=self.n_molecules)
         self._jumps = _jumps(self._parent)
-        self._anchors = anchor_atoms(atoms)
-        whole = self._mended(place)
-        self.is_endless = self._endless(bonds, place, whole)
-        self._anchor_place = whole[self._anchors]
-        self._centre = self._centres(whole)
 
     @property
     def warnings(self) -> list[str]:
         """Sentences on what cannot be made whole."""
-        if not self.is_endless.any():
+        if not self._n_endless:
             return []
-        count, size = int(self.is_endless.sum()), int(self._size[self.is_endless].sum())
+        count, size = self._n_endless, self._n_endless_atoms
         who = "A molecule" if count == 1 else f"{count} molecules"
         return [
             f"{who} of {size} atoms {'is' if count == 1 else 'are'} bonded to {'its' if count == 1 else 'their'} own "
@@ -104,9 +123,9 @@ class Molecules:
         turns = 2j * np.pi * (place[self._anchors] - self._anchor_place)
         return np.angle(np.exp(turns).mean(axis=0)) / (2 * np.pi)
 
-    def _endless(self, bonds: _Bonds, place: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    def _endless(self, bonds: _Bonds, place: np.ndarray) -> np.ndarray:
         """A bond that is long once molecules are whole leads to an image of the molecule itself."""
-        shift = np.rint(whole - place)
+        shift = np.rint(self._mended(place) - place)
         open_ends = (shift[bonds.one] - shift[bonds.other] != bonds.image).any(axis=1)
         endless = np.zeros(self.n_molecules, dtype=bool)
         endless[self.label[bonds.one[open_ends]]] = True
@@ -146,7 +165,7 @@ def _chain_links(atoms: Atoms, residue: np.ndarray, place: np.ndarray, box: gemm
     links = _Bonds(one, other, np.rint(place[other] - place[one]))
     near = (residue[other] - residue[one] == 1) & (atoms.chain[other] == atoms.chain[one])
     near &= _lengths(links, place, box) <= _CHAIN_LINK
-    return _Bonds(*(column[near] for column in links))
+    return links.of(near)
 
 
 def _close_pairs(place: np.ndarray, box: gemmi.UnitCell, reach: float) -> _Bonds:

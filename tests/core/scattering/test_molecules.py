@@ -160,6 +160,21 @@ def test_molecules_without_end_are_told(length):
     assert broken.warnings == []
 
 
+def test_a_molecule_that_touches_its_own_image_stays_as_it_is_written():
+    """A model put into a crystal by hand: its ends clash across a face in the first frame, and not in the second."""
+    box = gemmi.UnitCell(20, 20, 20, 90, 90, 90)
+    along = 0.7 + 1.55 * np.arange(13)
+    first = np.column_stack([along, np.full(13, 5.0), np.full(13, 5.0)])
+    second = first + np.where(np.arange(13) > 6, 1.0, 0.0)[:, None] * [-5.0, 4.0, 9.5]
+    atoms = make_atoms(["C"] * 13, ["C"] * 13, ["LIG"] * 13, [1] * 13, ["A"] * 13)
+    molecules = Molecules(atoms, first, box)
+    assert "bonded to its own images" in molecules.warnings[0]
+    assert molecules.is_endless.tolist() == [True]
+    for positions in (first, second):
+        place = positions @ frac(box)
+        np.testing.assert_allclose(molecules.whole(place), place, atol=1e-12)
+
+
 def test_no_atoms_and_one_atom():
     one = make_atoms(["Na"], ["NA"], ["NA"], [1], ["A"])
     assert Molecules(one, np.zeros((1, 3)), BOXES[0]).whole(np.array([[0.1, 0.2, 0.3]])).tolist() == [[0.1, 0.2, 0.3]]
