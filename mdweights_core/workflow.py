@@ -31,6 +31,8 @@ from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 if TYPE_CHECKING:
     from mdweights_core.scattering.checks import FrameCheck
 
+_SHORTEST_EDGE = 2.0  # angstrom, of a unit cell: copper has 3.6, tungsten 3.2
+
 
 def fit_project(
     inputs: FitInputs,
@@ -218,9 +220,19 @@ def run_on_cell(
         raise BadInput("without a map the resolution is not known", advice="Give --d-min, or --map")
     if frame_kind(frames) != "trajectory":
         raise BadInput("structure factors are collected on the reflections of a map", advice="Give --map")
+    if settings.expand_symmetry and space_group is None:
+        raise BadInput(
+            "without a map the space group of the asymmetric unit is not known",
+            advice="Give --space-group, or leave --expand-symmetry out",
+        )
     typed = typed_cell(cell)
     crystal = typed or _cell_of_box(open_frames(frames, topology, altloc=settings.altloc), settings)
     group = parse_space_group(space_group or "P 1", crystal)
+    if not crystal.is_compatible_with_spacegroup(group, 0.01):
+        raise BadInput(
+            f"the cell ({format_cell(crystal)}) does not fit the space group {group.xhm()}",
+            advice="Give the space group of these frames, or --cell and --supercell as they are",
+        )
     lattice = half_lattice(crystal, group, d_min, d_max, ndiv or settings.supercell or (1, 1, 1))
     return FrameRun(frames, topology, lattice, settings, out, typed)
 
@@ -236,7 +248,7 @@ def _cell_of_box(source: FrameSource, settings: PredictSettings) -> gemmi.UnitCe
 
         box = mean_box(source.boxes())
     box[:3] /= settings.supercell or (1, 1, 1)
-    return gemmi.UnitCell(*box)
+    return _possible_cell(gemmi.UnitCell(*box))
 
 
 def check(run: FrameRun) -> Job[FrameCheck | None]:
@@ -303,7 +315,8 @@ def run_for_predict(
     if frame_kind(frames) == "store":
         raise BadInput("these frames are structure factors already", where=frames[0])
     if out.suffix != ".zarr":
-        raise BadInput("a store's name must end in .zarr", where=out, advice=f"Try {out.name}.zarr")
+        stem = "frames" if out.name in ("", ".zarr") else out.name
+        raise BadInput("a store's name must end in .zarr", where=out, advice=f"Try {stem}.zarr")
     if map_inputs is None:
         limits = {"d_min": d_min, "d_max": d_max}
         return (
@@ -344,4 +357,14 @@ def typed_cell(cell: Sequence[float] | None) -> gemmi.UnitCell | None:
     made = gemmi.UnitCell(*cell)
     if not made.is_crystal() or not np.isfinite(made.volume) or made.volume <= 0:
         raise BadInput("these lengths and angles do not make a cell")
-    return made
+    return _possible_cell(made)
+
+
+def _possible_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:
+    """The cell, unless there is no room for an atom in it."""
+    if min(cell.a, cell.b, cell.c) < _SHORTEST_EDGE:
+        raise BadInput(
+            f"a cell of {format_cell(cell)} has no room for an atom",
+            advice="Lengths are in angstrom; --supercell counts the cells in the frames' box",
+        )
+    return cell

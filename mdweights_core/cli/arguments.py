@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mdweights_core.errors import BadInput
 from mdweights_core.project import FitInputs
 from mdweights_core.scattering.settings import (
     BOXES,
@@ -64,7 +65,7 @@ def _add_scattering(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--solvent", choices=SOLVENTS, default="none", help="flat bulk solvent, for frames without water"
     )
-    group.add_argument("--k-sol", type=float, metavar="K", help="its density, e/A^3 (0.35)")
+    group.add_argument("--k-sol", type=float, metavar="K", help="its density, e/A^3 (0.35; X-rays)")
     group.add_argument("--b-sol", type=float, metavar="B", help="its B factor, A^2 (46)")
     group.add_argument("--fit-solvent", type=Path, metavar="BRAGG.mtz", help="fit both to these Bragg amplitudes first")
     group.add_argument("--error", type=float, default=1e-4, metavar="E", help="relative error of F allowed (1e-4)")
@@ -108,10 +109,13 @@ def three(text: str) -> tuple[int, int, int]:
 def b_elements(text: str) -> dict[str, float]:
     """Numbers by element: ``H=5,C=2``."""
     try:
-        pairs = (part.split("=") for part in text.replace(" ", "").split(","))
-        return {element.capitalize(): float(b) for element, b in pairs}
+        pairs = [part.split("=") for part in text.replace(" ", "").split(",")]
+        numbers = {element.capitalize(): float(b) for element, b in pairs}
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list such as H=5,C=2") from None
+    if len(numbers) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} names an element twice")
+    return numbers
 
 
 def fit_inputs(args: argparse.Namespace) -> FitInputs:
@@ -133,6 +137,7 @@ def fit_inputs(args: argparse.Namespace) -> FitInputs:
 
 def predict_settings(args: argparse.Namespace) -> PredictSettings:
     """The structure-factor settings from parsed arguments."""
+    _refuse_idle_solvent(args)
     defaults = PredictSettings()
     return PredictSettings(
         remove_drift=not args.keep_drift,
@@ -152,6 +157,20 @@ def predict_settings(args: argparse.Namespace) -> PredictSettings:
         k_sol=defaults.k_sol if args.k_sol is None else args.k_sol,
         b_sol=defaults.b_sol if args.b_sol is None else args.b_sol,
     )
+
+
+def _refuse_idle_solvent(args: argparse.Namespace) -> None:
+    """Refuse numbers of a bulk solvent that there is none of, or that would be fitted over."""
+    typed = [name for name in ("--k-sol", "--b-sol") if getattr(args, name[2:].replace("-", "_")) is not None]
+    if args.fit_solvent and typed:
+        raise BadInput(f"--fit-solvent finds what {typed[0]} gives", advice="Leave one of them out")
+    if typed and args.solvent == "none":
+        raise BadInput(f"{typed[0]} is for a bulk solvent, and there is none", advice="Give --solvent mask too")
+    if args.solvent == "mask" and args.radiation != "xray" and args.k_sol is None:
+        raise BadInput(
+            f"the usual density of the bulk solvent, 0.35, is that for X-rays, not for {args.radiation}s",
+            advice="Give --k-sol, in fm/A^3 for neutrons (heavy water 0.64, light water -0.06), A/A^3 for electrons",
+        )
 
 
 def execution(args: argparse.Namespace) -> Execution:

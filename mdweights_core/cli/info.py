@@ -103,7 +103,7 @@ def _map(path: Path, terminal: Terminal) -> dict[str, Any]:
 def _facts(found: MapSummary) -> Iterator[str]:
     """What else there is to say of a map."""
     if found.cell:
-        yield f"resolution {found.d_max:.2f} to {found.d_min:.2f} A"
+        yield f"resolution {found.d_max:.2f} to {found.d_min:.2f} Å"
     if found.is_unmerged:
         yield "unmerged"
     if found.ndiv != (1, 1, 1):
@@ -112,13 +112,17 @@ def _facts(found: MapSummary) -> Iterator[str]:
         yield from found.history
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _number(value: float) -> float | None:
     return float(value) if value == value and abs(value) != float("inf") else None
 
 
 def _folder(path: Path, terminal: Terminal) -> dict[str, Any]:
     files = frame_mtzs([path])
-    terminal.say(f"{path}: {len(files)} MTZ files, first {files[0].name}, last {files[-1].name}")
+    terminal.say(f"{path}: {_count(len(files), 'MTZ file')}, first {files[0].name}, last {files[-1].name}")
     return {"file": str(path), "kind": "mtz folder", "n_frames": len(files), "first": _map(files[0], terminal)}
 
 
@@ -147,7 +151,7 @@ def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[s
 
     source = open_frames((path,), topology)
     cell = format_cell(source.cell) if source.cell else "no usable cell"
-    terminal.say(f"{path}: {source.n_frames} frames of {len(source.atoms)} atoms, {cell}")
+    terminal.say(f"{path}: {_count(source.n_frames, 'frame')} of {_count(len(source.atoms), 'atom')}, {cell}")
     for text in source.warnings:
         terminal.warn(text)
     return {

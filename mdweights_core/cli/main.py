@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from mdweights_core import __version__
 from mdweights_core.cli import demo, export, fit, info, predict, report
@@ -93,8 +94,15 @@ def _open_window(parser: argparse.ArgumentParser, window: Window | None) -> int:
     return window.open([])
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that answers a wrong word in a sentence, without all words that there are."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message.rstrip('.')}. See {self.prog} --help.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mdweights",
         description="Frame weights for MD ensembles from diffuse-scattering maps. Without a subcommand: the window.",
         epilog="mdweights FILE... opens the window on a project, or on a map and frames.",

@@ -54,15 +54,18 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     from mdweights_core import workflow
 
     _refuse_what_does_nothing(args)
+    _refuse_places(args)
+    where = execution(args)
     started = time.monotonic()
     settled = terminal.run(_run_of(args))
-    checked = None if workflow.is_done(settled) else terminal.run(workflow.check(settled))
+    is_done = workflow.is_done(settled)
+    checked = None if is_done and not args.check else terminal.run(workflow.check(settled))
     if checked is not None:
         print_check(checked, terminal)
     if args.check:
-        terminal.result({"check": None if checked is None else check_summary(checked)})
+        _tell_check(args, checked, is_done, terminal)
         return
-    store = terminal.run(workflow.compute(settled, execution(args)))
+    store = terminal.run(workflow.compute(settled, where))
     _conclude(store, settled, args, time.monotonic() - started, terminal)
 
 
@@ -73,6 +76,26 @@ def _refuse_what_does_nothing(args: argparse.Namespace) -> None:
         raise BadInput("--collapse is for MTZ files", advice="Give --mtz-frames or --mtz-average too")
     if args.ndiv and args.map:
         raise BadInput("the map says which indices there are", advice="Leave --ndiv out")
+
+
+def _refuse_places(args: argparse.Namespace) -> None:
+    """Refuse now, and not after hours, what MTZ files cannot be written to."""
+    for folder in filter(None, [args.mtz_frames]):
+        if folder.exists() and not folder.is_dir():
+            raise BadInput("there is a file of this name", where=folder, advice="Name a folder for the MTZ files")
+    for file in filter(None, [args.mtz_average]):
+        if file.exists() and not file.is_file():
+            raise BadInput("this is not a file", where=file, advice="Name an MTZ file")
+        if not file.absolute().parent.is_dir():
+            raise BadInput("the folder to write into does not exist", where=file, advice="Create it, or choose another")
+
+
+def _tell_check(args: argparse.Namespace, checked: FrameCheck | None, is_done: bool, terminal: Terminal) -> None:
+    if is_done:
+        terminal.say(f"{args.out} holds all of it: there is nothing left to compute")
+    elif checked is None:
+        terminal.say("These frames are structure factors already: there are no atoms to look at")
+    terminal.result({"check": None if checked is None else check_summary(checked)})
 
 
 def _run_of(args: argparse.Namespace) -> Any:
@@ -122,7 +145,7 @@ def _conclude(
     if error is not None:
         terminal.say(f"error of the first frame against direct summation: {error:.1e}")
     if largest is not None:
-        terminal.say(f"largest drift {'found' if args.keep_drift else 'taken out'}: {largest:.3f} A")
+        terminal.say(f"largest drift {'found' if args.keep_drift else 'taken out'}: {largest:.3f} Å")
     for text in store.origin["notes"]:
         terminal.say(text)
     for text in store.origin["warnings"]:

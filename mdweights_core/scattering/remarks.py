@@ -195,17 +195,28 @@ def _content(seen: Seen) -> Remarks:
     content = solvent_content(seen.atoms, volume, made)
     is_full, is_masked = content.kind == "explicit", settings.solvent == "mask"
     as_wanted: Level = "good" if is_masked else "note"
+    if is_masked and settings.radiation != "xray" and settings.k_sol == PredictSettings.k_sol:
+        yield (
+            "warning",
+            f"The density of the bulk solvent is the {settings.k_sol:g} of X-rays: give that for "
+            f"{settings.radiation}s, in {settings.density_unit}",
+        )
     yield ("warning" if is_masked else "good") if is_full else as_wanted, content.sentence
     yield from _symmetry(seen, volume, n_copies, is_full)
 
 
 def _symmetry(seen: Seen, volume: float, n_copies: int, is_full: bool) -> Remarks:
     """Whether frames are one asymmetric unit, by the volume a dalton has to itself (Matthews, 1968)."""
-    name = seen.lattice.space_group.xhm()
-    mass = _solute_mass(seen.atoms)
+    name, mass = seen.lattice.space_group.xhm(), _solute_mass(seen.atoms)
     if n_copies == 1:
         if seen.settings.expand_symmetry:
-            yield "note", f"The space group {name} has no symmetry to expand"
+            yield "warning", f"The space group {name} has no symmetry to expand"
+        elif mass and not is_full and volume / mass > _LOOSE:
+            yield (
+                "note",
+                f"The frames leave {volume / mass:.1f} Å³/Da, much for a crystal: if they are one asymmetric unit, "
+                "give the space group and expand the symmetry",
+            )
         return
     if not mass:
         return

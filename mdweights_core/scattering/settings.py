@@ -14,6 +14,7 @@ BOXES = ("own", "mean")
 SOLVENTS = ("none", "mask")
 MOLECULES = ("auto", "whole", "as-is")
 DEVICES = ("auto", "cpu", "gpu")
+_PROTOCOLS = ("tcp", "tls", "ws", "wss", "ucx", "ucxx")  # at which a Dask scheduler can be
 
 Radiation = Literal["xray", "electron", "neutron"]
 
@@ -52,7 +53,9 @@ class PredictSettings:
     solvent : str
         ``"mask"`` adds a flat bulk solvent to frames that were stripped of theirs.
     k_sol, b_sol : float
-        Density of the solvent in electrons per cubic angstrom, and its B factor in angstrom squared.
+        Density of the solvent in electrons per cubic angstrom, for electrons and neutrons in what their scattering
+        factors are in (angstrom and fm) per cubic angstrom; and its B factor in angstrom squared. Light water scatters
+        neutrons with a negative density.
 
     Raises
     ------
@@ -86,7 +89,13 @@ class PredictSettings:
             1e-12 <= self.relative_error <= 0.1,
             f"the relative error is {self.relative_error:g}, but must lie between 1e-12 and 0.1",
         )
-        _require(0 <= self.k_sol <= 2, f"the solvent density is {self.k_sol:g}, but must lie between 0 and 2 e/A^3")
+        least = -2 if self.radiation == "neutron" else 0
+        _require(
+            least <= self.k_sol <= 2,
+            f"the solvent density is {self.k_sol:g}, but must lie between {least} and 2 {self.density_unit}",
+        )
+        for element in self.b_elements:
+            _require(_is_element(element), f"there is no element {element!r} to give a B factor to")
         for name, choices in _CHOICES.items():
             given = getattr(self, name)
             _require(given in choices, f"{name} is {given!r}, but must be one of {', '.join(choices)}")
@@ -96,6 +105,11 @@ class PredictSettings:
             cells is None or (len(cells) == 3 and min(cells) >= 1),
             f"the supercell is {cells}, but needs three whole numbers of at least 1",
         )
+
+    @property
+    def density_unit(self) -> str:
+        """The unit of `k_sol`: what the radiation scatters from, per cubic angstrom."""
+        return {"xray": "e/Å³", "electron": "Å/Å³", "neutron": "fm/Å³"}.get(self.radiation, "e/Å³")
 
     def _named_b(self) -> dict[str, float]:
         return {f"B factor of {element}": b for element, b in self.b_elements.items()}
@@ -123,13 +137,24 @@ class Execution:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        is_known = self.scheduler in ("threads", "processes") or "://" in self.scheduler
+        is_known = self.scheduler in ("threads", "processes") or _is_address(self.scheduler)
         _require(
             is_known,
             f"the scheduler is {self.scheduler!r}, but must be threads, processes or an address like tcp://host:8786",
         )
         _require(self.workers is None or self.workers >= 1, f"the number of workers is {self.workers}, but at least 1")
         _require(self.device in DEVICES, f"the device is {self.device!r}, but must be one of {', '.join(DEVICES)}")
+
+
+def _is_element(symbol: str) -> bool:
+    import gemmi
+
+    return gemmi.Element(symbol).atomic_number > 0
+
+
+def _is_address(text: str) -> bool:
+    protocol, mark, place = text.partition("://")
+    return bool(mark and place) and protocol in _PROTOCOLS
 
 
 def _require(condition: bool, otherwise: str) -> None:

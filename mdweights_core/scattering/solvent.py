@@ -229,6 +229,8 @@ class SolventContent:
     def sentence(self) -> str:
         """What was seen, and what it means for a flat solvent."""
         share = f"{100 * min(self.filled_fraction, 1):.0f} %"
+        if self.kind == "explicit" and not self.n_waters + self.n_ions:
+            return "The atoms of the frames fill the cell: there is no room for a bulk solvent"
         if self.kind == "explicit":
             return (
                 f"The frames hold their solvent ({self.n_waters} waters and {self.n_ions} ions fill the space between "

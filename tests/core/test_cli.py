@@ -31,6 +31,9 @@ FIT_KEYS = {
 }
 
 
+PREDICT = ["predict", "--frames", "x.xtc", "--out", "f.zarr", "--d-min", "2"]
+
+
 @pytest.fixture(scope="module")
 def example_arguments():
     inputs = example_inputs()
@@ -169,6 +172,15 @@ def test_info_describes_every_kind_of_file(example_project, tmp_path, capsys):
         (["fit", "--map", "m.mtz", "--frames", "x.xtc", "--out", "a.mdw", "--d-min", "9", "--d-max", "2"], "d_min"),
         (["predict", "--frames", "x.xtc", "--out", "f.zarr"], "--d-min"),
         (["predict", "--frames", "x.xtc", "--out", "f", "--d-min", "2"], ".zarr"),
+        (["predict", "--frames", "x.xtc", "--out", ".zarr", "--d-min", "2"], "Try frames.zarr"),
+        ([*PREDICT, "--scheduler", "ftp://host:1"], "tcp://host"),
+        ([*PREDICT, "--b-elements", "Qq=5"], "no element 'Qq'"),
+        ([*PREDICT, "--k-sol", "0.3"], "--solvent mask"),
+        ([*PREDICT, "--b-sol", "40", "--fit-solvent", "b.mtz"], "--fit-solvent finds what --b-sol gives"),
+        ([*PREDICT, "--solvent", "mask", "--radiation", "neutron"], "not for neutrons"),
+        ([*PREDICT, "--mtz-average", "/dev/null"], "not a file"),
+        ([*PREDICT, "--mtz-average", "no/all.mtz"], "the folder to write into does not exist"),
+        ([*PREDICT, "--mtz-frames", "/dev/null"], "a file of this name"),
         (["export", "a.mdw"], "nothing to export"),
         (["report", "a.mdw", "--out", "r.html"], "not an mdweights project"),
     ],
@@ -180,6 +192,32 @@ def test_bad_input_ends_with_a_sentence_and_two(arguments, sentence, tmp_path, m
     assert sentence in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "saying"),
+    [
+        ([], "required: --out"),
+        ([*PREDICT, "--error", "small"], "--error"),
+        ([*PREDICT, "--b-elements", "C=1,C=2"], "twice"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_two(words, saying, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words or ["predict"])
+    error = capsys.readouterr().err
+    assert (ended.value.code, error.count("\n"), saying in error) == (2, 1, True)
+    assert error.endswith("See mdweights predict --help.\n")
+
+
+def test_check_of_a_store_that_is_complete_says_so(example_arguments, tmp_path, capsys):
+    command = ["predict", *example_arguments, "--d-min", "4", "--out", str(tmp_path / "f.zarr")]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main([*command, "--check"]) == 0
+    told = capsys.readouterr().out
+    assert "nothing left to compute" in told
+    assert "drift:" in told
 
 
 @pytest.mark.parametrize("arguments", [["info", 300 * "x"], ["demo", "--no-window", "--out", "/dev/null"]])

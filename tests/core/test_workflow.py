@@ -157,6 +157,22 @@ def test_without_a_map_the_resolution_must_be_given(tmp_path):
     assert store.lattice.d_spacing.min() >= 4.0
 
 
+@pytest.mark.parametrize(
+    ("choices", "saying"),
+    [
+        ({"space_group": "P 6"}, "does not fit the space group P 6"),
+        ({"settings": PredictSettings(expand_symmetry=True)}, "space group of the asymmetric unit is not known"),
+        ({"settings": PredictSettings(supercell=(1000, 1, 1))}, "no room for an atom"),
+        ({"cell": (0.1, 20, 20, 90, 90, 90)}, "no room for an atom"),
+    ],
+)
+def test_a_crystal_that_cannot_be_is_refused_before_any_work(tmp_path, choices, saying):
+    inputs = example_inputs()
+    with pytest.raises(BadInput, match=saying):
+        jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0, **choices))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_typed_cells_are_checked():
     assert typed_cell(None) is None
     assert typed_cell((10, 20, 30, 90, 100, 90)).volume == pytest.approx(gemmi.UnitCell(10, 20, 30, 90, 100, 90).volume)

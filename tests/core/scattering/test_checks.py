@@ -253,6 +253,23 @@ def test_an_asymmetric_unit_and_a_whole_cell(shared_data):
     assert [level for level, _ in remarks(expanded, "content")] == ["note"]
 
 
+def test_an_asymmetric_unit_without_its_space_group(shared_data):
+    source = open_frames([shared_data / "ubiquitin" / "2k39_on_1ubi_116models_noH.pdb"])
+    lattice = half_lattice(source.cell, P1, 6.0)
+    alone = jobs.run(check_frames(source, lattice, PredictSettings()))
+    level, text = remarks(alone, "content")[-1]
+    assert (level, "give the space group" in text) == ("note", True)
+    expanded = jobs.run(check_frames(source, lattice, PredictSettings(expand_symmetry=True)))
+    assert remarks(expanded, "content")[-1] == ("warning", "The space group P 1 has no symmetry to expand")
+
+
+@pytest.mark.parametrize(("density", "is_told"), [(0.35, True), (0.64, False)])
+def test_a_solvent_of_x_rays_for_neutrons(source, density, is_told):
+    settings = PredictSettings(selection="protein", solvent="mask", radiation="neutron", k_sol=density)
+    told = [text for level, text in remarks(check(source, settings), "content") if level == "warning"]
+    assert [("fm" in text, "neutrons" in text) for text in told] == [(True, True)] * is_told
+
+
 def test_a_whole_cell_is_not_to_be_expanded(shared_data):
     folder = shared_data / "snase"
     source = open_frames([folder / "snase_p41_cell.xtc"], folder / "snase_p41_cell.pdb")
