@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -110,7 +111,7 @@ from mdweights_core.scattering import filling
 from mdweights_core.scattering.model import FrameEngine
 filling._FLUSH_SECONDS = 0.0  # every frame is written by itself
 slow = FrameEngine.__call__
-FrameEngine.__call__ = lambda engine, place: (time.sleep(0.005), slow(engine, place))[1]
+FrameEngine.__call__ = lambda engine, place: (time.sleep(0.05), slow(engine, place))[1]
 folder = Path(sys.argv[1])
 source = test_resume.open_frames([folder / "run.dcd"], folder / "top.pdb")
 lattice = test_resume.half_lattice(test_resume.CELL, test_resume.P1, 4.0)
@@ -128,11 +129,10 @@ def test_killed_at_any_moment_it_is_gone_on_with_bit_by_bit(tmp_path, pdb, latti
         command = [sys.executable, "-c", KILLED, str(tmp_path), str(out), str(Path(__file__).parent)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as victim:
             assert victim.stdout.readline() == "ready\n"
-            time.sleep(chance.uniform(0.02, 0.5))
+            time.sleep(chance.uniform(0.02, 0.7))
             victim.send_signal(signal.SIGKILL)
-    if out.exists() and any(out.iterdir()):
-        done = StructureFactorStore.open(out).finished if (out / "finished").exists() else np.zeros(70, bool)
-        assert done.sum() < 70
+    with contextlib.suppress(BadInput):  # killed before the store was whole: nothing was finished
+        assert not StructureFactorStore.open(out).is_complete
     store = run(source, lattice, out)
     np.testing.assert_array_equal(store.read(), whole.read())
     np.testing.assert_array_equal(store.digests, whole.digests)
