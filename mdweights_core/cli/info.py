@@ -18,6 +18,8 @@ from mdweights_core.project import Project
 if TYPE_CHECKING:
     from mdweights_core.io.map_contents import MapSummary
 
+_ATOMS_ALONE = (".psf", ".prmtop", ".parm7", ".prm7", ".top", ".mol2")  # atoms without positions of frames
+
 
 def add(commands: Any) -> None:
     """Declare the subcommand."""
@@ -55,7 +57,11 @@ def _describe(path: Path, topology: Path | None, terminal: Terminal) -> dict[str
         return _store(path, terminal)
     if kind == "mtz" and path.is_dir():
         return _folder(path, terminal)
-    return _map(path, terminal) if _is_map(path) else _trajectory(path, topology, terminal)
+    if kind == "checkpoint" or _is_map(path):
+        return _map(path, terminal)
+    if path.suffix.lower() in _ATOMS_ALONE:
+        return _topology(path, terminal)
+    return _trajectory(path, topology, terminal)
 
 
 def _is_map(path: Path) -> bool:
@@ -162,6 +168,15 @@ def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[s
         "cell": list(cell_parameters(source.cell)) if source.cell else None,
         "warnings": list(source.warnings),
     }
+
+
+def _topology(path: Path, terminal: Terminal) -> dict[str, Any]:
+    from mdweights_core.io.atom_records import Conformers
+    from mdweights_core.io.trajectory_files import read_topology
+
+    atoms = read_topology(path, Conformers())
+    terminal.say(f"{path}: topology of {_count(len(atoms), 'atom')}, no frames")
+    return {"file": str(path), "kind": "topology", "n_frames": 0, "n_atoms": len(atoms)}
 
 
 def _project(path: Path, terminal: Terminal) -> dict[str, Any]:

@@ -10,6 +10,7 @@ Neither format tells the cell or the space group.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -201,6 +202,15 @@ def _write_bytes(target: Path, content: bytes) -> None:
     target.write_bytes(content)
 
 
+def _stumble(told: str) -> str:
+    """Where numpy stumbled: in its words rows count from 0 for what is no number, else from 1, comments left out."""
+    row = re.search(r"at row (\d+)", told)
+    if row is None:
+        return "it is no text of numbers"
+    is_word = told.startswith("could not convert")
+    return f"line {int(row[1]) + is_word}{' holds what is no number' if is_word else ' has another number of columns'}"
+
+
 def _table(path: Path) -> np.ndarray:
     """All numbers of a list, float64 [n, 4 or more]."""
     try:
@@ -210,9 +220,8 @@ def _table(path: Path) -> np.ndarray:
     except OSError as error:
         raise unreadable(error, path) from error
     except (ValueError, MemoryError, OverflowError) as error:
-        detail = str(error).split(";")[0][:120].rstrip(". ")
         advice = "Write one reflection per line, h k l intensity and perhaps sigma, separated by blanks"
-        raise BadInput(f"This is no list of reflections ({detail})", where=path, advice=advice) from error
+        raise BadInput(f"This is no list of reflections ({_stumble(str(error))})", where=path, advice=advice) from error
     if not len(table):
         raise BadInput("The file lists no reflection", where=path, advice="Choose another file")
     if table.shape[1] < 4:

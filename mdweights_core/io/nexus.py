@@ -36,6 +36,7 @@ def open_nexus(path: str | os.PathLike[str]) -> Iterator[Any]:
             yield file
     except _HDF5_ERRORS as error:
         detail = str(error.args[-1] if error.args else type(error).__name__).strip("'\"")[:120]
+        detail = "it is cut off" if "truncated file" in detail else detail
         raise BadInput(
             f"The NeXus file is damaged or no NeXus file ({detail})", where=path, advice="Copy or make the file again"
         ) from error

@@ -32,6 +32,7 @@ Level = Literal["good", "note", "warning", "problem"]
 _STEADY = 1e-5  # relative change of a box within the digits of files
 _NOTICEABLE_DRIFT = 0.5  # angstrom
 _LOOSE, _TIGHT, _TIGHTEST = 4.0, 1.5, 1.2  # angstrom cubed per dalton: crystals of proteins have 1.6 to 3.6
+_MOST_COPIES = 24  # asymmetric units of nearly all crystals of proteins
 _LONG = 4 * 3600.0  # seconds
 _SHORT_OF_SPACE = 0.9
 
@@ -83,9 +84,9 @@ Remarks = Iterator[tuple[Level, str]]
 def _frames(seen: Seen) -> Remarks:
     looked, total = len(seen.check.frames), seen.check.n_frames
     which = f"All {total} frames" if looked == total else f"{looked} of {total} frames, evenly spread,"
-    yield "good", f"{which} were looked at"
+    yield "good", f"{which} were looked at" if total > 1 else "The only frame was looked at"
     for warning in seen.source.warnings:
-        yield "note", warning
+        yield "warning" if warning.endswith(" lost") else "note", warning
     pairs = seen.check.duplicates
     if pairs:
         one, other = pairs[0]
@@ -211,7 +212,7 @@ def _symmetry(seen: Seen, volume: float, n_copies: int, is_full: bool) -> Remark
     if n_copies == 1:
         if seen.settings.expand_symmetry:
             yield "warning", f"The space group {name} has no symmetry to expand"
-        elif mass and not is_full and volume / mass > _LOOSE:
+        elif _may_be_part_of_a_cell(seen) and not is_full and mass and _LOOSE < volume / mass <= _MOST_COPIES * _LOOSE:
             yield (
                 "note",
                 f"The frames leave {volume / mass:.1f} Å³/Da, much for a crystal: if they are one asymmetric unit, "
@@ -234,6 +235,12 @@ def _symmetry(seen: Seen, volume: float, n_copies: int, is_full: bool) -> Remark
             f"The frames look like one asymmetric unit: they leave {alone:.1f} {unit}, but {together:.1f} {unit} with "
             f"the {n_copies} operations of {name}; expand the symmetry if so",
         )
+
+
+def _may_be_part_of_a_cell(seen: Seen) -> bool:
+    """True for all atoms of frames whose box is one cell of the crystal."""
+    repeats = seen.placement.repeats
+    return len(seen.atoms) == len(seen.source.atoms) and repeats is not None and bool((repeats == 1).all())
 
 
 def _solute_mass(atoms: Atoms) -> float:

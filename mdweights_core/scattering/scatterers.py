@@ -71,6 +71,11 @@ class Scatterers:
         occupancy = np.ones(len(atoms))
         if settings.occupancy_from_topology:
             occupancy = _given(atoms.occupancy, "occupancies").astype(np.float64)
+            if not occupancy.any():
+                raise BadInput(
+                    "All occupancies in the topology are 0: nothing would scatter",
+                    advice="Correct the topology, or do not take occupancies from there",
+                )
         return cls(np.asarray(atoms.element, dtype=str), b_iso, occupancy)
 
 

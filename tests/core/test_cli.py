@@ -228,6 +228,20 @@ def test_what_the_system_refuses_is_a_sentence(arguments, capsys):
     assert error.count("\n") == 1
 
 
+def test_info_of_a_topology_and_of_a_name_that_promises_too_much(tmp_path, capsys):
+    molecule = tmp_path / "water.mol2"
+    molecule.write_text(
+        "@<TRIPOS>MOLECULE\nWAT\n 3 2 1 0 0\nSMALL\nNO_CHARGES\n\n@<TRIPOS>ATOM\n"
+        "  1 O   0.0 0.0 0.0 O.3 1 WAT 0.0\n  2 H1  1.0 0.0 0.0 H   1 WAT 0.0\n  3 H2  0.0 1.0 0.0 H   1 WAT 0.0\n"
+        "@<TRIPOS>BOND\n  1 1 2 1\n  2 1 3 1\n"
+    )
+    assert main(["info", str(molecule)]) == 0
+    assert "topology of 3 atoms, no frames" in capsys.readouterr().out
+    (tmp_path / "x.nxs").write_bytes(b"no map at all")
+    assert main(["info", str(tmp_path / "x.nxs")]) == 2
+    assert "no map of a format that is known" in capsys.readouterr().err
+
+
 def test_a_fault_of_the_program_is_told_and_logged(monkeypatch, capsys):
     monkeypatch.setattr("mdweights_core.cli.info._describe", lambda *_: 1 / 0)
     assert main(["info", "x"]) == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from mdweights_core.scattering import checks
 from mdweights_core.scattering.checks import FrameCheck, Remark, check_frames, remarks_as_text
 from mdweights_core.scattering.model import FrameModel
 from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
 
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
@@ -253,6 +255,13 @@ def test_an_asymmetric_unit_and_a_whole_cell(shared_data):
     assert [level for level, _ in remarks(expanded, "content")] == ["note"]
 
 
+def test_lost_frames_are_a_warning_and_one_frame_is_one(source, monkeypatch):
+    text = "md.xtc: the end of the file is cut off or damaged; its 5 whole frames were read, at least one is lost"
+    monkeypatch.setattr(type(source), "warnings", (text, "3 sites without an atom (MW) were left out"))
+    found = remarks(check(source, PredictSettings()), "frames")
+    assert [level for level, _ in found] == ["good", "warning", "note"]
+
+
 def test_an_asymmetric_unit_without_its_space_group(shared_data):
     source = open_frames([shared_data / "ubiquitin" / "2k39_on_1ubi_116models_noH.pdb"])
     lattice = half_lattice(source.cell, P1, 6.0)
@@ -399,3 +408,9 @@ def test_peptide_crystal(shared_data):
     found = jobs.run(check_frames(source, lattice, PredictSettings(supercell=(2, 1, 1))))
     assert not [remark for remark in found.remarks if remark.level in ("warning", "problem")]
     assert remarks(found, "box")[0] == ("note", "The box of the frames holds 2 x 1 x 1 cells")
+
+
+def test_a_topology_whose_atoms_are_all_empty_is_refused(source):
+    empty = dataclasses.replace(source.atoms, occupancy=np.zeros(len(source.atoms)))
+    with pytest.raises(BadInput, match="nothing would scatter"):
+        Scatterers.of(empty, PredictSettings(occupancy_from_topology=True))
