@@ -97,6 +97,7 @@ class ScatteringForm(QWidget):
     def show_settings(self, settings: PredictSettings) -> None:
         """Show settings; a field with something unusable keeps that until its own setting is another."""
         former, self._settings = self._settings, settings
+        self._follow_radiation(settings)
         self._show(self._fields, former, settings)
         self._follow_solvent()
         if not settings.selection:
@@ -179,7 +180,7 @@ class ScatteringForm(QWidget):
         rows.addRow("", self.expand)
         rows = _rows(solvent)
         add_row(rows, "Sol&vent", self.solvent, "A flat solvent for frames that were stripped of their water")
-        add_row(rows, "&Density", self.k_sol, "Electrons of the solvent per cubic angstrom; water has 0.334")
+        add_row(rows, "&Density", self.k_sol, "What scatters per volume of solvent; water has 0.334 electrons")
         add_row(rows, "B &of solvent", self.b_sol, "B factor that smooths the edge of the solvent, Å²")
         rows.addRow("", self.fit_button)
         rows = _rows(computing)
@@ -252,10 +253,15 @@ class ScatteringForm(QWidget):
     @Slot()
     def _on_edited(self) -> None:
         former = self._settings
-        settings = self._taken(self._fields, former)
+        before = former
+        if former.k_sol < 0 and self.radiation.currentData() != "neutron":  # a density that only neutrons see
+            before = replace(former, k_sol=PredictSettings.k_sol)
+        settings = self._taken(self._fields, before)
         if settings == former:
             return
         self._settings = settings
+        self._follow_radiation(settings)
+        self._show({"k_sol": self._fields["k_sol"]}, former, settings)
         self._follow_solvent()
         self.edited.emit(settings)
         if settings.selection != former.selection:
@@ -312,6 +318,13 @@ class ScatteringForm(QWidget):
                 self._shown[name] = field.state()
                 self._mark(field, None)
         self._is_showing = False
+
+    def _follow_radiation(self, settings: PredictSettings) -> None:
+        """Ask for the solvent's density in what this radiation scatters from."""
+        self.k_sol.blockSignals(True)
+        self.k_sol.setMinimum(-2.0 if settings.radiation == "neutron" else 0.0)
+        self.k_sol.setSuffix(f" {settings.density_unit}")
+        self.k_sol.blockSignals(False)
 
     def _follow_solvent(self) -> None:
         for field in (self.k_sol, self.b_sol):

@@ -97,6 +97,6 @@ def deviations(settings: PredictSettings) -> list[str]:
         "boxes": "mean box",
         "molecules": f"molecules {MOLECULES[settings.molecules]}",
         "expand_symmetry": "symmetry expanded",
-        "solvent": f"bulk solvent {settings.k_sol:.3g}\u00a0e/Å³, {settings.b_sol:.3g}\u00a0Å²",
+        "solvent": f"bulk solvent {settings.k_sol:.3g}\u00a0{settings.density_unit}, {settings.b_sol:.3g}\u00a0Å²",
     }
     return [text for name, text in told.items() if getattr(settings, name) != getattr(usual, name)]

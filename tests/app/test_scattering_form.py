@@ -190,6 +190,18 @@ def test_a_selection_tells_how_many_atoms_or_why_none(form: ScatteringForm, qtbo
     assert form.problem.isHidden()
 
 
+def test_the_density_of_a_solvent_is_asked_for_as_the_radiation_sees_it(form: ScatteringForm) -> None:
+    light_water = PredictSettings(radiation="neutron", solvent="mask", k_sol=-0.056)
+    form.show_settings(light_water)
+    assert (form.k_sol.value(), form.k_sol.suffix()) == (-0.056, " fm/Å³")
+    assert "-0.056\u00a0fm/Å³" in deviations(light_water)[-1]
+    assert not form.told  # type: ignore[attr-defined]
+    form.radiation.setCurrentIndex(form.radiation.findData("xray"))
+    form.radiation.activated.emit(0)
+    assert form.told == [PredictSettings(solvent="mask")]  # type: ignore[attr-defined]
+    assert (form.k_sol.value(), form.k_sol.suffix(), form.k_sol.minimum()) == (0.35, " e/Å³", 0.0)
+
+
 def test_density_and_b_wait_for_a_solvent(form: ScatteringForm, qtbot: QtBot) -> None:
     assert not form.k_sol.isEnabled()
     form.solvent.setCurrentIndex(1)
