@@ -44,6 +44,7 @@ def fit_project(
     execution: Execution = Execution(),
     bragg: Path | None = None,
     on_check: Callable[[FrameCheck], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Job[Project]:
     """Read the map, get the frames' structure factors, fit the weights and save the project.
 
@@ -62,6 +63,8 @@ def fit_project(
         Bragg amplitudes that density and B factor of the bulk solvent are fitted to first.
     on_check : callable, optional
         Told what was seen in the frames before their structure factors are computed, when they have to be.
+    on_note : callable, optional
+        Told what else was found, as a fitted bulk solvent, in a sentence.
 
     Yields
     ------
@@ -82,6 +85,8 @@ def fit_project(
         predict_settings = settings_behind(store) or predict_settings
     else:
         run = yield from with_fitted_solvent(run, bragg)
+        if on_note is not None and run.note:
+            on_note(run.note)
         if on_check is not None and not is_done(run) and (checked := (yield from check(run))):
             on_check(checked)
         store, predict_settings = (yield from compute(run, execution)), run.settings
@@ -161,6 +166,8 @@ class FrameRun:
         Folder of the store.
     cell : gemmi.UnitCell or None
         The crystal's cell where it was typed.
+    note : str
+        What was found on the way and belongs to the result, as a fitted bulk solvent.
     """
 
     frames: tuple[Path, ...]
@@ -169,6 +176,7 @@ class FrameRun:
     settings: PredictSettings
     out: Path
     cell: gemmi.UnitCell | None = None
+    note: str = ""
 
     @property
     def has_atoms(self) -> bool:
@@ -184,9 +192,6 @@ def run_on_map(
     inputs: FitInputs, diffuse_map: DiffuseMap, settings: PredictSettings, out: Path
 ) -> Job[FrameRun | None]:
     """The run that gives the frames' structure factors on the map's lattice; None when they are a store already."""
-    if frame_kind(inputs.frames) == "store":
-        return None
-    yield Progress("reading", message="Sorting the reflections of the map")
     cell = typed_cell(inputs.cell)
     if cell is not None and not same_cell(cell, diffuse_map.lattice.cell):
         raise BadInput(
@@ -194,6 +199,9 @@ def run_on_map(
             where=inputs.map,
             advice="Leave the cell out to use the map's, or give the map that belongs to these frames",
         )
+    if frame_kind(inputs.frames) == "store":
+        return None
+    yield Progress("reading", message="Sorting the reflections of the map")
     lattice = replace(laue_groups(diffuse_map.lattice).p1, space_group=diffuse_map.lattice.space_group)
     return FrameRun(tuple(inputs.frames), inputs.topology, lattice, settings, out, cell)
 
@@ -285,7 +293,7 @@ def with_fitted_solvent(run: FrameRun, bragg: Path | None) -> Job[FrameRun]:
     fitted = yield from fit_solvent_of_frames(run.source(), run.lattice, run.settings, bragg)
     yield Progress("bulk solvent", message=fitted.sentence)
     settings = replace(run.settings, solvent="mask", k_sol=round(fitted.k_sol, 4), b_sol=round(fitted.b_sol, 2))
-    return replace(run, settings=settings)
+    return replace(run, settings=settings, note=fitted.sentence)
 
 
 def compute(run: FrameRun, execution: Execution = Execution()) -> Job[StructureFactorStore]:

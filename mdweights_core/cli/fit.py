@@ -52,6 +52,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
         execution=execution(args),
         bragg=args.fit_solvent,
         on_check=partial(print_check, terminal=terminal),
+        on_note=terminal.say,
     )
     project = terminal.run(job)
     conclude(project, terminal)

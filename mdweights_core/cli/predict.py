@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import gemmi
 
     from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.settings import PredictSettings
     from mdweights_core.scattering.store import StructureFactorStore
     from mdweights_core.workflow import FrameRun
 
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     where = execution(args)
     started = time.monotonic()
     settled = terminal.run(_run_of(args))
+    if settled.note:
+        terminal.say(settled.note)
     is_done = workflow.is_done(settled)
     checked = None if is_done and not args.check else terminal.run(workflow.check(settled))
     if checked is not None:
@@ -141,7 +144,8 @@ def _conclude(
     drift = np.linalg.norm(store.frames.drift, axis=1)
     largest = float(np.nanmax(drift)) if np.isfinite(drift).any() else None
     error = store.origin.get("measured_error")
-    terminal.say(f"{args.out}: {store.n_frames} frames, {store.n_hkl} reflections, {seconds:.1f} s")
+    frames = "1 frame" if store.n_frames == 1 else f"{store.n_frames} frames"
+    terminal.say(f"{args.out}: {frames}, {store.n_hkl} reflections, {seconds:.1f} s")
     if error is not None:
         terminal.say(f"error of the first frame against direct summation: {error:.1e}")
     if largest is not None:
@@ -160,9 +164,14 @@ def _conclude(
             "measured_error": error,
             "max_drift": largest,
             "warnings": list(store.origin["warnings"]),
+            "bulk_solvent": _solvent(settled.settings) if settled.has_atoms else None,
             "written": written,
         }
     )
+
+
+def _solvent(settings: PredictSettings) -> dict[str, float] | None:
+    return {"k_sol": settings.k_sol, "b_sol": settings.b_sol} if settings.solvent == "mask" else None
 
 
 def _write_mtz(

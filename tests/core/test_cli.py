@@ -210,6 +210,17 @@ def test_a_wrong_word_is_one_line_and_two(words, saying, capsys):
     assert error.endswith("See mdweights predict --help.\n")
 
 
+def test_a_fitted_solvent_is_told(shared_data, tmp_path, capsys):
+    model, bragg = (shared_data / "lysozyme" / f"lys_nitr_ubatch4_refmac.{kind}" for kind in ("pdb", "mtz"))
+    command = ["predict", "--frames", str(model), "--d-min", "4", "--fit-solvent", str(bragg), "--b-topology"]
+    assert main([*command, "--out", str(tmp_path / "f.zarr")]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("Bulk solvent of 0.")
+    assert main([*command, "--out", str(tmp_path / "f.zarr"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["bulk_solvent"]
+    assert f"Bulk solvent of {found['k_sol']:.3f} e/Å³" in told
+
+
 def test_check_of_a_store_that_is_complete_says_so(example_arguments, tmp_path, capsys):
     command = ["predict", *example_arguments, "--d-min", "4", "--out", str(tmp_path / "f.zarr")]
     assert main(command) == 0

@@ -149,6 +149,14 @@ def test_a_typed_cell_that_is_not_the_maps_is_told_before_any_work(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_typed_cell_is_compared_with_the_maps_for_a_store_too(example_project, tmp_path):
+    inputs = dataclasses.replace(
+        example_inputs(), frames=(example_project.path / "frames.zarr",), topology=None, cell=(30, 30, 30, 90, 90, 90)
+    )
+    with pytest.raises(BadInput, match="not the map's"):
+        jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
+
+
 def test_without_a_map_the_resolution_must_be_given(tmp_path):
     inputs = example_inputs()
     with pytest.raises(BadInput, match="--d-min"):
