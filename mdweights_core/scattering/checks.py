@@ -22,7 +22,7 @@ from mdweights_core.io.selection import anchor_atoms, select_atoms
 from mdweights_core.io.trajectories import Chunk, FrameSource
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.model import FrameModel
-from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
+from mdweights_core.scattering.placement import Placement, place_frames
 from mdweights_core.scattering.remarks import Remark, Seen, all_remarks
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
@@ -239,7 +239,7 @@ def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
 def _drift(atoms: Atoms, seen: list[_Glance], placement: Placement) -> np.ndarray:
     """Common translation of frames against the first, float64 [n, 3] in angstrom."""
     anchors = atoms.select(_thinned(anchor_atoms(atoms), _MOST_ANCHORS))
-    tracker = DriftTracker(anchors, seen[0].anchors, is_whole=placement.molecules is not None)
+    tracker = placement.drift_tracker(anchors, seen[0].anchors)
     orthogonal = np.array(placement.cell.orth.mat.tolist())
     return np.array([orthogonal @ tracker(glance.anchors) for glance in seen])
 

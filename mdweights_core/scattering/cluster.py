@@ -30,7 +30,8 @@ from distributed.versions import VersionMismatchWarning
 
 from mdweights_core import __version__
 from mdweights_core.errors import BadInput
-from mdweights_core.scattering.model import Engine, FrameModel
+from mdweights_core.scattering.engine import Engine
+from mdweights_core.scattering.model import FrameModel
 from mdweights_core.scattering.pool import FULL_MEMORY, Computed, Failures, WorkersLost, compute_batch
 
 _CONNECT_SECONDS = 10

@@ -13,9 +13,9 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
+from mdweights_core.scattering.engine import Engine
 from mdweights_core.scattering.expansion import Expansion
 from mdweights_core.scattering.form_factors import AtomBasis
-from mdweights_core.scattering.model import Engine
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.structure_factors import ScatteringEngine
 

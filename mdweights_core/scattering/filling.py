@@ -22,7 +22,7 @@ from mdweights_core.scattering.store import DamagedStore, StructureFactorStore, 
 from mdweights_core.scattering.store_layout import DIGEST_BYTES
 
 STAGE = "structure factors"
-METHOD = 2  # raised whenever the same inputs would give other numbers
+METHOD = 3  # raised whenever the same inputs would give other numbers
 SNAPSHOT_SECONDS = 0.2
 _FLUSH_SECONDS = 20.0
 

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.scattering.engine import Engine
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
-
-
-class Engine(Protocol):
-    """Structure factors, complex64 [n_hkl], of atoms at fractional positions [n_atoms, 3]."""
-
-    @property
-    def n_workers(self) -> int:
-        """Frames that may be computed at the same time, from as many threads."""
-
-    def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Structure factors of one frame."""
 
 
 @dataclass(frozen=True)

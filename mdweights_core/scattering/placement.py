@@ -81,6 +81,18 @@ class Placement:
         self._judge()
 
     @property
+    def cells(self) -> tuple[int, int, int]:
+        """Cells of the crystal along each axis that the frames hold: one where their boxes are left aside."""
+        if self.repeats is None:
+            return 1, 1, 1
+        a, b, c = (int(n) for n in self.repeats)
+        return a, b, c
+
+    def drift_tracker(self, atoms: Atoms, reference: np.ndarray, start: np.ndarray | None = None) -> DriftTracker:
+        """What follows the drift of `atoms` placed here; `reference` and `start` as for `DriftTracker`."""
+        return DriftTracker(atoms, reference, start, period=self.cells, is_whole=self.molecules is not None)
+
+    @property
     def needs_whole_molecules(self) -> bool:
         """True when the settings, or reflections that a box vector does not leave alone, ask for whole molecules."""
         if self.box is None or self._settings.molecules == "as-is":
@@ -251,7 +263,7 @@ class DriftTracker:
     """The common translation of each frame against the first one, in fractional coordinates.
 
     Every atom's displacement is taken to the image nearest to the drift found so far, so that molecules that were put
-    back into the box by a cell edge, or a drift that grew past half a cell, do not matter.
+    back into the box by an edge of it, or a drift that grew past half a box, do not matter.
 
     Parameters
     ----------
@@ -260,6 +272,8 @@ class DriftTracker:
         Fractional coordinates of the first frame.
     start : float [3], optional
         Drift of the frame before the next one.
+    period : 3 int
+        Cells along each axis after which the box of the frames repeats: atoms are put back by these, not by one cell.
     is_whole : bool
         Molecules were made whole, on the images nearest to the first frame's: displacements are taken as they are, as
         what is between the box's own reflections changes with an image. A drift beyond half a box starts again from
@@ -267,11 +281,18 @@ class DriftTracker:
     """
 
     def __init__(
-        self, atoms: Atoms, reference: np.ndarray, start: np.ndarray | None = None, *, is_whole: bool = False
+        self,
+        atoms: Atoms,
+        reference: np.ndarray,
+        start: np.ndarray | None = None,
+        *,
+        period: Sequence[int] = (1, 1, 1),
+        is_whole: bool = False,
     ) -> None:
         self._rows = anchor_atoms(atoms)
         self._reference = reference[self._rows]
         self._drift = np.zeros(3) if start is None else np.asarray(start, dtype=float)
+        self._period = np.asarray(period, dtype=float)
         self._is_whole = is_whole
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
@@ -279,11 +300,11 @@ class DriftTracker:
         moved = positions[self._rows] - self._reference
         if self._is_whole:
             return moved.mean(axis=0)
-        # the direction of the mean phase finds a jump of up to half a cell whatever the images
-        phase = np.exp(2j * np.pi * (moved - self._drift)).mean(axis=0)
-        drift = self._drift + np.angle(phase) / (2 * np.pi)
+        # the direction of the mean phase finds a jump of up to half a box whatever the images
+        phase = np.exp(2j * np.pi * (moved - self._drift) / self._period).mean(axis=0)
+        drift = self._drift + np.angle(phase) / (2 * np.pi) * self._period
         for _ in range(2):  # to the last bit the same wherever it was started: a run gone on with gives equal numbers
-            drift = (moved - np.round(moved - drift)).mean(axis=0)
+            drift = (moved - self._period * np.round((moved - drift) / self._period)).mean(axis=0)
         self._drift = drift
         return drift.copy()
 

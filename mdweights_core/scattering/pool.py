@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from mdweights_core.errors import BadInput, MdweightsError
-from mdweights_core.scattering.model import Engine
+from mdweights_core.scattering.engine import Engine
 
 Item = TypeVar("Item")
 

@@ -30,7 +30,7 @@ from mdweights_core.scattering.filling import (
     same_store,
 )
 from mdweights_core.scattering.model import FrameEngine, FrameModel
-from mdweights_core.scattering.placement import DriftTracker, Placement, jumps, place_frames
+from mdweights_core.scattering.placement import Placement, jumps, place_frames
 from mdweights_core.scattering.pool import Pool, ThreadPool, WorkersLost, in_order
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.resume import begins_with, digest_of, duplicates_warning, may_begin_with, run_key
@@ -247,8 +247,7 @@ class _Run:
         is_first = True
         for start, stop in _gaps(store.finished):
             before = np.linalg.solve(orthogonal, store.frames.drift[start - 1]) if start else None
-            is_whole = self.placement.molecules is not None
-            tracker = DriftTracker(self.source.atoms, self.reference, before, is_whole=is_whole)
+            tracker = self.placement.drift_tracker(self.source.atoms, self.reference, before)
             for frame, positions, moment, box in _read(self.source, start, stop):
                 place = self.placement.fractional(positions, box, frame)
                 shift = tracker(place)

@@ -275,6 +275,6 @@ def _placed(
     for frame in frames.tolist():
         chunk = next(source.chunks(size=1, start=frame))
         place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0], frame)
-        tracker = tracker or DriftTracker(source.atoms, place)
+        tracker = tracker or placement.drift_tracker(source.atoms, place)
         shift = tracker(place)
         yield place - shift if settings.remove_drift else place

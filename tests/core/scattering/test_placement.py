@@ -271,6 +271,25 @@ def test_drifting_and_cut_molecules_between_the_reflections_of_the_box():
         assert np.linalg.norm(found - expected) < 1e-6 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("step", [0.4, 0.6, 0.95])
+def test_drift_of_a_supercell_is_found_beyond_half_a_cell(step):
+    """What is put back by the edges of the box lies whole boxes away, not whole cells."""
+    atoms, _ = bars()
+    box = block(CELL, 2, 3, 1)
+    placement = Placement(box, lattice(ndiv=(2, 3, 1)), DEFAULT)
+    assert placement.cells == (2, 3, 1)
+    start = np.random.default_rng(8).random((len(atoms), 3)) * placement.cells
+    tracker = placement.drift_tracker(atoms, start)
+    np.testing.assert_allclose(tracker(start), 0, atol=1e-12)
+    moved = np.array([step, 2 * step, -0.3])
+    inside = (start + moved) % placement.cells
+    np.testing.assert_allclose(tracker(inside), moved - np.round(moved / placement.cells) * placement.cells, atol=1e-9)
+    hkl = np.array([[1, 0, 0], [1, 1, 0], [3, 2, 1]]) / placement.cells
+    expected = np.exp(2j * np.pi * (hkl @ start.T)).sum(axis=1)
+    found = np.exp(2j * np.pi * (hkl @ (inside - tracker(inside)).T)).sum(axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
 def test_whole_molecules_of_a_box_left_aside():
     atoms, still = bars()
     box = gemmi.UnitCell(70, 75, 80, 90, 90, 90)
