@@ -10,8 +10,8 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
+    QGridLayout,
     QGroupBox,
-    QHBoxLayout,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -115,9 +115,12 @@ class FramesBox(QGroupBox):
         self.topology_button.setToolTip("File that names the atoms of the trajectory: PDB, GRO, PSF, PRMTOP")
         self.settings_button.setToolTip("Selection, supercell, boxes, bulk solvent, where to compute… (Ctrl+,)")
         self.check_button.setToolTip("See whether frames and map fit together, and what it will take (Ctrl+K)")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.topology_button)
-        buttons.addWidget(self.open_button)
+        # all four above what may have to be scrolled to
+        buttons = QGridLayout()
+        buttons.addWidget(self.topology_button, 0, 0)
+        buttons.addWidget(self.open_button, 0, 1)
+        buttons.addWidget(self.settings_button, 1, 0)
+        buttons.addWidget(self.check_button, 1, 1)
         self._fields = QWidget()
         self._rows = rows = form(self._fields)
         tip = "Unit cell of the crystal: a b c in Å, alpha beta gamma in degrees; empty takes the one in the files"
@@ -128,16 +131,12 @@ class FramesBox(QGroupBox):
         self.b_iso.setKeyboardTracking(False)
         add_row(rows, "&B factor", self.b_iso, "B factor given to all atoms of every frame, Å²; 0 for none")
         rows.addRow(self.remove_drift)
-        more = QHBoxLayout()
-        more.addWidget(self.settings_button)
-        more.addWidget(self.check_button)
-        rows.addRow(more)
         rows.addRow(self.settings_note)
-        rows.addRow(self.verdict)
         layout = QVBoxLayout(self)
         layout.addWidget(self.name)
         layout.addLayout(buttons)
         layout.addWidget(self.info)
+        layout.addWidget(self.verdict)
         layout.addWidget(self._fields)
 
     def _connect(self) -> None:
@@ -159,7 +158,9 @@ class FramesBox(QGroupBox):
         told = deviations(known or self._draft.scattering)
         self.settings_note.setText(", ".join(told))
         self._rows.setRowVisible(self.settings_note, has_frames and bool(told))
-        self._rows.setRowVisible(self.verdict, has_frames and bool(self.verdict.text()))
+        for widget in (self.settings_button, self.check_button):
+            widget.setVisible(has_frames)
+        self.verdict.setVisible(has_frames and bool(self.verdict.text()))
 
     def _cell_hint(self) -> str:
         if self._asks_for_cell or self._reading is None or self._reading.cell is None:
