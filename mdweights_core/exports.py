@@ -18,7 +18,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, supercell
-from mdweights_core.crystal.laue import find_rows, friedel_half, group_of, hkl_key, in_asu
+from mdweights_core.crystal.laue import find_points, find_rows, friedel_half, group_of, hkl_key, in_asu
 from mdweights_core.crystal.origin import Origin, find_origin, moved
 from mdweights_core.errors import BadInput
 from mdweights_core.io.ccp4 import write_ccp4
@@ -29,6 +29,7 @@ from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import Atoms
 from mdweights_core.io.xtraj import write_checkpoint, write_weights
 from mdweights_core.project import STORE_NAME, Project
+from mdweights_core.scattering.frame_mtz import cells_in_box
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
 
@@ -44,7 +45,8 @@ def kept_frames(weights: np.ndarray) -> np.ndarray:
 def export_mtz(project: Project, path: str | Path) -> None:
     r"""Write the weighted MTZ.
 
-    Columns, on the absolute scale (electrons, electrons squared) of the unit cell simulated:
+    Columns, on the absolute scale (electrons, electrons squared) of one unit cell; where the box simulated holds N of
+    them, amplitudes are divided by N and intensities by its square, as `scattering.frame_mtz` does:
 
     ==================  ====  ===============================================================================
     FWT, PHIFWT         F, P  weighted mean structure factor, averaged over the space group (Coot opens it), to whose
@@ -57,7 +59,7 @@ def export_mtz(project: Project, path: str | Path) -> None:
     ==================  ====  ===============================================================================
 
     MTZ files hold whole indices only: a map on divided reciprocal axes is written with the cell of the supercell, in
-    P 1 with all equivalent reflections, and mean F as it is.
+    P 1 with all equivalent reflections, and everything as simulated, of the whole box.
 
     Raises
     ------
@@ -67,29 +69,59 @@ def export_mtz(project: Project, path: str | Path) -> None:
     fit = project.fit
     origin = crystal_origin(fit)
     target, group, mean_f = _rows_of_mtz(fit, origin)
+    n_cells = _cells_averaged(project)
+    rows = [
+        MtzColumn("FWT", "F", (np.abs(mean_f) / n_cells).astype(np.float32)),
+        MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f)).astype(np.float32)),
+        *(MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[group]) for c in _columns(fit, n_cells)),
+    ]
+    history = [*history_lines(project), *_scale_lines(fit, n_cells), *_division_lines(fit)]
+    write_mtz(
+        path,
+        target,
+        rows,
+        title="mdweights: weighted ensemble",
+        history=[*history, *mean_f_warnings(fit, origin)],
+    )
+
+
+def _columns(fit: WeightFit, n_cells: int) -> list[MtzColumn]:
+    """What there is one value of per group, intensities on the scale of one of `n_cells` cells."""
     scale, offset = (fit.scale, fit.offset) if fit.scale > 0 else (1.0, 0.0)
-    observed = (fit.observed - offset) / scale
     aniso = anisotropic_maps(fit)
     aniso_scale = aniso.scale if aniso.scale > 0 else 1.0
-    columns = [
-        MtzColumn("IMEAN", "J", fit.mean_intensity),
-        MtzColumn("IDIFF", "J", fit.diffuse),
-        MtzColumn("IDOBS", "J", observed),
+    intensities = [
+        ("IMEAN", "J", fit.mean_intensity),
+        ("IDIFF", "J", fit.diffuse),
+        ("IDOBS", "J", (fit.observed - offset) / scale),
+        *([] if fit.observed_sigma is None else [("SIGIDOBS", "Q", fit.observed_sigma / scale)]),
+        ("IDANISO", "R", aniso.diffuse),
+        ("IDOBSANISO", "R", aniso.observed / aniso_scale),
     ]
-    if fit.observed_sigma is not None:
-        columns.append(MtzColumn("SIGIDOBS", "Q", fit.observed_sigma / scale))
-    columns += [
-        MtzColumn("IDANISO", "R", aniso.diffuse),
-        MtzColumn("IDOBSANISO", "R", aniso.observed / aniso_scale),
-        MtzColumn("FreeR_flag", "I", np.where(fit.free, 0, 1)),
-    ]
-    rows = [
-        MtzColumn("FWT", "F", np.abs(mean_f).astype(np.float32)),
-        MtzColumn("PHIFWT", "P", np.degrees(np.angle(mean_f)).astype(np.float32)),
-        *(MtzColumn(c.label, c.type, np.asarray(c.values, dtype=np.float32)[group]) for c in columns),
-    ]
-    history = [*history_lines(project), *_division_lines(fit), *mean_f_warnings(fit, origin)]
-    write_mtz(path, target, rows, title="mdweights: weighted ensemble", history=history)
+    columns = [MtzColumn(label, kind, values / n_cells**2) for label, kind, values in intensities]
+    return [*columns, MtzColumn("FreeR_flag", "I", np.where(fit.free, 0, 1))]
+
+
+def _cells_averaged(project: Project) -> int:
+    """Cells of the box whose mean the MTZ file is of; one where the box is written as it is."""
+    lattice = project.fit.groups.lattice
+    held = None if lattice.ndiv != (1, 1, 1) else _cells_held(project)
+    return 1 if held is None else int(np.prod(held))
+
+
+def _cells_held(project: Project) -> tuple[int, int, int] | None:
+    """Cells of the map along each axis of the frames' boxes; None when nothing tells."""
+    return cells_in_box(project.frames.cell, project.fit.groups.lattice, project.predict_settings.supercell)
+
+
+def _scale_lines(fit: WeightFit, n_cells: int) -> list[str]:
+    lines = []
+    if n_cells > 1:
+        lines.append(f"mean of the {n_cells} cells of the box: F of the box / {n_cells}, intensities / {n_cells**2}")
+    if fit.scale > 0:
+        square = f" / {n_cells**2}" if n_cells > 1 else ""
+        return [*lines, f"IDOBS = (observed - {fit.offset:.5g}) / {fit.scale:.5g}{square}"]
+    return [*lines, "IDOBS = observed, not scaled" + (f", / {n_cells**2}" if n_cells > 1 else "")]
 
 
 def _rows_of_mtz(fit: WeightFit, origin: Origin) -> tuple[MillerLattice, np.ndarray, np.ndarray]:
@@ -114,7 +146,7 @@ def _division_lines(fit: WeightFit) -> list[str]:
     return [
         f"indices are those of the supercell of {' x '.join(map(str, lattice.ndiv))} cells ({cell}, "
         f"{lattice.space_group.xhm()}), written in P 1",
-        "FWT and PHIFWT are not averaged over the space group",
+        "FWT and PHIFWT are not averaged over the space group; all is of the whole box simulated",
     ]
 
 
@@ -164,7 +196,6 @@ def history_lines(project: Project) -> list[str]:
         f"CC {s.cc:.4f} (equal weights {u.cc:.4f}), free {s.cc_free:.4f} ({u.cc_free:.4f})",
         f"CCaniso {s.cc_aniso:.4f} (equal {u.cc_aniso:.4f}), free {s.cc_aniso_free:.4f} ({u.cc_aniso_free:.4f})",
         f"effective frames {fit.n_eff:.1f}, active {fit.n_active}; {fit.outcome}",
-        f"IDOBS = (observed - {fit.offset:.5g}) / {fit.scale:.5g}" if fit.scale > 0 else "IDOBS = observed, not scaled",
         *(f"warning: {text}" for text in fit.warnings),
     ]
 
@@ -240,7 +271,7 @@ def export_checkpoint(project: Project, path: str | Path) -> None:
             where=store.path,
             advice="Run the fit again",
         )
-    rows = find_rows(fit.groups.p1.hkl, store.lattice.hkl)
+    rows = find_points(fit.groups.p1, store.lattice)
     there = rows >= 0
     observed = spread(fit, fit.observed)[there]
     write_checkpoint(path, _blocks(store, rows[there]), fit.groups.p1.select(there), weights, observed)
@@ -296,6 +327,8 @@ def export_ndx(project: Project, path: str | Path) -> None:
 def export_pdb(project: Project, path: str | Path, top: int = 10) -> None:
     """Write the `top` frames of largest weight as models of one PDB file, the heaviest first.
 
+    CRYST1 is the box of the heaviest frame; the cell of the map where the frames have none that is whole cells.
+
     Raises
     ------
     BadInput
@@ -311,13 +344,21 @@ def export_pdb(project: Project, path: str | Path, top: int = 10) -> None:
     weights = project.fit.weights
     best = np.argsort(-weights, kind="stable")[: max(1, top)]
     structure = _structure(source.atoms, [source.positions(int(t)) for t in best])
-    structure.cell = project.fit.groups.lattice.cell
-    structure.spacegroup_hm = "P 1"  # the atoms are those of the whole simulated cell
+    structure.cell = _box_of(project, int(best[0]))
+    structure.spacegroup_hm = "P 1"  # the atoms are those of the whole box
     structure.raw_remarks = [
         f"REMARK   1 MODEL {i:4d}: FRAME {t} (FROM 0), WEIGHT {weights[t]:.6f}" for i, t in enumerate(best, start=1)
     ]
     text = structure.make_pdb_string()
     atomic_write_text(path, text)
+
+
+def _box_of(project: Project, frame: int) -> gemmi.UnitCell:
+    """The box the atoms of a frame lie in: the one written with it, as far as the crystal is made of such."""
+    cell, box, held = project.fit.groups.lattice.cell, project.frames.cell[frame], _cells_held(project)
+    if held is None:
+        return cell
+    return gemmi.UnitCell(*box) if np.isfinite(box).all() else supercell(cell, held)
 
 
 def _structure(atoms: Atoms, frames: Sequence[np.ndarray]) -> gemmi.Structure:

@@ -177,6 +177,17 @@ def find_rows(wanted: np.ndarray, table: np.ndarray) -> np.ndarray:
     return np.where(keys[row] == hkl_key(wanted), row, -1)
 
 
+def find_points(wanted: MillerLattice, table: MillerLattice) -> np.ndarray:
+    """Row of each reflection of `wanted` in `table`, int64 [n]; -1 where absent.
+
+    Both list halves of one reciprocal lattice, whose axes may be divided differently: compared are the true indices,
+    hkl / ndiv.
+    """
+    scaled = wanted.hkl.astype(np.int64) * table.ndiv
+    is_point = (scaled % wanted.ndiv == 0).all(axis=1)
+    return np.where(is_point, find_rows(scaled // wanted.ndiv, table.hkl), -1)
+
+
 def _unique_per_column(rows: np.ndarray) -> np.ndarray:
     """Sort each column, drop repeats, pad with -1 at the end: int32 [n_copies, n_column]."""
     ordered = np.sort(rows, axis=0)

@@ -17,11 +17,13 @@ import numpy as np
 
 from mdweights_core import __version__
 from mdweights_core.crystal.collapse import Collapse
-from mdweights_core.crystal.lattice import cell_parameters, same_cell, supercell
+from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, same_cell, supercell
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import disk_problem, hold
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.scattering.placement import Placement
+from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
 
 P1 = gemmi.SpaceGroup("P 1")
@@ -222,25 +224,43 @@ def _cells(store: StructureFactorStore, given: Cells | None) -> tuple[Cells, int
 
     The cell of a store is the primitive one, unless it was told to be a supercell that nothing else speaks of.
     """
-    ndiv, held = store.lattice.ndiv, _cells_in_box(store)
+    settings = store.key.get("settings") or {}
+    ndiv, held = store.lattice.ndiv, cells_in_box(store.frames.cell, store.lattice, settings.get("supercell"))
     if given is None:
         return (1, 1, 1), int(np.prod(held or ndiv))
     is_primitive = ndiv != (1, 1, 1) or held == tuple(given)
     return ((1, 1, 1) if is_primitive else given), int(np.prod(given))
 
 
-def _cells_in_box(store: StructureFactorStore) -> Cells | None:
-    """Cells of the store along each axis of the frames' boxes; None when nothing tells."""
-    settings = store.key.get("settings") or {}
-    if settings.get("supercell"):
-        a, b, c = (int(n) for n in settings["supercell"])
+def cells_in_box(boxes: np.ndarray, lattice: MillerLattice, stated: Sequence[int] | None = None) -> Cells | None:
+    """Cells of the lattice along each axis of the frames' boxes.
+
+    Parameters
+    ----------
+    boxes : float [n_frames, 6]
+        Angstrom and degrees; NaN: none.
+    lattice : MillerLattice
+        Its cell is counted.
+    stated : 3 int, optional
+        What the user said; believed.
+
+    Returns
+    -------
+    (int, int, int) or None
+        None when nothing tells: there are no boxes, or they are not whole cells.
+    """
+    if stated:
+        a, b, c = (int(n) for n in stated)
         return a, b, c
-    boxes = store.frames.cell[np.isfinite(store.frames.cell).all(axis=1)]
-    if not len(boxes):
+    known = boxes[np.isfinite(boxes).all(axis=1)]
+    if not len(known):
         return None
-    box, own = gemmi.UnitCell(*np.median(boxes, axis=0)), store.lattice.cell
+    box, own = gemmi.UnitCell(*np.median(known, axis=0)), lattice.cell
     a, b, c = (max(1, round(x / y)) for x, y in zip(cell_parameters(box)[:3], cell_parameters(own)[:3], strict=True))
-    return (a, b, c) if same_cell(supercell(own, (a, b, c)), box, _SAME_BOX) else None
+    if same_cell(supercell(own, (a, b, c)), box, _SAME_BOX):
+        return a, b, c
+    turned = Placement(box, lattice, PredictSettings()).repeats  # other vectors of the same lattice
+    return None if turned is None else (int(turned[0]), int(turned[1]), int(turned[2]))
 
 
 def _complex_columns(values: np.ndarray) -> list[MtzColumn]:

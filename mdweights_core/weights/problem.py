@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap, format_cell, same_cell
-from mdweights_core.crystal.laue import LaueGroups, find_rows, friedel_half, laue_groups
+from mdweights_core.crystal.laue import LaueGroups, find_points, laue_groups
 from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
 from mdweights_core.errors import BadInput
@@ -163,8 +163,7 @@ def _check(diffuse_map: DiffuseMap, store: StructureFactorStore) -> None:
 
 def _store_rows(groups: LaueGroups, store: StructureFactorStore) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the store for every image of every group, and which groups have all of theirs."""
-    steps = np.array(store.lattice.ndiv) // groups.p1.ndiv  # frames on a finer lattice hold the map's points, too
-    row_of_p1 = find_rows(friedel_half(groups.p1.hkl) * steps, store.lattice.hkl)
+    row_of_p1 = find_points(groups.p1, store.lattice)  # frames on a finer lattice hold the map's points, too
     rows = np.where(groups.copies >= 0, row_of_p1[groups.copies], -2)
     covered = (rows != -1).all(axis=0)
     if covered.sum() < MIN_REFLECTIONS:
@@ -231,7 +230,8 @@ def _read_deviation(store: StructureFactorStore, rows: np.ndarray) -> Job[tuple[
     """F - mean(F) on [n_frames, n_copies, n_group], read a block of frames at a time."""
     n_frames, present = store.n_frames, rows >= 0
     values = np.empty((n_frames, *rows.shape), dtype=np.complex64)
-    clock, block = Clock(), max(1, _READ_BYTES // (8 * store.n_hkl))
+    in_file = store.frames_per_chunk  # files are read as a whole: each only once
+    clock, block = Clock(), in_file * max(1, _READ_BYTES // (8 * in_file * store.n_hkl))
     for start in range(0, n_frames, block):
         part = store.read(slice(start, min(start + block, n_frames)))
         values[start : start + len(part)] = np.where(present, part[:, np.maximum(rows, 0)], 0)

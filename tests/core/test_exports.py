@@ -11,11 +11,14 @@ import pytest
 from support.synthetic import synthetic_problem
 
 from mdweights_core import exports, jobs
-from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, group_of
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.io.xtraj import open_checkpoint
+from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore
 from mdweights_core.weights.fit import fit_weights
+from mdweights_core.weights.problem import build_problem
 from mdweights_core.weights.settings import FitSettings
 
 
@@ -174,6 +177,26 @@ def test_a_map_on_divided_axes_is_written_as_the_supercell_in_p1(example_project
     assert "not averaged" in history
 
 
+def in_a_supercell(project, repeats):
+    """The project as if its frames' boxes held so many cells."""
+    box = np.array([*repeats, 1, 1, 1]) * project.frames.cell
+    return dataclasses.replace(project, frames=dataclasses.replace(project.frames, cell=box))
+
+
+def test_a_supercell_is_written_on_the_scale_of_one_cell(mtz, example_project, tmp_path):
+    """N cells scatter N times as much between them: FWT / N and intensities / N^2, as one cell's."""
+    exports.export_mtz(in_a_supercell(example_project, (2, 1, 3)), tmp_path / "super.mtz")
+    found, plain = gemmi.read_mtz_file(str(tmp_path / "super.mtz")), mtz[0]
+    assert found.cell.parameters == plain.cell.parameters
+    for label, share in {"FWT": 6, "IMEAN": 36, "IDIFF": 36, "IDOBS": 36, "SIGIDOBS": 36, "IDANISO": 36}.items():
+        expected = plain.column_with_label(label).array / share
+        np.testing.assert_allclose(found.column_with_label(label).array, expected, rtol=1e-5)
+    for label in ("PHIFWT", "FreeR_flag"):
+        np.testing.assert_array_equal(found.column_with_label(label).array, plain.column_with_label(label).array)
+    assert "mean of the 6 cells of the box: F of the box / 6, intensities / 36" in " ".join(found.history)
+    assert "of the box" not in " ".join(plain.history)
+
+
 def test_reciprocalspaceship_reads_it(mtz):
     rs = pytest.importorskip("reciprocalspaceship")
     found = rs.read_mtz(str(mtz[1]))
@@ -213,6 +236,39 @@ def test_pdb_holds_the_heaviest_frames_in_order(example_project, tmp_path):
     found = np.array([a.atom.pos.tolist() for a in structure[0].all()])
     np.testing.assert_allclose(found, source.positions(best), atol=1e-3)
     assert f"FRAME {best} " in path.read_text()
+
+
+def test_atoms_of_a_pdb_lie_in_the_box_of_the_heaviest_frame(example_project, tmp_path):
+    project = in_a_supercell(example_project, (2, 1, 3))
+    best = int(np.argmax(project.fit.weights))
+    project.frames.cell[best, 0] *= 1.001
+    exports.export_pdb(project, tmp_path / "top.pdb", top=2)
+    found = gemmi.read_pdb(str(tmp_path / "top.pdb"))
+    np.testing.assert_allclose(found.cell.parameters, project.frames.cell[best], atol=1e-3)
+    solution = in_a_supercell(example_project, (1.4, 1.3, 1.6))  # no box of this crystal
+    exports.export_pdb(solution, tmp_path / "top.pdb", top=2)
+    cell = gemmi.read_pdb(str(tmp_path / "top.pdb")).cell
+    np.testing.assert_allclose(cell.parameters, project.fit.groups.lattice.cell.parameters, atol=1e-3)
+
+
+def test_a_checkpoint_of_frames_on_a_finer_lattice_holds_the_reflections_of_the_map(example_project, tmp_path):
+    """F of each reflection, looked up by its true index, hkl / ndiv."""
+    cell, rng = gemmi.UnitCell(20, 22, 24, 90, 90, 90), np.random.default_rng(0)
+    fine = half_lattice(cell, gemmi.SpaceGroup("P 1"), 4.0, ndiv=(2, 1, 2))
+    f = (rng.normal(size=(5, len(fine))) + 1j * rng.normal(size=(5, len(fine)))).astype(np.complex64)
+    store = StructureFactorStore.create(tmp_path / "f.zarr", fine, FrameTable.blank(["md"] * 5, range(5)), {})
+    store.write(0, f)
+    coarse = half_lattice(cell, gemmi.SpaceGroup("P 1"), 4.0)
+    problem = jobs.run(build_problem(DiffuseMap(coarse, rng.random(len(coarse)).astype(np.float32)), store))
+    fit = jobs.run(fit_weights(problem, FitSettings(objective="cc", solver="lbfgs")))
+    inputs = dataclasses.replace(example_project.inputs, frames=(store.path,))
+    project = dataclasses.replace(example_project, inputs=inputs, fit=fit)
+    exports.export_checkpoint(project, tmp_path / "out.nxs")
+    written = open_checkpoint(tmp_path / "out.nxs")
+    row_of = {tuple(h): row for row, h in enumerate((fine.hkl / fine.ndiv).tolist())}
+    rows = [row_of[tuple(h)] for h in written.lattice.hkl.astype(float).tolist()]
+    assert len(rows) == len(coarse)
+    np.testing.assert_allclose(written.read(0, 5), f[:, rows], rtol=1e-6)
 
 
 def test_names_of_segments_become_letters(example_project, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import (
+    find_points,
     find_rows,
     friedel_half,
     group_of,
@@ -162,6 +163,14 @@ def test_lattices_that_are_divided_unevenly_are_refused(ndiv):
         else:
             with pytest.raises(BadInput, match="Divide equivalent axes alike"):
                 laue_groups(lattice)
+
+
+def test_points_are_found_on_a_lattice_divided_otherwise():
+    cell, p1 = gemmi.UnitCell(10, 11, 12, 80, 90, 100), gemmi.SpaceGroup("P 1")
+    table = MillerLattice(np.array([[1, 2, 3], [2, 4, 6], [4, 2, 2]]), cell, p1, (2, 2, 2))
+    whole = MillerLattice(np.array([[1, 2, 3], [2, 1, 1], [2, 4, 6]]), cell, p1)
+    assert find_points(whole, table).tolist() == [1, 2, -1]
+    assert find_points(table, whole).tolist() == [-1, 0, 1]
 
 
 def test_groups_of_a_divided_lattice_have_one_resolution():
