@@ -154,7 +154,7 @@ def _conclude(
         seconds=seconds,
         converged=state.converged,
         stopped=stopped,
-        outcome=f"Stopped by the user after {state.iteration} iterations." if stopped else state.outcome,
+        outcome=f"Stopped by the user after {iterations(state.iteration)}." if stopped else state.outcome,
         influence=_doubling(np.asarray(at_equal)),
         history=watch.history,
         warnings=warnings,

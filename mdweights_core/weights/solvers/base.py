@@ -84,3 +84,8 @@ class Solver(ABC):
     @abstractmethod
     def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
         """About 150 ms of work (at least one iteration)."""
+
+
+def iterations(count: int) -> str:
+    """``1 iteration``, ``5 iterations``."""
+    return f"{count} iteration{'' if count == 1 else 's'}"

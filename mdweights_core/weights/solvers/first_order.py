@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 from mdweights_core.weights.model import ModelArrays, correlation, gain, raw_intensity
-from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState
+from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState, iterations
 
 Array = jax.Array
 _CHUNK_SECONDS = 0.15
@@ -133,10 +133,10 @@ class _FirstOrder(Solver):
 
     def _conclude(self, state: SolverState, since_best: int) -> SolverState:
         if since_best >= self.patience:
-            text = f"No further gain in the last {since_best} of {state.iteration} iterations."
+            text = f"No further gain in the last {since_best} of {iterations(state.iteration)}."
             return replace(state, done=True, converged=True, outcome=text)
         if state.iteration >= self.settings.max_steps:
-            return replace(state, done=True, outcome=f"Stopped at the limit of {state.iteration} iterations.")
+            return replace(state, done=True, outcome=f"Stopped at the limit of {iterations(state.iteration)}.")
         return state
 
     def _to_parameters(self, weights: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from mdweights_core.weights.model import (
     quadratic_model,
     segment,
 )
-from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState
+from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState, iterations
 
 _NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
 _FEW = 800  # frames
@@ -55,9 +55,9 @@ def _conclude(state: SolverState, weights: np.ndarray, gain: float, settings: So
         )
         return replace(moved, done=True, outcome=text)
     if gained < settings.tolerance:
-        return replace(moved, done=True, converged=True, outcome=f"Converged after {iteration} iterations.")
+        return replace(moved, done=True, converged=True, outcome=f"Converged after {iterations(iteration)}.")
     if iteration >= settings.max_steps:
-        return replace(moved, done=True, outcome=f"Stopped at the limit of {iteration} iterations.")
+        return replace(moved, done=True, outcome=f"Stopped at the limit of {iterations(iteration)}.")
     return moved
 
 
