@@ -113,17 +113,6 @@ class Collapse:
         return total / (len(self._rows) * self.n_cells**2)
 
 
-def collapse(
-    values: np.ndarray,
-    lattice: MillerLattice,
-    space_group: gemmi.SpaceGroup,
-    supercell: tuple[int, int, int] = (1, 1, 1),
-) -> tuple[MillerLattice, np.ndarray]:
-    """`Collapse` for once: reflections of the primitive cell, and F complex128 [..., n] of its mean content."""
-    recipe = Collapse(lattice, space_group, supercell)
-    return recipe.lattice, recipe(values)
-
-
 def _primitive(cell: gemmi.UnitCell, repeats: tuple[int, int, int], space_group: gemmi.SpaceGroup) -> gemmi.UnitCell:
     primitive = supercell(cell, [1 / n for n in repeats])
     axes = reciprocal_axes(primitive)

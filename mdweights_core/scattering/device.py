@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class DeviceEngine:
     """
 
     n_workers = 1
+    warnings: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ def fastest_engine(
         As for `ScatteringEngine`.
     device : str
         ``"cpu"``, ``"gpu"``, or ``"auto"``: both compute a frame, and whatever goes wrong with a GPU, now or in later
-        frames, the processor takes over.
+        frames, the processor takes over, and the engine's ``warnings`` say so.
     positions : float [n_atoms, 3], optional
         Fractional positions of that frame; by default atoms lie anywhere.
 
@@ -130,7 +132,10 @@ def fastest_engine(
     try:
         on_gpu = _on_gpu(scatterers, lattice, radiation=radiation, symmetry=symmetry, relative_error=relative_error)
         is_faster = _seconds(on_gpu, positions) < _seconds(on_cpu, positions)
-    except BadInput:
+    except _NoGpu:
+        return on_cpu
+    except BadInput as problem:
+        on_cpu.warnings = (_taken_over(problem),)
         return on_cpu
     return _EitherEngine(on_gpu, on_cpu) if is_faster else on_cpu
 
@@ -140,23 +145,44 @@ def may_have_gpu() -> bool:
     return any(Path(driver).exists() for driver in _DRIVERS)
 
 
+class _NoGpu(BadInput):
+    """There is no graphics card to use: nothing to tell of where none was asked for."""
+
+
+def _taken_over(problem: BadInput) -> str:
+    return f"{problem.what}: the CPU took over"
+
+
 class _EitherEngine:
-    """A card, until it fails; then the processor: a long run does not die of a card that something else fills."""
+    """A card, until it fails; then the processor: a long run does not die of a card that something else fills.
 
-    n_workers = 1
+    The card has one frame at a time; as many threads as the processor can use wait for it, to go on without it.
+    """
 
-    def __init__(self, on_gpu: DeviceEngine, on_cpu: ScatteringEngine) -> None:
-        self.n_atoms, self.n_hkl = on_cpu.n_atoms, on_cpu.n_hkl
-        self._chosen: Engine = on_gpu
+    def __init__(self, on_gpu: Engine, on_cpu: ScatteringEngine) -> None:
+        self.n_atoms, self.n_hkl, self.n_workers = on_cpu.n_atoms, on_cpu.n_hkl, on_cpu.n_workers
+        self.warnings: tuple[str, ...] = ()
+        self._on_gpu: Engine | None = on_gpu
         self._on_cpu = on_cpu
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
         """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""
-        try:
-            return self._chosen(positions)
-        except BadInput:
-            self._chosen = self._on_cpu
-            return self._chosen(positions)
+        factors = self._from_gpu(positions)
+        return self._on_cpu(positions) if factors is None else factors
+
+    def _from_gpu(self, positions: np.ndarray) -> np.ndarray | None:
+        """None when the card fails, or did."""
+        if self._on_gpu is None:
+            return None
+        with self._one_at_a_time:
+            if self._on_gpu is None:  # it failed while this frame waited
+                return None
+            try:
+                return self._on_gpu(positions)
+            except BadInput as problem:
+                self._on_gpu, self.warnings = None, (_taken_over(problem),)
+                return None
 
 
 def _transform_of(
@@ -199,7 +225,7 @@ def _first_gpu() -> jax.Device:
     try:
         return jax.devices("gpu")[0]
     except RuntimeError as error:  # what JAX raises where it has no such platform, or its driver does not start
-        raise BadInput(
+        raise _NoGpu(
             "No GPU can be used here", advice="Install its support with: pip install 'mdweights[gpu]', or use the CPU"
         ) from error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
@@ -12,6 +12,10 @@ from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.scattering.engine import Engine
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.structure_factors import SHARED_BYTES
+
+if TYPE_CHECKING:
+    from mdweights_core.scattering.solvent import BulkSolvent
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class FrameModel:
         )
         return FrameEngine(atoms, self._bulk_solvent())
 
-    def _bulk_solvent(self) -> Callable[[np.ndarray], np.ndarray] | None:
+    def _bulk_solvent(self) -> BulkSolvent | None:
         if self.solvent is None:
             return None
         from mdweights_core.scattering.solvent import BulkSolvent
@@ -117,13 +121,20 @@ class FrameEngine:
         Computes the atoms' part alone.
     """
 
-    def __init__(self, atoms: Engine, solvent: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+    def __init__(self, atoms: Engine, solvent: BulkSolvent | None = None) -> None:
         self.atoms, self._solvent = atoms, solvent
 
     @property
     def n_workers(self) -> int:
-        """Frames that may be computed at the same time, from as many threads."""
-        return self.atoms.n_workers
+        """Frames that may be computed at the same time, from as many threads: what their masks take lies in memory."""
+        if self._solvent is None:
+            return self.atoms.n_workers
+        return min(self.atoms.n_workers, max(1, SHARED_BYTES // self._solvent.n_bytes))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what went otherwise than asked for, so far."""
+        return self.atoms.warnings
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
         """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3]."""

@@ -44,6 +44,7 @@ class Pool(Protocol):
     overhead : float
         Seconds that a batch costs besides its frames.
     warnings : tuple of str
+        Sentences on the workers; more of them as frames are computed.
     failures : mapping of exception types to two sentences
         What a batch raises when not its frames are to blame but the workers; what to say then, and what to advise.
     """
@@ -88,17 +89,18 @@ class ThreadPool:
 
 
 class Computed(NamedTuple):
-    """Structure factors, complex64 [n, n_hkl], of the frames of a batch, and the seconds they took."""
+    """Structure factors, complex64 [n, n_hkl], of the frames of a batch, the seconds they took, and what to say."""
 
     factors: np.ndarray
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def compute_batch(engine: Engine, positions: np.ndarray) -> Computed:
     """Compute frames at fractional `positions` [n, n_atoms, 3]."""
     began = time.perf_counter()
     factors = np.stack([engine(frame) for frame in positions])
-    return Computed(factors, time.perf_counter() - began)
+    return Computed(factors, time.perf_counter() - began, engine.warnings)
 
 
 def in_order(
@@ -196,5 +198,6 @@ def _next_batch(
     except tuple(pool.failures) as problem:
         what, advice = next(said for kind, said in pool.failures.items() if isinstance(problem, kind))
         raise WorkersLost(what, advice=advice) from problem
+    pool.warnings = tuple(dict.fromkeys([*pool.warnings, *batch.warnings]))
     batches.learn(batch)
     yield from zip(batch.factors, items, strict=True)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
@@ -16,7 +16,7 @@ from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
-from mdweights_core.scattering.collect import collect_mtz_frames
+from mdweights_core.scattering.closing import closing_warnings, largest_drift
 from mdweights_core.scattering.direct import measured_error
 from mdweights_core.scattering.filling import (
     SNAPSHOT_SECONDS,
@@ -26,23 +26,20 @@ from mdweights_core.scattering.filling import (
     Writer,
     looked_through,
     readable_store,
+    refuse_to_replace,
     require_space,
     same_store,
 )
 from mdweights_core.scattering.model import FrameEngine, FrameModel
-from mdweights_core.scattering.placement import Placement, jumps, place_frames
+from mdweights_core.scattering.placement import Placement, place_frames
 from mdweights_core.scattering.pool import Pool, ThreadPool, WorkersLost, in_order
-from mdweights_core.scattering.reflections import half_lattice
-from mdweights_core.scattering.resume import begins_with, digest_of, duplicates_warning, may_begin_with, run_key
+from mdweights_core.scattering.resume import digest_of, may_begin_with, other_frames, run_key
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.solvent import content_of_box
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, frames_text, sole_writer, store_bytes
 from mdweights_core.scattering.structure_factors import available_threads
 
-__all__ = ["Execution", "PredictSettings", "collect_mtz_frames", "half_lattice", "predict"]
-
-_NOTICEABLE_DRIFT = 0.5  # angstrom
 _CHUNK_BYTES = 32 * 2**20
 _MOST_WORK = 2e7  # atoms times reflections of direct summation: 0.2 s
 
@@ -55,12 +52,13 @@ def predict(
     *,
     cell: gemmi.UnitCell | None = None,
     execution: Execution = Execution(),
+    may_replace: bool = True,
 ) -> Job[StructureFactorStore]:
     """Compute the structure factors of all frames into the store `out`.
 
     A store of the same inputs and settings is gone on with, frame by frame where some are broken, and returned at once
-    when complete. Where it holds the first frames of these files, only the others are computed. When the job is
-    stopped or killed, finished frames stay.
+    when complete. Where it holds frames of these files, perhaps only the first ones, only the others are computed. When
+    the job is stopped or killed, finished frames stay.
 
     Parameters
     ----------
@@ -75,6 +73,8 @@ def predict(
         The crystal's cell; by default that of `lattice`.
     execution : Execution
         Where frames are computed.
+    may_replace : bool
+        False keeps a complete store of something else that is there.
 
     Yields
     ------
@@ -89,16 +89,14 @@ def predict(
     Raises
     ------
     BadInput
-        A frame that cannot be read, an unknown element, a scheduler that does not answer, or something else in the
-        place of the store.
+        A frame that cannot be read, an unknown element, a scheduler that does not answer, something else in the place
+        of the store, or a store that may not be replaced.
     DiskProblem
         When the disk is full, or will be.
     WorkersLost
         When the workers die again and again, or their memory is full.
     """
-    target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
-    symmetry = lattice.space_group if settings.expand_symmetry else None
-    source = _selected(source, settings)
+    source, target, symmetry = _settled(source, lattice, settings, cell)
     _check(source, target)
     out, key = Path(out), run_key(source, target, settings, symmetry)
     store = same_store(out, key)
@@ -108,34 +106,32 @@ def predict(
         with sole_writer(out):
             yield Progress(STAGE, 0, source.n_frames, "Preparing")
             with closing((yield from _opened_pool(run, execution))) as pool:
-                store = yield from _store_to_fill(out, run, key)
-                store.warn([*source.warnings, *run.warnings, *pool.warnings])
+                store = yield from _store_to_fill(out, run, key, may_replace)
+                store.warn([*source.warnings, *run.placement.warnings, *run.warnings, *pool.warnings])
                 yield from _fill(store, run, pool)
+    store.conclude(closing_warnings(store, source, target, settings))  # also where a run was stopped before it could
     store.remember_files(source.paths, source.topology_path)
     return store
 
 
-def is_computed(
-    source: FrameSource,
-    lattice: MillerLattice,
-    settings: PredictSettings,
-    out: Path,
-    *,
-    cell: gemmi.UnitCell | None = None,
-) -> bool:
-    """True when the store `out` holds what `predict` would compute of the same arguments."""
+def predict_key(
+    source: FrameSource, lattice: MillerLattice, settings: PredictSettings, cell: gemmi.UnitCell | None = None
+) -> dict[str, Any]:
+    """The key of the store that `predict` makes of the same arguments."""
+    source, target, symmetry = _settled(source, lattice, settings, cell)
+    return run_key(source, target, settings, symmetry)
+
+
+def _settled(
+    source: FrameSource, lattice: MillerLattice, settings: PredictSettings, cell: gemmi.UnitCell | None
+) -> tuple[FrameSource, MillerLattice, gemmi.SpaceGroup | None]:
+    """The atoms that scatter, the reflections in the crystal's cell, and the symmetry that frames are expanded by."""
+    if settings.selection.strip():
+        from mdweights_core.io.selection import select_atoms
+
+        source = source.select(select_atoms(source.atoms, settings.selection))
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
-    symmetry = lattice.space_group if settings.expand_symmetry else None
-    store = same_store(Path(out), run_key(_selected(source, settings), target, settings, symmetry))
-    return store is not None and store.is_complete
-
-
-def _selected(source: FrameSource, settings: PredictSettings) -> FrameSource:
-    if not settings.selection.strip():
-        return source
-    from mdweights_core.io.selection import select_atoms
-
-    return source.select(select_atoms(source.atoms, settings.selection))
+    return source, target, lattice.space_group if settings.expand_symmetry else None
 
 
 def _check(source: FrameSource, lattice: MillerLattice) -> None:
@@ -145,7 +141,7 @@ def _check(source: FrameSource, lattice: MillerLattice) -> None:
         raise BadInput("There are no frames", where=source.paths[0] if source.paths else None)
 
 
-def _store_to_fill(out: Path, run: _Run, key: dict[str, object]) -> Job[StructureFactorStore]:
+def _store_to_fill(out: Path, run: _Run, key: dict[str, Any], may_replace: bool) -> Job[StructureFactorStore]:
     """The store that is gone on with, that is added to, or a new one."""
     n_frames, n_hkl, notes = run.source.n_frames, len(run.lattice), list[str]()
     store = same_store(out, key)
@@ -156,25 +152,34 @@ def _store_to_fill(out: Path, run: _Run, key: dict[str, object]) -> Job[Structur
     older = readable_store(out)
     if older is not None and may_begin_with(key, older.key):
         if run.settings.boxes == "mean":
-            notes.append("Frames were added, and with them the mean box is another: all frames were computed anew")
-        elif (yield from begins_with(run.source, key, older)):
-            yield from _lengthen(older, run, key)
+            notes.append("The frames are others, and with them the mean box: all frames were computed anew")
+        elif (others := (yield from other_frames(run.source, key, older))) is not None:
+            yield from _take_over(older, run, key, others)
             return older
+    if not may_replace and not notes:
+        refuse_to_replace(out)
     require_space(out, store_bytes(n_frames, n_hkl), is_replaced=True)
     store = StructureFactorStore.create(out, run.lattice, _frames_of(run.source), key)
     store.note(notes)
     return store
 
 
-def _lengthen(store: StructureFactorStore, run: _Run, key: dict[str, object]) -> Generator[Progress, None, None]:
-    """Make room in a store for the frames that are new."""
-    yield from looked_through(store)
+def _take_over(
+    store: StructureFactorStore, run: _Run, key: dict[str, Any], others: np.ndarray
+) -> Generator[Progress, None, None]:
+    """Make room in a store for the frames that are new, and forget those that are others now."""
     there, new = store.n_frames, run.source.n_frames - store.n_frames
-    require_space(store.path, store_bytes(new, store.n_hkl))
+    require_space(store.path, store_bytes(new + len(others), store.n_hkl))
+    store.forget(others)
     store.extend(_frames_of(run.source), key)
+    yield from looked_through(store)
     if new:
         were, are = ("frame was", "frames were")[there > 1], ("is", "are")[new > 1]
         store.note([f"{there} {were} there, {new} {are} new"])
+    if len(others):
+        is_other = "is another" if len(others) == 1 else "are others"
+        store.note([f"{frames_text(others).capitalize()} {is_other} now: computed again"])
+    if new or len(others):
         yield Progress(STAGE, int(store.finished.sum()), store.n_frames, store.origin["notes"][-1])
 
 
@@ -282,11 +287,9 @@ def _gaps(finished: np.ndarray) -> list[tuple[int, int]]:
 def _read(source: FrameSource, start: int, stop: int) -> Iterator[tuple[int, np.ndarray, float, np.ndarray | None]]:
     """(frame, positions, time, box) of frame after frame, read some at a time."""
     size = int(np.clip(_CHUNK_BYTES // (12 * max(len(source.atoms), 1)), 1, 32))
-    while start < stop:
-        chunk = next(source.chunks(size=min(size, stop - start), start=start))
+    for chunk in source.chunks(size, start, stop):
         for i, positions in enumerate(chunk.positions):
-            yield start + i, positions, float(chunk.time[i]), None if chunk.cells is None else chunk.cells[i]
-        start += len(chunk.positions)
+            yield chunk.start + i, positions, float(chunk.time[i]), None if chunk.cells is None else chunk.cells[i]
 
 
 def _fill(store: StructureFactorStore, run: _Run, pool: Pool) -> Generator[Progress, None, None]:
@@ -300,31 +303,17 @@ def _fill(store: StructureFactorStore, run: _Run, pool: Pool) -> Generator[Progr
                 if result is not None:
                     factors, taken = result
                     if taken.place is not None:
-                        _keep_error(store, run, run.error(factors, taken.place))
+                        store.remember_error(run.error(factors, taken.place))
                     writer.add(factors, taken.finding, taken.frame)
                     pace.done += 1
                 if pace.is_due():
-                    yield pace.progress(_largest(store))
+                    yield pace.progress(largest_drift(store))
     except (DiskProblem, WorkersLost) as problem:
         kept = f"{problem.what}; {int(store.finished.sum())} of {store.n_frames} frames are kept"
         raise type(problem)(kept, where=problem.where or store.path, advice=problem.advice) from problem
-    placement = run.placement
-    store.warn([*placement.warnings, *placement.closing_warnings(), *_drift_warning(store, run.settings)])
-    store.warn(duplicates_warning(store))
-    yield pace.progress(_largest(store))
-
-
-def _keep_error(store: StructureFactorStore, run: _Run, error: float) -> None:
-    if not np.isfinite(error):  # nothing scatters
-        return
-    store.remember_error(error)
-    if error > run.settings.relative_error:
-        store.warn(
-            [
-                f"Against direct summation the structure factors of a frame are off by {error:.1e}, more than the "
-                f"{run.settings.relative_error:.1e} asked for"
-            ]
-        )
+    finally:
+        store.warn(pool.warnings)
+    yield pace.progress(largest_drift(store))
 
 
 def _opened_pool(run: _Run, execution: Execution) -> Generator[Progress, None, Pool]:
@@ -366,23 +355,3 @@ def _meanwhile(open_pool: Callable[[], Pool], progress: Progress) -> Generator[P
 def _close_opened(opening: Future[Pool]) -> None:
     if opening.exception() is None:
         opening.result().close()
-
-
-def _largest(store: StructureFactorStore) -> float:
-    drift = np.linalg.norm(store.frames.drift[store.finished], axis=1)
-    return float(np.max(drift, initial=0.0))
-
-
-def _drift_warning(store: StructureFactorStore, settings: PredictSettings) -> list[str]:
-    largest = _largest(store)
-    if largest < _NOTICEABLE_DRIFT:
-        return []
-    jumping = jumps(store.frames.drift)
-    if settings.remove_drift and jumping:
-        return [
-            f"The frames jump by up to {largest:.2f} A as a whole, back and forth, and this was taken out; where "
-            "frames are independent models such shifts are no drift but disorder: compare with --keep-drift"
-        ]
-    if not settings.remove_drift and not jumping:
-        return [f"The frames drift by up to {largest:.2f} A as a whole, and this was not taken out"]
-    return []

@@ -119,9 +119,10 @@ class BulkSolvent:
         total *= self._scale
         return np.where(self._turned, total.conj(), total).astype(np.complex64)
 
-    def fraction(self, positions: np.ndarray) -> float:
-        """Part of the box that is solvent around atoms at `positions`, fractional in the cell."""
-        return float(np.mean([mask.mean(dtype=np.float64) for mask in self._masks(positions)]))
+    @property
+    def n_bytes(self) -> int:
+        """Memory that a frame takes meanwhile: one mask and its transform."""
+        return 4 * int(np.prod(self.shape)) + 8 * int(np.prod(_half(self.shape)))
 
     def _masks(self, positions: np.ndarray) -> Iterator[np.ndarray]:
         """For each offset of the grid 1 where the box has solvent and 0 where it has atoms, float32 of `shape`."""

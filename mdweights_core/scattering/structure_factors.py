@@ -30,7 +30,7 @@ from mdweights_core.scattering.gridding import Design, angles, find_design, tran
 from mdweights_core.scattering.scatterers import Scatterers
 
 MAX_MODES = 400_000_000  # about 6 GB of working memory in single precision, 12 GB in double
-_SHARED_BYTES = 4_000_000_000  # for the grids of all frames side by side
+SHARED_BYTES = 4_000_000_000  # for the grids of all frames side by side
 _BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.25, 0.1  # of the error wanted: basis, first transform, all others
 # Errors are foreseen for atoms of random phase. At low angles a crystal full of matter scatters less than these, and
 # so its error is relatively larger: by what the structure factor of liquid water is below 1, and some more.
@@ -109,6 +109,8 @@ class ScatteringEngine:
     n_workers : int
         Frames that may be computed at the same time, from as many threads. Frames side by side scale better than one
         frame spread over threads; only transforms too large for that are spread.
+    warnings : tuple of str
+        Why a graphics card that was there is not used; empty otherwise.
 
     Raises
     ------
@@ -136,9 +138,10 @@ class ScatteringEngine:
         self._pairs = _pairs(scatterers, lattice, radiation, relative_error) if self.n_atoms and self.n_hkl else []
         n_threads = n_threads or available_threads()
         largest = max((pair.design.n_bytes for pair in self._pairs), default=1)
-        self.n_workers = int(np.clip(_SHARED_BYTES // largest, 1, n_threads))
+        self.n_workers = int(np.clip(SHARED_BYTES // largest, 1, n_threads))
         self._threads_each = n_threads // self.n_workers
         self.n_transforms = len(self._pairs)
+        self.warnings: tuple[str, ...] = ()
         self._workspaces: queue.SimpleQueue[_Workspace | None] = queue.SimpleQueue()
         for _ in range(self.n_workers):
             self._workspaces.put(None)

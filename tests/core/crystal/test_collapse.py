@@ -6,7 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from mdweights_core.crystal.collapse import Collapse, collapse
+from mdweights_core.crystal.collapse import Collapse
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half, in_asu
 from mdweights_core.errors import BadInput
@@ -77,7 +77,8 @@ def check(group: gemmi.SpaceGroup, box: tuple[int, int, int], *, divided: bool) 
         whole = gemmi.UnitCell(a * box[0], b * box[1], c * box[2], *angles)
         lattice, repeats = half_lattice(whole, P1, 2.4), box
     atoms = atoms_in(box, group.ccp4)
-    found, values = collapse(in_box(atoms / repeats, lattice), lattice, group, repeats)
+    recipe = Collapse(lattice, group, repeats)
+    found, values = recipe.lattice, recipe(in_box(atoms / repeats, lattice))
     expected = under_symmetry(atoms, 1 / (np.prod(box) * len(group.operations())), group, found)
     assert np.abs(values - expected).sum() < 1e-5 * np.abs(expected).sum()
     assert found.cell.approx(cell, 1e-9)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 
 import gemmi
@@ -14,6 +15,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.scattering import device
 from mdweights_core.scattering.device import DeviceEngine, fastest_engine
 from mdweights_core.scattering.nufft import DeviceTransform, kernel_transform
+from mdweights_core.scattering.pool import ThreadPool, in_order
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.structure_factors import ScatteringEngine
 
@@ -144,6 +146,7 @@ class Fake:
     """An engine that takes its time, and fails when told to."""
 
     n_atoms, n_hkl = 300, 400
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, seconds=0.0, n_workers=1, fails_after=10**9):
         self.seconds, self.n_workers, self.left = seconds, n_workers, fails_after
@@ -176,7 +179,9 @@ def test_the_engine_of_more_frames_per_second_is_taken(monkeypatch, seconds, n_w
 def test_a_card_that_fails_at_once_is_not_taken(monkeypatch, fails_after):
     scatterers, lattice, _ = scene()
     use_gpu(monkeypatch, Fake(fails_after=fails_after))
-    assert isinstance(fastest_engine(scatterers, lattice), ScatteringEngine)
+    engine = fastest_engine(scatterers, lattice)
+    assert isinstance(engine, ScatteringEngine)
+    assert engine.warnings == ("The memory of the GPU is not enough: the CPU took over",)
 
 
 def test_the_processor_takes_over_when_a_card_fails_later(monkeypatch):
@@ -187,15 +192,49 @@ def test_the_processor_takes_over_when_a_card_fails_later(monkeypatch):
     engine = fastest_engine(scatterers, lattice, positions=positions)
     assert (engine(positions) == 7).all()
     expected = direct(scatterers, lattice, positions)
+    assert engine.warnings == ()
     for _ in range(2):
         assert error(engine(positions), expected) < 1e-4
+    assert engine.warnings == ("The memory of the GPU is not enough: the CPU took over",)
+
+
+def test_all_cores_go_on_when_a_card_fails_and_the_run_hears_of_it():
+    class OneAtATime(Fake):
+        inside = 0
+
+        def __call__(self, positions):
+            self.inside += 1
+            assert self.inside == 1
+            try:
+                return super().__call__(positions)
+            finally:
+                self.inside -= 1
+
+    class Together(Fake):
+        def __init__(self):
+            super().__init__(n_workers=3)
+            self.all_there = threading.Barrier(3, timeout=10)
+
+        def __call__(self, positions):
+            self.all_there.wait()  # breaks unless three threads compute side by side
+            return np.full(400, 8, dtype=np.complex64)
+
+    engine = device._EitherEngine(OneAtATime(0.01, fails_after=3), Together())
+    pool = ThreadPool(engine)
+    frames = ((np.zeros((300, 3)), number) for number in range(9))
+    found = [result for result in in_order(pool, frames) if result is not None]
+    pool.close()
+    assert sorted(int(factors[0].real) for factors, _ in found) == [7] * 3 + [8] * 6
+    assert pool.warnings == ("The memory of the GPU is not enough: the CPU took over",)
 
 
 def test_a_driver_without_a_card_is_no_obstacle(monkeypatch):
     scatterers, lattice, _ = scene()
     monkeypatch.setattr(device, "may_have_gpu", lambda: True)
     monkeypatch.setattr(jax, "devices", no_such_platform)
-    assert isinstance(fastest_engine(scatterers, lattice), ScatteringEngine)
+    engine = fastest_engine(scatterers, lattice)
+    assert isinstance(engine, ScatteringEngine)
+    assert engine.warnings == ()
 
 
 def test_a_gpu_asked_for_that_is_not_there(monkeypatch):

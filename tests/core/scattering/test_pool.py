@@ -149,6 +149,7 @@ def test_closed_threads_do_not_finish_what_waits():
 
     class Slow:
         n_workers = 1
+        warnings = ()
 
         def __call__(self, positions):
             go_on.wait(10)

@@ -254,7 +254,7 @@ def test_engine_serves_threads_at_the_same_time():
 def test_grids_too_large_to_lie_side_by_side_share_their_threads(monkeypatch):
     positions, elements, lattice, cell = scene(n_atoms=3000)
     apart = ScatteringEngine(Scatterers.alike(elements), lattice, n_threads=2)
-    monkeypatch.setattr(structure_factors_module, "_SHARED_BYTES", 1)
+    monkeypatch.setattr(structure_factors_module, "SHARED_BYTES", 1)
     together = ScatteringEngine(Scatterers.alike(elements), lattice, n_threads=2)
     assert (apart.n_workers, together.n_workers) == (2, 1)
     place = fractional(positions, cell)
