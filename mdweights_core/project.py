@@ -208,7 +208,7 @@ class Project:
         from mdweights_core.io.trajectories import open_frames
 
         paths, topology = trajectory_of(self.inputs)
-        return open_frames(paths, topology) if paths else None
+        return open_frames(paths, topology, altloc=self.predict_settings.altloc) if paths else None
 
 
 def observed_map(inputs: FitInputs) -> DiffuseMap:

@@ -128,22 +128,21 @@ def _read_store(path: Path) -> FramesReading:
     missing = f"Only {int(store.finished.sum())} of {store.n_frames} frames are finished"
     warnings = () if store.is_complete else (missing,)
     names = _origins(store.frames.source, store.frames.index)
-    molecules = _molecules_behind(path)
+    settings = settings_behind(store)
+    molecules = _molecules_behind(path, "" if settings is None else settings.altloc)
     n_atoms = 0 if molecules is None else len(molecules.atoms)
     time = np.asarray(store.frames.time)
-    return FramesReading(
-        "structure factors", names, n_atoms, store.lattice.cell, warnings, molecules, time, settings_behind(store)
-    )
+    return FramesReading("structure factors", names, n_atoms, store.lattice.cell, warnings, molecules, time, settings)
 
 
-def _molecules_behind(store: Path) -> FrameSource | None:
-    """The trajectory a store was made from, when it is still where it was."""
+def _molecules_behind(store: Path, altloc: str) -> FrameSource | None:
+    """The trajectory a store was made from, of the same alternative conformer, when it is still where it was."""
     from mdweights_core.io.trajectories import open_frames
     from mdweights_core.project import FitInputs, trajectory_of
 
     try:
         paths, topology = trajectory_of(FitInputs(map=store, frames=(store,)))  # the map is not looked at
-        return open_frames(paths, topology) if paths else None
+        return open_frames(paths, topology, altloc=altloc) if paths else None
     except MdweightsError:
         return None
 

@@ -20,7 +20,9 @@ from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.example import example_inputs
 from mdweights_core.io.lunus import write_lat
+from mdweights_core.io.trajectories import open_frames
 from mdweights_core.jobs import Progress, run
+from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import PredictSettings
 
@@ -90,6 +92,19 @@ def test_atoms_are_counted_and_what_is_no_selection_is_told(example: Draft) -> N
     assert run(tasks.select(molecules, "protein")) == 608
     with pytest.raises(BadInput, match="not a selection"):
         run(tasks.select(molecules, "protien"))
+
+
+@pytest.mark.parametrize(("altloc", "x"), [("A", 1.0), ("B", 2.0)])
+def test_the_conformer_shown_is_the_one_a_store_was_computed_from(tmp_path: Path, altloc: str, x: float) -> None:
+    form = "ATOM  {:5d}  CB {}SER A   1    {:8.3f}{:8.3f}{:8.3f}  0.50 10.00           C\n"
+    path = tmp_path / "alternatives.pdb"
+    path.write_text(form.format(1, "A", 1, 2, 3) + form.format(2, "B", 2, 2, 3))
+    lattice = half_lattice(gemmi.UnitCell(*CELL), gemmi.SpaceGroup("P 1"), 9.0)
+    settings = PredictSettings(altloc=altloc)
+    out = tmp_path / "frames.zarr"
+    run(predict(open_frames([path], altloc=altloc), lattice, settings, out))
+    read = run(tasks.read_frames(Draft(frames=(out,))))
+    assert read.molecules.positions(0).tolist() == [[x, 2, 3]]
 
 
 def test_a_solvent_is_fitted_to_the_lattice_of_the_map(

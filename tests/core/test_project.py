@@ -52,6 +52,17 @@ def test_everything_comes_back(example_project):
     assert opened.fit_settings == example_project.fit_settings
 
 
+@pytest.mark.parametrize(("altloc", "x"), [("A", 1.0), ("B", 2.0)])
+def test_molecules_are_of_the_conformer_that_was_computed(example_project, tmp_path, altloc, x):
+    form = "ATOM  {:5d}  CB {}SER A   1    {:8.3f}{:8.3f}{:8.3f}  0.50 10.00           C\n"
+    path = tmp_path / "alternatives.pdb"
+    path.write_text(form.format(1, "A", 1, 2, 3) + form.format(2, "B", 2, 2, 3))
+    inputs = dataclasses.replace(example_project.inputs, frames=(path,), topology=None)
+    settings = dataclasses.replace(example_project.predict_settings, altloc=altloc)
+    project = dataclasses.replace(example_project, inputs=inputs, predict_settings=settings)
+    assert project.frame_source().positions(0).tolist() == [[x, 2, 3]]
+
+
 def test_the_record_can_be_read_by_people_and_names_versions_and_hashes(example_project):
     record = json.loads((example_project.path / "project.json").read_text())
     assert record["schema_version"] == 1
