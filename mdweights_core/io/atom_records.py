@@ -90,15 +90,20 @@ class Conformers:
                 self._labels[residue] = tuple(shares)
 
     def pick(self, records: AtomRecords) -> AtomRecords:
-        """Of each residue with alternatives the conformer taken, and what all share."""
+        """Of each residue with alternatives the conformer taken, which stands for all of them, and what all share.
+
+        Its occupancies become those of all conformers together: a residue that is half this and half that is there.
+        """
         shares = _shares(records)
         if not shares:
             return records
         taken = {residue: self._choice(residue, found) for residue, found in shares.items()}
-        keep = np.ones(len(records.name), dtype=bool)
+        keep, parts = np.ones(len(records.name), dtype=bool), np.ones(len(records.name))
         for row in _rows_with_alternatives(records):
-            keep[row] = records.alternative[row] == taken[_residue(records, row)]
-        return records.rows(keep)
+            residue = _residue(records, row)
+            keep[row] = records.alternative[row] == taken[residue]
+            parts[row] = _part(shares[residue], taken[residue])
+        return _for_all(records, parts).rows(keep)
 
     def _choice(self, residue: _Residue, shares: _Shares) -> bytes:
         settled = self._taken.get(residue)
@@ -120,6 +125,20 @@ def _shares(records: AtomRecords) -> dict[_Residue, _Shares]:
         label, share = bytes(records.alternative[row]), 1.0 if occupancy is None else float(occupancy[row])
         shares[label] = max(share, shares.get(label, share))
     return found
+
+
+def _part(shares: _Shares, label: bytes) -> float:
+    """What a conformer has of the occupancy of all, which is at most 1; 1 where it has none to be raised."""
+    total = min(sum(shares.values()), 1.0)
+    return shares[label] / total if shares[label] > 0 < total else 1.0
+
+
+def _for_all(records: AtomRecords, parts: np.ndarray) -> AtomRecords:
+    """The records with occupancies divided by `parts` [n_atoms], where the column holds numbers."""
+    occupancy = _numbers(records.occupancy, b"1")
+    if occupancy is None or (parts == 1).all():
+        return records
+    return records._replace(occupancy=np.array([b"%.6g" % number for number in occupancy / parts]))
 
 
 def _rows_with_alternatives(records: AtomRecords) -> list[int]:

@@ -46,6 +46,19 @@ def conformer_a(residue: gemmi.Residue) -> str:
     return "A" if "A" in labels else max(residue, key=lambda atom: (atom.altloc != "\0", atom.occ)).altloc
 
 
+def of_residues(residues: list[gemmi.Residue], wanted: list[gemmi.Atom]) -> list[tuple[gemmi.Atom, gemmi.Residue]]:
+    """The residue of each atom."""
+    home = {atom.serial: residue for residue in residues for atom in residue}
+    return [(atom, home[atom.serial]) for atom in wanted]
+
+
+def whole(atom: gemmi.Atom, residue: gemmi.Residue) -> float:
+    """Its occupancy where its conformer stands for all of the residue, which together have at most one."""
+    share = {label: max(one.occ for one in residue if one.altloc == label) for label in {a.altloc for a in residue}}
+    share.pop("\0", None)
+    return atom.occ * min(1, sum(share.values())) / share[atom.altloc]
+
+
 @pytest.mark.parametrize("name", ["snase/4wor.pdb", "lysozyme/6o2h.pdb"])
 @pytest.mark.parametrize("kind", ["pdb", "cif"])
 def test_b_factors_and_occupancies_are_those_gemmi_reads(shared_data, tmp_path, name, kind):
@@ -59,7 +72,8 @@ def test_b_factors_and_occupancies_are_those_gemmi_reads(shared_data, tmp_path, 
     atoms = open_frames([path if kind == "pdb" else as_cif(path)], altloc="A" if has_a else "").atoms
     assert atoms.b_iso.dtype == atoms.occupancy.dtype == np.float32
     np.testing.assert_allclose(atoms.b_iso, [atom.b_iso for atom in wanted], atol=1e-5)
-    np.testing.assert_allclose(atoms.occupancy, [atom.occ for atom in wanted], atol=1e-5)
+    occupancy = [atom.occ if atom.altloc == "\0" else whole(atom, one) for atom, one in of_residues(residues, wanted)]
+    np.testing.assert_allclose(atoms.occupancy, occupancy, atol=1e-5)
     assert atoms.name.tolist() == [atom.name for atom in wanted]
 
 
@@ -123,6 +137,19 @@ def test_wanted_conformer_is_taken_where_there_is_one(alternatives):
     )
 
 
+@pytest.mark.parametrize("altloc", ["", "A", "B"])
+def test_a_conformer_taken_stands_for_all(alternatives, altloc):
+    """Else half a residue would scatter where occupancies are taken; a residue that is partly there stays so."""
+    atoms = open_frames([alternatives], altloc=altloc).atoms
+    assert atoms.occupancy[atoms.name == "CB"] == pytest.approx([1, 1, 1, 0.5])
+
+
+def test_occupancies_that_add_up_to_more_or_nothing(tmp_path):
+    text = residue(1, {"A": 0.8, "B": 0.8}) + residue(2, {"A": 0.0, "B": 0.0}) + residue(3, {"A": 0.2, "B": 0.1})
+    atoms = open_frames([write(tmp_path / "odd.pdb", models(text))]).atoms
+    assert atoms.occupancy[atoms.name == "CB"] == pytest.approx([1, 0, 0.3])
+
+
 def test_conformer_that_is_nowhere_is_refused(alternatives, tmp_path):
     with pytest.raises(BadInput, match="no alternative conformer 'X': there are A, B, C"):
         open_frames([alternatives], altloc="X")
@@ -130,8 +157,8 @@ def test_conformer_that_is_nowhere_is_refused(alternatives, tmp_path):
         open_frames([write(tmp_path / "plain.pdb", residue(1, {}))], altloc="A")
 
 
-def test_fingerprint_follows_the_conformer(alternatives):
-    assert len({open_frames([alternatives], altloc=label).fingerprint for label in ("", "A", "B")}) == 3
+def test_marks_follow_the_conformer(alternatives):
+    assert len({open_frames([alternatives], altloc=label).marks for label in ("", "A", "B")}) == 3
 
 
 def test_all_models_take_the_conformers_of_the_first(tmp_path):
