@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from mdweights_core.errors import BadInput
-from mdweights_core.io.frame_reading import Frames, OpenFile, cells_from_vectors, cut_off, fewer, no_frames, unreadable
+from mdweights_core.io.frame_reading import (
+    Frames,
+    OpenFile,
+    cells_from_vectors,
+    cut_off,
+    fewer,
+    in_usual_axes,
+    no_frames,
+    unreadable,
+)
 
 _HEAD = 84  # bytes in the first record
 _SMALLEST_ANGLE = 20.0  # degrees: no simulation has a box with a smaller one
@@ -55,8 +64,10 @@ class DcdFrames:
             everything = np.repeat(self._fixed_positions[None], count, axis=0)
             everything[:, self._free] = positions
             positions = everything
-        cells = _cells(table["cell"]) if "cell" in (table.dtype.names or ()) else None
-        return positions, np.full(count, np.nan), cells
+        if "cell" not in (table.dtype.names or ()):
+            return positions, np.full(count, np.nan), None
+        cells, vectors = _boxes(table["cell"])
+        return in_usual_axes(positions, vectors), np.full(count, np.nan), cells
 
     def _byte_order(self) -> tuple[str, str]:
         """Byte order, and type of the marks around records, by the first of these."""
@@ -135,11 +146,13 @@ class DcdFrames:
         return positions
 
 
-def _cells(numbers: np.ndarray) -> np.ndarray:
-    """Cells [n, 6] of the records a, gamma, b, beta, alpha, c.
+def _boxes(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells [n, 6] of the records a, gamma, b, beta, alpha, c, and box vectors [n, 3, 3] where these were written.
 
     The angles are cosines (NAMD, OpenMM), degrees (CHARMM up to 25), or there are none, and the record is the lower
-    triangle of the symmetric matrix of box vectors (CHARMM since).
+    triangle of the symmetric matrix of box vectors (CHARMM since: its crystals lie along the principal axes of the
+    metric matrix while they are simulated, S. Nose & M. L. Klein, Mol. Phys. 50 (1983) 1055). Of the others no vectors
+    are known, NaN, and positions have the usual axes.
     """
     numbers = numbers.astype(np.float64)
     cells, angles = numbers[:, [0, 2, 5, 4, 3, 1]], numbers[:, [4, 3, 1]]
@@ -147,5 +160,7 @@ def _cells(numbers: np.ndarray) -> np.ndarray:
     are_degrees = (angles >= _SMALLEST_ANGLE).all(axis=1) & (angles <= 180).all(axis=1)
     cells[are_cosines, 3:] = 90 - np.degrees(np.arcsin(angles[are_cosines]))
     is_matrix = ~are_cosines & ~are_degrees
-    cells[is_matrix] = cells_from_vectors(numbers[is_matrix][:, [0, 1, 3, 1, 2, 4, 3, 4, 5]].reshape(-1, 3, 3))
-    return cells
+    vectors = numbers[:, [0, 1, 3, 1, 2, 4, 3, 4, 5]].reshape(-1, 3, 3)
+    vectors[~is_matrix] = np.nan
+    cells[is_matrix] = cells_from_vectors(vectors[is_matrix])
+    return cells, vectors

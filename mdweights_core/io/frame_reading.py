@@ -9,6 +9,8 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 
+_TURNED = 1e-6  # of the longest component: less is rounding
+
 Frames = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 """Positions float32 [n, n_atoms, 3] in angstrom, times float64 [n] in ps (or NaN), cells float64 [n, 6] or None."""
 
@@ -134,3 +136,37 @@ def cells_from_vectors(vectors: np.ndarray) -> np.ndarray:
             [np.sum(directions[:, i] * directions[:, j], axis=1) for i, j in ((1, 2), (0, 2), (0, 1))], axis=1
         )
         return np.concatenate([lengths, np.degrees(np.arccos(np.clip(cosines, -1, 1)))], axis=1)
+
+
+def in_usual_axes(positions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Positions turned together with their boxes, so that a lies along x and b in the plane of x and y.
+
+    So PDB files have them (GROMACS, AMBER and NAMD, too), and so the Cartesian axes of a cell [6] lie. CHARMM, for one,
+    simulates and writes oblique boxes with other axes.
+
+    Parameters
+    ----------
+    positions : float32 [n, n_atoms, 3]
+    vectors : float [n, 3, 3]
+        Box vectors of each frame as rows, NaN for none, in any unit.
+
+    Returns
+    -------
+    float32 [n, n_atoms, 3]
+        `positions` where no frame has to be turned. Frames without a right-handed box of three vectors stay as they
+        are.
+    """
+    vectors = np.asarray(vectors, dtype=np.float64)
+    off = np.abs(vectors[:, [0, 0, 1], [1, 2, 2]]).max(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_turned = np.isfinite(vectors).all(axis=(1, 2)) & (off > _TURNED * np.abs(vectors).max(axis=(1, 2)))
+        is_turned |= (vectors[:, [0, 1, 2], [0, 1, 2]] < 0).any(axis=1)
+        is_turned &= np.linalg.det(vectors) > 0
+    if not is_turned.any():
+        return positions
+    axes, triangle = np.linalg.qr(np.swapaxes(vectors[is_turned], 1, 2))  # V^T = Q R: V Q is a lower triangle
+    axes *= np.sign(np.diagonal(triangle, axis1=1, axis2=2))[:, None, :]
+    turned = positions.copy()
+    with np.errstate(invalid="ignore", over="ignore"):
+        turned[is_turned] = positions[is_turned].astype(np.float64) @ axes
+    return turned

@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdweights_core.errors import BadInput
-from mdweights_core.io.frame_reading import Frames, OpenFile, cells_from_vectors, cut_off, no_frames, unreadable
+from mdweights_core.io.frame_reading import (
+    Frames,
+    OpenFile,
+    cells_from_vectors,
+    cut_off,
+    in_usual_axes,
+    no_frames,
+    unreadable,
+)
 from mdweights_core.io.quiet import c_errors_muted
 
 _XTC_MAGIC, _TRR_MAGIC = 1995, 1993
@@ -57,10 +65,10 @@ class XtcFrames:
         except (OSError, RuntimeError, ValueError, MemoryError) as problem:
             raise unreadable(self.path, f"Frame {start + 1} of this trajectory, or one after it,") from problem
         positions *= 10
-        cells = None if vectors is None else cells_from_vectors(vectors)
-        if cells is not None:
-            cells[:, :3] *= 10
-        return positions, time.astype(np.float64), cells
+        time = time.astype(np.float64)
+        if vectors is None:
+            return positions, time, None
+        return in_usual_axes(positions, vectors), time, cells_from_vectors(10 * vectors.astype(np.float64))
 
     def _unpacked(self, start: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         if self._unpacker is None:
@@ -157,7 +165,7 @@ class TrrFrames:
                 vectors[row] = self._file.array(head.box, head.real, _BOX).reshape(3, 3)
         has_boxes = any(head.box is not None for head in heads)
         cells = cells_from_vectors(10 * vectors) if has_boxes else None
-        return positions, np.array([head.time for head in heads]), cells
+        return in_usual_axes(positions, vectors), np.array([head.time for head in heads]), cells
 
     def _head(self, offset: int, before: list[_TrrHead]) -> _TrrHead | None:
         """The head of a frame; None when it is not whole, makes no sense or is of other atoms than those before."""

@@ -20,7 +20,7 @@ import numpy as np
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atom_records import AtomRecords, Conformers, decoded, words
 from mdweights_core.io.atoms import Atoms, make_atoms
-from mdweights_core.io.frame_reading import cells_from_vectors, no_frames
+from mdweights_core.io.frame_reading import cells_from_vectors, in_usual_axes, no_frames
 
 _MODEL_END = re.compile(rb"^END(?:MDL)?[ \t\r]*$", re.MULTILINE)
 _ATOM_LINE = re.compile(rb"^(?:ATOM  |HETATM).*$", re.MULTILINE)
@@ -171,8 +171,11 @@ class GroFrames:
             box = [10.0 * float(length) for length in lines[-1].split()]
         except ValueError as problem:
             raise BadInput(f"Frame {number + 1} has lines that cannot be read", where=self.path) from problem
-        time = _TIME.findall(lines[0])
-        return Frame(positions, _number_or_nan(time[-1]) if time else np.nan, _gro_cell(box))
+        times = _TIME.findall(lines[0])
+        time = _number_or_nan(times[-1]) if times else np.nan
+        if (vectors := _gro_vectors(box)) is None:
+            return Frame(positions, time, None)
+        return Frame(in_usual_axes(positions[None], vectors[None])[0], time, cell_from_vectors(vectors))
 
     def _index(self) -> Iterator[tuple[int, int]]:
         """Where each whole frame starts and ends."""
@@ -226,12 +229,12 @@ def _gro_positions(lines: list[bytes]) -> np.ndarray:
     return (10.0 * numbers).astype(np.float32)
 
 
-def _gro_cell(box: list[float]) -> np.ndarray | None:
-    """Cell from v1x v2y v3z [v1y v1z v2x v2z v3x v3y]."""
+def _gro_vectors(box: list[float]) -> np.ndarray | None:
+    """Box vectors as rows, from v1x v2y v3z [v1y v1z v2x v2z v3x v3y]."""
     if len(box) not in (3, 9):
         return None
     x1, y2, z3, y1, z1, x2, z2, x3, y3 = box if len(box) == 9 else [*box, *[0.0] * 6]
-    return cell_from_vectors(np.array([[x1, y1, z1], [x2, y2, z2], [x3, y3, z3]]))
+    return np.array([[x1, y1, z1], [x2, y2, z2], [x3, y3, z3]])
 
 
 def cell_from_vectors(vectors: np.ndarray) -> np.ndarray:

@@ -10,9 +10,12 @@ import gemmi
 import h5py
 import numpy as np
 import pytest
+from mdtraj.formats import XTCTrajectoryFile
 from scipy.io import netcdf_file
+from scipy.spatial.transform import Rotation
 
 from mdweights_core.errors import BadInput
+from mdweights_core.io.frame_reading import in_usual_axes
 from mdweights_core.io.trajectories import open_frames
 
 ATOMS = 12
@@ -36,13 +39,24 @@ def vectors(cell: tuple[float, ...] = CELL) -> np.ndarray:
     return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
 
 
+UPRIGHT = np.eye(3)
+TURN = Rotation.from_rotvec([0.4, -1.1, 0.7]).as_matrix()
+
+
 # --- TRR -------------------------------------------------------------------------------------------------------------
 
 
-def trr_frame(positions: np.ndarray | None, time: float, *, real: str = ">f4", velocities: bool = False) -> bytes:
+def trr_frame(
+    positions: np.ndarray | None,
+    time: float,
+    *,
+    real: str = ">f4",
+    velocities: bool = False,
+    turn: np.ndarray = UPRIGHT,
+) -> bytes:
     width = int(real[-1])
     blocks = dict.fromkeys(("ir", "e", "box", "vir", "pres", "top", "sym", "x", "v", "f"), b"")
-    blocks["box"] = (vectors() / 10).astype(real).tobytes()
+    blocks["box"] = (vectors() @ turn / 10).astype(real).tobytes()
     blocks["x"] = b"" if positions is None else (positions / 10).astype(real).tobytes()
     blocks["v"] = np.full((ATOMS, 3), 7).astype(real).tobytes() if velocities else b""
     head = struct.pack(">3i", 1993, 13, 12) + b"GMX_trn_file"
@@ -95,11 +109,10 @@ def dcd(
     return text
 
 
-def lower_triangle() -> list[float]:
+def symmetric() -> np.ndarray:
     """The symmetric matrix whose rows are the box vectors, turned: the square root of the metric matrix."""
     values, axes = np.linalg.eigh(vectors() @ vectors().T)
-    root = axes * np.sqrt(values) @ axes.T
-    return root[np.tril_indices(3)].tolist()
+    return axes * np.sqrt(values) @ axes.T
 
 
 a, b, c, alpha, beta, gamma = CELL
@@ -108,14 +121,57 @@ COSINES = np.cos(np.radians(CELL[3:]))
 
 @pytest.mark.parametrize(
     "cell",
-    [[a, gamma, b, beta, alpha, c], [a, COSINES[2], b, COSINES[1], COSINES[0], c], lower_triangle()],
-    ids=["degrees", "cosines", "matrix"],
+    [[a, gamma, b, beta, alpha, c], [a, COSINES[2], b, COSINES[1], COSINES[0], c]],
+    ids=["degrees", "cosines"],
 )
-def test_dcd_cells_of_three_programs(tmp_path, topology, positions, cell):
+def test_dcd_cells_of_two_programs(tmp_path, topology, positions, cell):
     (tmp_path / "run.dcd").write_bytes(dcd(positions, cell))
     (chunk,) = open_frames([tmp_path / "run.dcd"], topology).chunks()
     np.testing.assert_allclose(chunk.cells, [CELL] * 4, rtol=1e-6)
     np.testing.assert_array_equal(chunk.positions, positions)
+
+
+@pytest.mark.parametrize("fixed", [(), (2, 5)])
+def test_dcd_of_charmm_is_turned_with_its_oblique_box(tmp_path, topology, positions, fixed):
+    """Atoms keep their place in the box: x = f V in the usual axes, f S where V and S have the same metric matrix."""
+    positions[:, [2, 5]] = positions[0, [2, 5]]
+    written = (positions @ np.linalg.inv(vectors()) @ symmetric()).astype(np.float32)
+    assert np.abs(written - positions).max() > 5
+    (tmp_path / "run.dcd").write_bytes(dcd(written, symmetric()[np.tril_indices(3)].tolist(), fixed=fixed))
+    chunks = list(open_frames([tmp_path / "run.dcd"], topology).chunks())
+    np.testing.assert_allclose(np.concatenate([chunk.cells for chunk in chunks]), [CELL] * 4, rtol=1e-6)
+    np.testing.assert_allclose(np.concatenate([chunk.positions for chunk in chunks]), positions, atol=2e-5)
+
+
+def gro_frame(positions: np.ndarray, turn: np.ndarray) -> str:
+    box = (vectors() @ turn / 10)[[0, 1, 2, 0, 0, 1, 1, 2, 2], [0, 1, 2, 1, 2, 0, 2, 0, 1]]
+    lines = [f"    1ALA     CA{i + 1:5d}" + "{:8.3f}{:8.3f}{:8.3f}".format(*x) for i, x in enumerate(positions / 10)]
+    return "\n".join(["t= 1.0", str(ATOMS), *lines, " ".join(f"{x:.6f}" for x in box), ""])
+
+
+@pytest.mark.parametrize("kind", ["xtc", "trr", "gro"])
+def test_gromacs_frames_are_turned_with_boxes_of_other_axes(tmp_path, topology, positions, kind):
+    written, path = (positions @ TURN).astype(np.float32), tmp_path / f"run.{kind}"
+    if kind == "gro":
+        path.write_text("".join(gro_frame(frame, TURN) for frame in written))
+    elif kind == "trr":
+        path.write_bytes(b"".join(trr_frame(frame, 0, turn=TURN) for frame in written))
+    else:
+        with XTCTrajectoryFile(str(path), "w") as file:
+            file.write(written / 10, box=np.tile(vectors() @ TURN / 10, (4, 1, 1)).astype(np.float32))
+    chunks = list(open_frames([path], topology).chunks())
+    np.testing.assert_allclose(np.concatenate([chunk.cells for chunk in chunks]), [CELL] * 4, rtol=1e-5)
+    np.testing.assert_allclose(np.concatenate([chunk.positions for chunk in chunks]), positions, atol=0.011)
+
+
+def test_what_is_no_right_handed_box_turns_nothing():
+    positions = np.random.default_rng(1).normal(size=(5, 3, 3)).astype(np.float32)
+    boxes = [vectors(), 0 * UPRIGHT, np.full((3, 3), np.nan), -vectors() @ TURN, np.ones((3, 3))]
+    assert in_usual_axes(positions, np.array(boxes)) is positions
+    boxes[1] = vectors() @ TURN
+    turned = in_usual_axes(positions, np.array(boxes))
+    np.testing.assert_array_equal(turned[[0, 2, 3, 4]], positions[[0, 2, 3, 4]])
+    np.testing.assert_allclose(turned[1], positions[1] @ TURN.T, atol=1e-6)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
