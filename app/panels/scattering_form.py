@@ -35,7 +35,7 @@ from app.panels.scattering_text import (
     show_supercell,
 )
 from mdweights_core.errors import BadInput, MdweightsError
-from mdweights_core.scattering.settings import LARGEST_B, Execution, PredictSettings
+from mdweights_core.scattering.settings import LARGEST_B, USUAL_DENSITY, Execution, PredictSettings
 
 SELECTIONS = ("", "protein", "not water", "protein and not element H", "name CA", "chainid 0 and resid 1 to 20")
 ERRORS = ("1e-3", "1e-4", "1e-5", "1e-6")
@@ -97,7 +97,8 @@ class ScatteringForm(QWidget):
     def show_settings(self, settings: PredictSettings) -> None:
         """Show settings; a field with something unusable keeps that until its own setting is another."""
         former, self._settings = self._settings, settings
-        self._follow_radiation(settings)
+        if settings.radiation != former.radiation or not self._shown:
+            self._follow_radiation(settings)
         self._show(self._fields, former, settings)
         self._follow_solvent()
         if not settings.selection:
@@ -216,7 +217,7 @@ class ScatteringForm(QWidget):
             "molecules": _choice(self.molecules),
             "expand_symmetry": _flag(self.expand),
             "solvent": _choice(self.solvent),
-            "k_sol": _Field(self.k_sol.setValue, self.k_sol.value, self.k_sol.value),
+            "k_sol": _Field(self._show_density, self.k_sol.value, self._density),
             "b_sol": _Field(self.b_sol.setValue, self.b_sol.value, self.b_sol.value),
         }
 
@@ -252,16 +253,17 @@ class ScatteringForm(QWidget):
 
     @Slot()
     def _on_edited(self) -> None:
+        if self._is_showing:
+            return
         former = self._settings
-        before = former
-        if former.k_sol < 0 and self.radiation.currentData() != "neutron":  # a density that only neutrons see
-            before = replace(former, k_sol=PredictSettings.k_sol)
-        settings = self._taken(self._fields, before)
+        is_other = self.radiation.currentData() != former.radiation  # and sees another density
+        settings = self._taken(self._fields, replace(former, k_sol=None) if is_other else former)
         if settings == former:
             return
         self._settings = settings
-        self._follow_radiation(settings)
-        self._show({"k_sol": self._fields["k_sol"]}, former, settings)
+        if is_other:
+            self._follow_radiation(settings)
+            self._show({"k_sol": self._fields["k_sol"]}, former, settings)
         self._follow_solvent()
         self.edited.emit(settings)
         if settings.selection != former.selection:
@@ -321,10 +323,23 @@ class ScatteringForm(QWidget):
 
     def _follow_radiation(self, settings: PredictSettings) -> None:
         """Ask for the solvent's density in what this radiation scatters from."""
+        is_usual = settings.radiation == "xray"
+        least = -2.0 if settings.radiation == "neutron" else 0.0
         self.k_sol.blockSignals(True)
-        self.k_sol.setMinimum(-2.0 if settings.radiation == "neutron" else 0.0)
+        # below the least stands that nothing was given, which only X-rays can do without
+        self.k_sol.setMinimum(least if is_usual else least - self.k_sol.singleStep())
+        self.k_sol.setSpecialValueText("" if is_usual else "to be given")
         self.k_sol.setSuffix(f" {settings.density_unit}")
         self.k_sol.blockSignals(False)
+        self._shown.pop("k_sol", None)
+
+    def _show_density(self, density: float | None) -> None:
+        usual = USUAL_DENSITY if self.k_sol.specialValueText() == "" else self.k_sol.minimum()
+        self.k_sol.setValue(usual if density is None else density)
+
+    def _density(self) -> float | None:
+        is_given = self.k_sol.specialValueText() == "" or self.k_sol.value() > self.k_sol.minimum()
+        return self.k_sol.value() if is_given else None
 
     def _follow_solvent(self) -> None:
         for field in (self.k_sol, self.b_sol):

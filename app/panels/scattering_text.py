@@ -82,6 +82,13 @@ def show_error(error: float) -> str:
     return f"{float(digits):g}e{int(power)}"
 
 
+def _show_density(settings: PredictSettings) -> str:
+    try:
+        return f"{settings.solvent_density():.3g}\u00a0{settings.density_unit}"
+    except BadInput:
+        return "of no density yet"
+
+
 def deviations(settings: PredictSettings) -> list[str]:
     """What is not as it is by default, in a few words each; B factor and drift stand in the panel themselves."""
     usual = PredictSettings()
@@ -97,6 +104,6 @@ def deviations(settings: PredictSettings) -> list[str]:
         "boxes": "mean box",
         "molecules": f"molecules {MOLECULES[settings.molecules]}",
         "expand_symmetry": "symmetry expanded",
-        "solvent": f"bulk solvent {settings.k_sol:.3g}\u00a0{settings.density_unit}, {settings.b_sol:.3g}\u00a0Å²",
+        "solvent": f"bulk solvent {_show_density(settings)}, {settings.b_sol:.3g}\u00a0Å²",
     }
     return [text for name, text in told.items() if getattr(settings, name) != getattr(usual, name)]

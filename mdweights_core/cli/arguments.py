@@ -138,8 +138,7 @@ def fit_inputs(args: argparse.Namespace) -> FitInputs:
 def predict_settings(args: argparse.Namespace) -> PredictSettings:
     """The structure-factor settings from parsed arguments."""
     _refuse_idle_solvent(args)
-    defaults = PredictSettings()
-    return PredictSettings(
+    settings = PredictSettings(
         remove_drift=not args.keep_drift,
         b_iso=args.b_iso,
         b_elements=args.b_elements,
@@ -154,9 +153,12 @@ def predict_settings(args: argparse.Namespace) -> PredictSettings:
         molecules=args.molecules,
         expand_symmetry=args.expand_symmetry,
         solvent="mask" if args.fit_solvent else args.solvent,
-        k_sol=defaults.k_sol if args.k_sol is None else args.k_sol,
-        b_sol=defaults.b_sol if args.b_sol is None else args.b_sol,
+        k_sol=args.k_sol,
+        b_sol=PredictSettings.b_sol if args.b_sol is None else args.b_sol,
     )
+    if args.solvent == "mask" and not args.fit_solvent:
+        settings.solvent_density()  # refuses where there is no usual one
+    return settings
 
 
 def _refuse_idle_solvent(args: argparse.Namespace) -> None:
@@ -166,11 +168,6 @@ def _refuse_idle_solvent(args: argparse.Namespace) -> None:
         raise BadInput(f"--fit-solvent finds what {typed[0]} gives", advice="Leave one of them out")
     if typed and args.solvent == "none":
         raise BadInput(f"{typed[0]} is for a bulk solvent, and there is none", advice="Give --solvent mask too")
-    if args.solvent == "mask" and args.radiation != "xray" and args.k_sol is None:
-        raise BadInput(
-            f"the usual density of the bulk solvent, 0.35, is that for X-rays, not for {args.radiation}s",
-            advice="Give --k-sol, in fm/A^3 for neutrons (heavy water 0.64, light water -0.06), A/A^3 for electrons",
-        )
 
 
 def execution(args: argparse.Namespace) -> Execution:

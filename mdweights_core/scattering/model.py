@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Solvent:
-    """A flat bulk solvent: density (e/A^3), B factor (A^2), and the cells along each axis of the simulated box."""
+    """A flat bulk solvent: density (e/A^3; neutrons fm/A^3, electrons 1/A^2), B factor (A^2), cells along each axis."""
 
     k_sol: float
     b_sol: float
@@ -60,8 +60,14 @@ class FrameModel:
         repeats: tuple[int, int, int] = (1, 1, 1),
         symmetry: gemmi.SpaceGroup | None = None,
     ) -> FrameModel:
-        """The recipe of a run; `repeats` are the cells along each axis of the frames' boxes."""
-        solvent = Solvent(settings.k_sol, settings.b_sol, repeats) if settings.solvent == "mask" else None
+        """The recipe of a run; `repeats` are the cells along each axis of the frames' boxes.
+
+        Raises
+        ------
+        BadInput
+            When a bulk solvent is wanted and its density not known.
+        """
+        solvent = Solvent(settings.solvent_density(), settings.b_sol, repeats) if settings.solvent == "mask" else None
         return cls(scatterers, lattice, settings.radiation, settings.relative_error, symmetry, solvent)
 
     def engine(

@@ -196,12 +196,6 @@ def _content(seen: Seen) -> Remarks:
     content = solvent_content(seen.atoms, volume, made)
     is_full, is_masked = content.kind == "explicit", settings.solvent == "mask"
     as_wanted: Level = "good" if is_masked else "note"
-    if is_masked and settings.radiation != "xray" and settings.k_sol == PredictSettings.k_sol:
-        yield (
-            "warning",
-            f"The density of the bulk solvent is the {settings.k_sol:g} of X-rays: give that for "
-            f"{settings.radiation}s, in {settings.density_unit}",
-        )
     yield ("warning" if is_masked else "good") if is_full else as_wanted, content.sentence
     yield from _symmetry(seen, volume, n_copies, is_full)
 

@@ -9,6 +9,7 @@ from typing import Literal
 from mdweights_core.errors import BadInput
 
 LARGEST_B = 1000.0  # angstrom squared: beyond it nothing is left at any resolution
+USUAL_DENSITY = 0.35  # of a bulk solvent in electrons per cubic angstrom: water has 0.334, salts add to it
 RADIATIONS = ("xray", "electron", "neutron")
 BOXES = ("own", "mean")
 SOLVENTS = ("none", "mask")
@@ -52,10 +53,12 @@ class PredictSettings:
         The frames hold one asymmetric unit: the space group's operations make the whole cell from it.
     solvent : str
         ``"mask"`` adds a flat bulk solvent to frames that were stripped of theirs.
-    k_sol, b_sol : float
+    k_sol : float or None
         Density of the solvent in electrons per cubic angstrom, for electrons and neutrons in what their scattering
-        factors are in (angstrom and fm) per cubic angstrom; and its B factor in angstrom squared. Light water scatters
-        neutrons with a negative density.
+        factors are in (angstrom and fm) per cubic angstrom. Light water scatters neutrons with a negative density.
+        None: the usual one, which only X-rays have.
+    b_sol : float
+        B factor of the solvent, angstrom squared.
 
     Raises
     ------
@@ -77,7 +80,7 @@ class PredictSettings:
     molecules: str = "auto"
     expand_symmetry: bool = False
     solvent: str = "none"
-    k_sol: float = 0.35
+    k_sol: float | None = None
     b_sol: float = 46.0
 
     def __post_init__(self) -> None:
@@ -91,8 +94,8 @@ class PredictSettings:
         )
         least = -2 if self.radiation == "neutron" else 0
         _require(
-            least <= self.k_sol <= 2,
-            f"the solvent density is {self.k_sol:g}, but must lie between {least} and 2 {self.density_unit}",
+            self.k_sol is None or least <= self.k_sol <= 2,
+            f"the solvent density is {self.k_sol}, but must lie between {least} and 2 {self.density_unit}",
         )
         for element in self.b_elements:
             _require(_is_element(element), f"there is no element {element!r} to give a B factor to")
@@ -110,6 +113,25 @@ class PredictSettings:
     def density_unit(self) -> str:
         """The unit of `k_sol`: what the radiation scatters from, per cubic angstrom."""
         return {"xray": "e/Å³", "electron": "Å/Å³", "neutron": "fm/Å³"}.get(self.radiation, "e/Å³")
+
+    def solvent_density(self) -> float:
+        """`k_sol`, or the usual density of crystals.
+
+        Raises
+        ------
+        BadInput
+            When there is none for this radiation.
+        """
+        if self.k_sol is not None:
+            return self.k_sol
+        if self.radiation != "xray":
+            raise BadInput(
+                f"the usual density of the bulk solvent, {USUAL_DENSITY:g}, is that for X-rays, not for "
+                f"{self.radiation}s",
+                advice="Give its density (--k-sol), in fm/A^3 for neutrons (heavy water 0.64, light water -0.06), in "
+                "A/A^3 for electrons",
+            )
+        return USUAL_DENSITY
 
     def _named_b(self) -> dict[str, float]:
         return {f"B factor of {element}": b for element, b in self.b_elements.items()}

@@ -191,8 +191,14 @@ def fit_solvent_of_frames(
     Raises
     ------
     BadInput
-        Amplitudes of another crystal or too few, frames that hold their solvent, or files that cannot be read.
+        Another radiation than X-rays, amplitudes of another crystal or too few, frames that hold their solvent, or
+        files that cannot be read.
     """
+    if settings.radiation != "xray":
+        raise BadInput(
+            f"A bulk solvent can be fitted to the Bragg amplitudes of X-rays, not of {settings.radiation}s",
+            advice=f"Give its density, in {settings.density_unit}",
+        )
     yield Progress("bulk solvent", message="Reading Bragg amplitudes")
     amplitudes = read_amplitudes(bragg, column)
     cell = _cell(amplitudes, lattice, bragg)

@@ -200,6 +200,25 @@ def test_the_density_of_a_solvent_is_asked_for_as_the_radiation_sees_it(form: Sc
     form.radiation.activated.emit(0)
     assert form.told == [PredictSettings(solvent="mask")]  # type: ignore[attr-defined]
     assert (form.k_sol.value(), form.k_sol.suffix(), form.k_sol.minimum()) == (0.35, " e/Å³", 0.0)
+    assert "0.35\u00a0e/Å³" in deviations(PredictSettings(solvent="mask"))[-1]
+
+
+@pytest.mark.parametrize(("radiation", "density"), [("neutron", -0.056), ("neutron", 0.64), ("electron", 0.0)])
+def test_only_x_rays_have_a_usual_density(form: ScatteringForm, radiation: str, density: float) -> None:
+    form.show_settings(PredictSettings(solvent="mask", k_sol=0.4))
+    form.radiation.setCurrentIndex(form.radiation.findData(radiation))
+    form.radiation.activated.emit(0)
+    unknown = PredictSettings(radiation=radiation, solvent="mask")
+    assert form.told == [unknown]  # type: ignore[attr-defined]
+    assert form.k_sol.text() == "to be given"
+    assert "no density yet" in deviations(unknown)[-1]
+    form.show_settings(unknown)
+    form.b_sol.setValue(50.0)
+    assert form.told[-1].k_sol is None  # type: ignore[attr-defined]
+    form.k_sol.setValue(density)
+    assert form.told[-1].k_sol == density  # type: ignore[attr-defined]
+    form.k_sol.setValue(form.k_sol.minimum())
+    assert form.told[-1].k_sol is None  # type: ignore[attr-defined]
 
 
 def test_density_and_b_wait_for_a_solvent(form: ScatteringForm, qtbot: QtBot) -> None:

@@ -272,11 +272,11 @@ def test_an_asymmetric_unit_without_its_space_group(shared_data):
     assert remarks(expanded, "content")[-1] == ("warning", "The space group P 1 has no symmetry to expand")
 
 
-@pytest.mark.parametrize(("density", "is_told"), [(0.35, True), (0.64, False)])
-def test_a_solvent_of_x_rays_for_neutrons(source, density, is_told):
-    settings = PredictSettings(selection="protein", solvent="mask", radiation="neutron", k_sol=density)
-    told = [text for level, text in remarks(check(source, settings), "content") if level == "warning"]
-    assert [("fm" in text, "neutrons" in text) for text in told] == [(True, True)] * is_told
+def test_a_solvent_of_x_rays_for_neutrons(source):
+    settings = PredictSettings(selection="protein", solvent="mask", radiation="neutron")
+    with pytest.raises(BadInput, match=r"0\.35, is that for X-rays, not for neutrons\. Give its density.* in fm"):
+        check(source, settings)
+    check(source, dataclasses.replace(settings, k_sol=0.64))
 
 
 def test_a_whole_cell_is_not_to_be_expanded(shared_data):

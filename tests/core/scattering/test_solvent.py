@@ -385,6 +385,27 @@ def test_observed_amplitudes_are_explained_better_with_solvent(shared_data: Path
     assert fit.concerns == ()
 
 
+@pytest.mark.parametrize("radiation", ["neutron", "electron"])
+def test_a_solvent_is_fitted_to_x_rays_only(tmp_path: Path, radiation: str) -> None:
+    source = open_frames([frames_of_two(tmp_path, 1)])
+    with pytest.raises(BadInput, match=f"X-rays, not of {radiation}s"):
+        run(fit_solvent_of_frames(source, None, PredictSettings(radiation=radiation), tmp_path / "bragg.mtz"))
+
+
+def test_only_x_rays_have_a_usual_density() -> None:
+    lattice = half_lattice(CELL, P1, 6.0)
+    model = FrameModel.of(chain()[1], lattice, PredictSettings(solvent="mask"))
+    assert model.solvent is not None
+    assert model.solvent.k_sol == 0.35
+    for radiation in ("neutron", "electron"):
+        with pytest.raises(BadInput, match=f"is that for X-rays, not for {radiation}s"):
+            FrameModel.of(chain()[1], lattice, PredictSettings(solvent="mask", radiation=radiation))
+        known = FrameModel.of(chain()[1], lattice, PredictSettings(solvent="mask", radiation=radiation, k_sol=0.2))
+        assert known.solvent is not None
+        assert known.solvent.k_sol == 0.2
+        assert FrameModel.of(chain()[1], lattice, PredictSettings(radiation=radiation)).solvent is None
+
+
 def frames_of_two(folder: Path, repeats: int) -> Path:
     """Two models of a chain in P 21 21 21, expanded to `repeats` cells along a."""
     cell, group = gemmi.UnitCell(30, 33, 36, 90, 90, 90), gemmi.SpaceGroup("P 21 21 21")
