@@ -18,6 +18,7 @@ from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, Weigh
 from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
 from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
+from mdweights_core.weights.solvers.base import iterations
 
 
 def fit_weights(
