@@ -26,6 +26,7 @@ from mdweights_core.scattering.placement import Placement, place_frames
 from mdweights_core.scattering.remarks import Remark, Seen, all_remarks
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.solvent import settled_solvent
 
 __all__ = ["FrameCheck", "Remark", "check_frames", "remarks_as_text"]
 
@@ -265,12 +266,12 @@ def _timed(
     placement: Placement,
 ) -> Generator[Progress, None, tuple[float, int]]:
     """Seconds that the first frame takes, and frames computed at the same time."""
-    a, b, c = (1, 1, 1) if placement.repeats is None else placement.repeats.tolist()
     symmetry = lattice.space_group if settings.expand_symmetry else None
-    model = FrameModel.of(scatterers, lattice, settings, repeats=(a, b, c), symmetry=symmetry)
-    engine = yield from _waited(model.engine, "Preparing structure factors")
     chunk = _read(source, 0)
     place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0])
+    settled, _ = settled_solvent(settings, source.atoms, placement, place, symmetry)
+    model = FrameModel.of(scatterers, lattice, settled, repeats=placement.cells, symmetry=symmetry)
+    engine = yield from _waited(model.engine, "Preparing structure factors")
 
     def seconds() -> float:
         began = time.perf_counter()

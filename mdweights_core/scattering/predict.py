@@ -36,7 +36,7 @@ from mdweights_core.scattering.pool import Pool, ThreadPool, WorkersLost, in_ord
 from mdweights_core.scattering.resume import digest_of, may_begin_with, other_frames, run_key
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import Execution, PredictSettings
-from mdweights_core.scattering.solvent import content_of_box
+from mdweights_core.scattering.solvent import settled_solvent
 from mdweights_core.scattering.store import FrameTable, StructureFactorStore, frames_text, sole_writer, store_bytes
 from mdweights_core.scattering.structure_factors import available_threads
 
@@ -188,22 +188,6 @@ def _frames_of(source: FrameSource) -> FrameTable:
     return FrameTable.blank([path for path, _ in origins], [index for _, index in origins])
 
 
-def _without_second_solvent(
-    source: FrameSource,
-    lattice: MillerLattice,
-    settings: PredictSettings,
-    repeats: tuple[int, int, int],
-    symmetry: gemmi.SpaceGroup | None,
-) -> tuple[PredictSettings, tuple[str, ...]]:
-    """The settings without a flat solvent where the frames carry theirs, and what is to be said of it."""
-    if settings.solvent == "none":
-        return settings, ()
-    content = content_of_box(source.atoms, lattice.cell, repeats, symmetry)
-    if content.kind != "explicit":
-        return settings, ()
-    return replace(settings, solvent="none"), (f"No flat bulk solvent was added: {content.sentence}",)
-
-
 class _Taken(NamedTuple):
     """A frame on its way: its number, what was found in it, and where its atoms are when that is needed again."""
 
@@ -237,10 +221,9 @@ class _Run:
         placement = place_frames(source, lattice, settings)
         first = next(source.chunks(size=1))
         reference = placement.fractional(first.positions[0], None if first.cells is None else first.cells[0])
-        a, b, c = (1, 1, 1) if placement.repeats is None else placement.repeats.tolist()
-        scattering, warnings = _without_second_solvent(source, lattice, settings, (a, b, c), symmetry)
+        scattering, warnings = settled_solvent(settings, source.atoms, placement, reference, symmetry)
         model = FrameModel.of(
-            Scatterers.of(source.atoms, settings), lattice, scattering, repeats=(a, b, c), symmetry=symmetry
+            Scatterers.of(source.atoms, settings), lattice, scattering, repeats=placement.cells, symmetry=symmetry
         )
         device = execution.device if execution.scheduler == "threads" else "cpu"
         engine = model.engine(execution.workers, device, reference)

@@ -189,14 +189,15 @@ def _unused_columns(atoms: Atoms, settings: PredictSettings) -> Remarks:
 
 def _content(seen: Seen) -> Remarks:
     placement, settings = seen.placement, seen.settings
-    repeats = np.ones(3) if placement.repeats is None else placement.repeats
-    volume = float(seen.lattice.cell.volume * repeats.prod())
+    volume = float(seen.lattice.cell.volume * np.prod(placement.cells))
     n_copies = len(seen.lattice.space_group.operations())
     made = n_copies if settings.expand_symmetry else 1
     content = solvent_content(seen.atoms, volume, made)
     is_full, is_masked = content.kind == "explicit", settings.solvent == "mask"
     as_wanted: Level = "good" if is_masked else "note"
     yield ("warning" if is_masked else "good") if is_full else as_wanted, content.sentence
+    if is_masked and not is_full and placement.repeats is None:
+        yield "note", "The bulk solvent fills one cell of the crystal around the atoms of each frame"
     yield from _symmetry(seen, volume, n_copies, is_full)
 
 

@@ -8,7 +8,7 @@ diffuse intensity; one mask shared by all frames would add nothing to it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import gemmi
@@ -17,7 +17,9 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import SOLVENT, WATER, Atoms
+from mdweights_core.scattering.placement import Placement
 from mdweights_core.scattering.scatterers import Scatterers
+from mdweights_core.scattering.settings import PredictSettings
 
 SPACING = 0.6  # angstrom between the points of one grid: see BulkSolvent
 _POINTS_PER_D = 2.5  # points per d_min, more than the 2 that hold the reflections
@@ -28,6 +30,8 @@ _OFFSETS = np.array([[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.
 
 _SOLUTE_ATOM = 18.0  # cubic angstrom of a protein per atom other than hydrogen (1.21 A^3/Da), hydrogens included
 _WATER_MOLECULE = 29.9  # cubic angstrom in water of 1 g/cm^3
+_TOUCHING = 1.0  # angstrom: nearer than any two bonded atoms but hydrogens
+_MOST_TOUCHING = 0.05  # of atoms; molecules that lie in each other have about a fifth
 _EXPLICIT, _STRIPPED = 0.7, 0.02  # waters of a box filled with them, and of one without any worth the name
 
 
@@ -279,3 +283,63 @@ def content_of_box(
     """`solvent_content` of frames whose box is `repeats` cells, made whole by the operations of `symmetry`."""
     n_copies = len(symmetry.operations()) if symmetry else 1
     return solvent_content(atoms, cell.volume * float(np.prod(repeats)), n_copies)
+
+
+def settled_solvent(
+    settings: PredictSettings,
+    atoms: Atoms,
+    placement: Placement,
+    positions: np.ndarray,
+    symmetry: gemmi.SpaceGroup | None,
+) -> tuple[PredictSettings, tuple[str, ...]]:
+    """The settings without a flat solvent where frames carry theirs, and what is to be said of the solvent.
+
+    `positions` [n_atoms, 3] are those of a frame, fractional in the crystal's cell.
+
+    Raises
+    ------
+    BadInput
+        As of `refuse_folded`, where a solvent is wanted.
+    """
+    if settings.solvent == "none":
+        return settings, ()
+    refuse_folded(atoms, placement, positions)
+    content = content_of_box(atoms, placement.cell, placement.cells, symmetry)
+    if content.kind == "explicit":
+        return replace(settings, solvent="none"), (f"No flat bulk solvent was added: {content.sentence}",)
+    if placement.repeats is None:
+        return settings, ("The bulk solvent fills one cell of the crystal around the atoms of each frame",)
+    return settings, ()
+
+
+def refuse_folded(atoms: Atoms, placement: Placement, positions: np.ndarray) -> None:
+    """Refuse a mask of frames that hold more than one cell without that being known.
+
+    Frames without a box, or whose box was left aside, are taken for the content of one cell. That is so as long as
+    atoms that are apart do not lie on one another there.
+
+    Raises
+    ------
+    BadInput
+        When they do.
+    """
+    heavy = ~np.isin(atoms.element, ("H", "D"))
+    if placement.repeats is not None or not heavy.any():
+        return
+    axes, own = np.array(placement.cell.orth.mat.tolist()).T, positions[heavy]
+    share = _touching(own % 1.0 @ axes) - _touching(own @ axes)
+    if share > _MOST_TOUCHING:
+        raise BadInput(
+            "A bulk solvent needs the box of the frames to be whole cells of the crystal: taken for one cell, "
+            f"{100 * share:.0f} % of their atoms lie on others",
+            advice="Give the cells in the box (--supercell) and the cell of these frames (--cell), or compute without "
+            "a bulk solvent",
+        )
+
+
+def _touching(cartesian: np.ndarray) -> float:
+    """Part of atoms, at [n, 3] in angstrom, that have another one nearer than atoms can be."""
+    from scipy.spatial import cKDTree
+
+    nearest = cKDTree(cartesian).query(cartesian, k=2, distance_upper_bound=_TOUCHING)[0][:, 1]
+    return float(np.isfinite(nearest).mean())

@@ -24,7 +24,7 @@ from mdweights_core.jobs import Job, Progress
 from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.solvent import BulkSolvent, content_of_box
+from mdweights_core.scattering.solvent import BulkSolvent, content_of_box, refuse_folded
 from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 _D_MIN = 2.0  # angstrom: what lies beyond tells of atoms, not of solvent
@@ -211,11 +211,10 @@ def fit_solvent_of_frames(
     symmetry = group if settings.expand_symmetry else None
     frames = np.unique(np.linspace(0, source.n_frames - 1, n_frames).round().astype(int))
     placement = place_frames(source, p1, _on_cell(settings, lattice, cell))
-    repeats = np.ones(3, dtype=int) if placement.repeats is None else np.asarray(placement.repeats, dtype=int)
-    _refuse_solvent(source, cell, repeats, symmetry)
+    _refuse_solvent(source, placement, symmetry)
     scatterers = Scatterers.of(source.atoms, settings)
     engine = ScatteringEngine(scatterers, p1, radiation=settings.radiation, symmetry=symmetry)
-    solvent = BulkSolvent(scatterers, p1, k_sol=1.0, b_sol=0.0, repeats=repeats, symmetry=symmetry)
+    solvent = BulkSolvent(scatterers, p1, k_sol=1.0, b_sol=0.0, repeats=placement.cells, symmetry=symmetry)
     sums = np.zeros((2, len(p1)), dtype=np.complex128)
     for done, positions in enumerate(_placed(source, placement, settings, frames), start=1):
         sums += engine(positions), solvent(positions)
@@ -265,10 +264,8 @@ def _in_p1(amplitudes: BraggAmplitudes, cell: gemmi.UnitCell) -> tuple[MillerLat
     return groups.p1, observed
 
 
-def _refuse_solvent(
-    source: FrameSource, cell: gemmi.UnitCell, repeats: np.ndarray, symmetry: gemmi.SpaceGroup | None
-) -> None:
-    content = content_of_box(source.atoms, cell, repeats, symmetry)
+def _refuse_solvent(source: FrameSource, placement: Placement, symmetry: gemmi.SpaceGroup | None) -> None:
+    content = content_of_box(source.atoms, placement.cell, placement.cells, symmetry)
     if content.kind == "explicit":
         raise BadInput(content.sentence, advice="Compute them without a bulk solvent")
 
@@ -281,6 +278,8 @@ def _placed(
     for frame in frames.tolist():
         chunk = next(source.chunks(size=1, start=frame))
         place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0], frame)
+        if tracker is None:
+            refuse_folded(source.atoms, placement, place)
         tracker = tracker or placement.drift_tracker(source.atoms, place)
         shift = tracker(place)
         yield place - shift if settings.remove_drift else place

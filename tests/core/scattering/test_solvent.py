@@ -18,7 +18,9 @@ from mdweights_core.io.mtz_write import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import open_frames
 from mdweights_core.jobs import Progress, run
 from mdweights_core.scattering import model as model_module
+from mdweights_core.scattering.checks import check_frames
 from mdweights_core.scattering.model import FrameModel
+from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
@@ -295,6 +297,71 @@ def test_what_was_seen_of_the_solvent_is_said(shared_data: Path) -> None:
     some = atoms.select(np.concatenate([np.arange(len(dry)), oxygens[:240]]))
     assert "240 waters and 0 ions, 10 % of what their empty space holds" in solvent_content(some, volume).sentence
     assert solvent_content(dry, volume / 3).kind == "explicit"  # no room for any solvent
+
+
+# --- boxes that are not whole cells ----------------------------------------------------------------------------------
+
+
+def stripped(folder: Path, box: gemmi.UnitCell | None, copies: int = 1, stretch: float = 1.0):
+    """A frame of `copies` chains, one in each cell along a, in a box of any size."""
+    places = np.concatenate([chain()[0] + np.array([n, 0, 0]) for n in range(copies)])
+    structure, model, strand = gemmi.Structure(), gemmi.Model(1), gemmi.Chain("A")
+    if box is not None:
+        structure.cell = box
+    for number, place in enumerate(places):
+        residue, atom = gemmi.Residue(), gemmi.Atom()
+        residue.name, residue.seqid = "ALA", gemmi.SeqId(number + 1, " ")
+        atom.name, atom.element = "CB", gemmi.Element("C")
+        atom.pos = CELL.orthogonalize(gemmi.Fractional(*place)) * stretch
+        residue.add_atom(atom)
+        strand.add_residue(residue)
+    model.add_chain(strand)
+    structure.add_model(model)
+    structure.write_pdb(str(folder / "frames.pdb"))
+    return open_frames([folder / "frames.pdb"])
+
+
+MASKED = PredictSettings(solvent="mask", molecules="as-is")
+A, B, C, *ANGLES = CELL.parameters
+TWO_CELLS_OFF = gemmi.UnitCell(2 * A * 1.012, B * 1.012, C * 1.012, *ANGLES)
+
+
+@pytest.mark.parametrize(("box", "stretch"), [(TWO_CELLS_OFF, 1.012), (None, 1.0)])
+def test_a_mask_of_several_cells_that_are_taken_for_one_is_refused(tmp_path, box, stretch) -> None:
+    source, lattice = stripped(tmp_path, box, 2, stretch), half_lattice(CELL, P1, 5.0)
+    for job in (
+        predict(source, lattice, MASKED, tmp_path / "F.zarr"),
+        check_frames(source, lattice, MASKED),
+        fit_solvent_of_frames(source, lattice, MASKED, amplitudes_of_cell(tmp_path)),
+    ):
+        with pytest.raises(BadInput, match=r"whole cells of the crystal.* lie on others\. Give the cells.*--supercell"):
+            run(job)
+    run(predict(source, lattice, replace(MASKED, solvent="none"), tmp_path / "F.zarr"))
+    told = run(predict(source, lattice, replace(MASKED, supercell=(2, 1, 1)), tmp_path / "F.zarr")).origin["warnings"]
+    assert not any("bulk solvent" in text for text in told)
+
+
+def amplitudes_of_cell(folder: Path) -> Path:
+    lattice = half_lattice(CELL, P1, 2.5)
+    column = MtzColumn("FP", "F", np.ones(len(lattice), dtype=np.float32))
+    write_mtz(folder / "bragg.mtz", lattice, [column], title="", history=[])
+    return folder / "bragg.mtz"
+
+
+@pytest.mark.parametrize("box", [gemmi.UnitCell(50, 50, 50, 90, 90, 90), None])
+def test_a_molecule_of_another_box_has_the_solvent_of_one_cell(tmp_path, box) -> None:
+    source, lattice = stripped(tmp_path, box), half_lattice(CELL, P1, 5.0)
+    store = run(predict(source, lattice, MASKED, tmp_path / "F.zarr"))
+    said = "The bulk solvent fills one cell of the crystal around the atoms of each frame"
+    assert said in store.origin["warnings"]
+    assert ("note", said) in [
+        (remark.level, remark.text) for remark in run(check_frames(source, lattice, MASKED)).remarks
+    ]
+    place = fractional(source.positions(0), CELL)
+    scatterers = Scatterers.alike(source.atoms.element)
+    expected = ScatteringEngine(scatterers, lattice)(place)
+    expected = expected + solvent_of(scatterers, lattice, k_sol=0.35, b_sol=46.0)(place)
+    assert error(store.read(slice(0, 1))[0], expected) < 1e-3
 
 
 def synthetic(k_sol=0.37, b_sol=52.0, d_min=2.2):
