@@ -28,7 +28,7 @@ from mdweights_core.io.lunus import write_hkl, write_lat
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import Atoms
 from mdweights_core.io.xtraj import write_checkpoint, write_weights
-from mdweights_core.project import STORE_NAME, Project
+from mdweights_core.project import Project
 from mdweights_core.scattering.frame_mtz import cells_in_box
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
@@ -264,7 +264,7 @@ def export_checkpoint(project: Project, path: str | Path) -> None:
     if kind == "checkpoint":
         write_weights(frames[0], path, weights)
         return
-    store = StructureFactorStore.open(frames[0] if kind == "store" else project.path / STORE_NAME)
+    store = StructureFactorStore.open(project.store_path)
     if store.n_frames != len(weights):
         raise BadInput(
             f"the structure factors are of {store.n_frames} frames, but there are {len(weights)} weights",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # WeightFit lives beside the solvers, which load JAX; a proje
     from mdweights_core.weights.result import WeightFit
 
 SCHEMA_VERSION = 1
-STORE_NAME = "frames.zarr"
+STORE_NAME = "frames.zarr"  # of projects that name none
 _JSON_NAME = "project.json"
 
 
@@ -116,6 +116,8 @@ class Project:
     frames : FrameTable
     provenance : mapping
         Versions, date, fingerprints of the input files.
+    store_name : str
+        Folder in `path` with the structure factors, unless `inputs` are a store themselves.
     """
 
     path: Path
@@ -125,6 +127,7 @@ class Project:
     fit: WeightFit
     frames: FrameTable
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    store_name: str = STORE_NAME
 
     @classmethod
     def open(cls, path: str | Path) -> Project:
@@ -148,6 +151,7 @@ class Project:
                 fit,
                 frames,
                 record["provenance"],
+                str(record.get("store", STORE_NAME)),
             )
         except (OSError, KeyError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             raise BadInput(
@@ -155,6 +159,12 @@ class Project:
                 where=path,
                 advice="Run the fit again; the inputs are listed in its project.json",
             ) from error
+
+    @property
+    def store_path(self) -> Path:
+        """The store with the structure factors of the frames."""
+        frames = self.inputs.frames
+        return frames[0] if frame_kind(frames) == "store" else self.path / self.store_name
 
     def save(self) -> None:
         """Write the folder; what was there before stays until the new files are complete.
@@ -189,6 +199,7 @@ class Project:
         return {
             "schema_version": SCHEMA_VERSION,
             "arrays": arrays,
+            "store": self.store_name,
             "inputs": self.inputs.to_json(),
             "predict_settings": asdict(self.predict_settings),
             "fit_settings": asdict(self.fit_settings),

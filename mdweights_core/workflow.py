@@ -16,16 +16,19 @@ from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import disk_problem
 from mdweights_core.io.frame_files import frame_kind, frame_mtzs
+from mdweights_core.io.map_contents import given_cell
 from mdweights_core.io.mtz_file import parse_space_group
 from mdweights_core.io.trajectories import FrameSource, open_frames
 from mdweights_core.jobs import Job, Progress
-from mdweights_core.project import STORE_NAME, FitInputs, Project, observed_map, provenance
-from mdweights_core.scattering.collect import collect_mtz_frames
-from mdweights_core.scattering.collect_xtraj import collect_checkpoint
-from mdweights_core.scattering.predict import is_computed, predict
+from mdweights_core.project import FitInputs, Project, observed_map, provenance
+from mdweights_core.scattering.collect import collect_mtz_frames, mtz_key
+from mdweights_core.scattering.collect_xtraj import checkpoint_key, collect_checkpoint
+from mdweights_core.scattering.filling import same_store
+from mdweights_core.scattering.predict import predict, predict_key
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore, is_store
+from mdweights_core.scattering.store_names import STORE_PATTERN, begin_with_older, remove_others, store_place
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 if TYPE_CHECKING:
@@ -54,7 +57,8 @@ def fit_project(
     predict_settings : PredictSettings
     fit_settings : FitSettings
     out : Path
-        The project folder NAME.mdw; an existing one is overwritten, its structure factors reused when they still fit.
+        The project folder NAME.mdw; an existing one is overwritten in the end, its structure factors reused when they
+        still fit.
     start_weights : float64 [n_frames], optional
         Where the fit begins.
     execution : Execution
@@ -74,21 +78,22 @@ def fit_project(
     Raises
     ------
     BadInput
-        Any input that cannot be used; the project there is unchanged then.
+        Any input that cannot be used; the project there is unchanged then, as when the job is stopped.
     """
     check_destination(out)
     yield Progress("reading", message=f"Reading {Path(inputs.map).name}")
     diffuse_map = load_map(inputs)
-    run = yield from run_on_map(inputs, diffuse_map, predict_settings, out / STORE_NAME)
+    run = yield from run_on_map(inputs, diffuse_map, predict_settings, out)
     if run is None:
         store = open_complete_store(inputs.frames[0])
         predict_settings = settings_behind(store) or predict_settings
     else:
-        run = yield from with_fitted_solvent(run, bragg)
+        run = in_project((yield from with_fitted_solvent(run, bragg)), out)
         if on_note is not None and run.note:
             on_note(run.note)
         if on_check is not None and not is_done(run) and (checked := (yield from check(run))):
             on_check(checked)
+        yield from begin_with_older(run.out, run.key())
         store, predict_settings = (yield from compute(run, execution)), run.settings
     from mdweights_core.weights.fit import fit_weights  # loads JAX: only here, on the thread that computes
     from mdweights_core.weights.problem import build_problem
@@ -98,8 +103,11 @@ def fit_project(
     )
     fit = yield from fit_weights(problem, fit_settings, start_weights)
     yield Progress("saving", message=f"Saving {out.name}")
-    project = Project(out, inputs, predict_settings, fit_settings, fit, store.frames, provenance(inputs))
+    told = provenance(inputs)
+    project = Project(out, inputs, predict_settings, fit_settings, fit, store.frames, told, store.path.name)
     project.save()
+    if run is not None:
+        remove_others(store.path)
     return project
 
 
@@ -128,7 +136,8 @@ def _refuse_strangers(out: Path) -> None:
     if out.is_file() or (out.is_symlink() and not out.exists()):
         raise BadInput("there is a file or a broken link of this name", where=out, advice="Choose another name")
     if out.is_dir() and not (out / "project.json").exists():
-        strangers = sorted(p.name for p in out.iterdir() if not p.name.startswith((".", STORE_NAME)))
+        ours = (".*", STORE_PATTERN)
+        strangers = sorted(p.name for p in out.iterdir() if not any(p.match(pattern) for pattern in ours))
         if strangers:
             raise BadInput(
                 f"the folder is not a project and holds other files ({', '.join(strangers[:3])})",
@@ -187,12 +196,26 @@ class FrameRun:
         """The trajectory, opened."""
         return open_frames(self.frames, self.topology, altloc=self.settings.altloc)
 
+    def key(self) -> dict[str, Any]:
+        """The key of its store."""
+        kind = frame_kind(self.frames)
+        if kind == "mtz":
+            return mtz_key(frame_mtzs(self.frames), self.lattice)
+        if kind == "checkpoint":
+            return checkpoint_key(self.frames[0], self.lattice)
+        return predict_key(self.source(), self.lattice, self.settings, self.cell)
+
+
+def in_project(run: FrameRun, folder: Path) -> FrameRun:
+    """The run with its store in a project's folder, under the name of its key."""
+    return replace(run, out=store_place(folder, run.key()))
+
 
 def run_on_map(
     inputs: FitInputs, diffuse_map: DiffuseMap, settings: PredictSettings, out: Path
 ) -> Job[FrameRun | None]:
     """The run that gives the frames' structure factors on the map's lattice; None when they are a store already."""
-    cell = typed_cell(inputs.cell)
+    cell = _typed_cell(inputs.cell)
     if cell is not None and not same_cell(cell, diffuse_map.lattice.cell):
         raise BadInput(
             f"the cell given ({format_cell(cell)}) is not the map's ({format_cell(diffuse_map.lattice.cell)})",
@@ -233,7 +256,7 @@ def run_on_cell(
             "without a map the space group of the asymmetric unit is not known",
             advice="Give --space-group, or leave --expand-symmetry out",
         )
-    typed = typed_cell(cell)
+    typed = _typed_cell(cell)
     crystal = typed or _cell_of_box(open_frames(frames, topology, altloc=settings.altloc), settings)
     group = parse_space_group(space_group or "P 1", crystal)
     if not crystal.is_compatible_with_spacegroup(group, 0.01):
@@ -272,7 +295,8 @@ def is_done(run: FrameRun) -> bool:
     """True when the store of a run is there and complete, so that there is nothing to compute."""
     if not run.has_atoms or not is_store(run.out):
         return False
-    return is_computed(run.source(), run.lattice, run.settings, run.out, cell=run.cell)
+    store = same_store(run.out, run.key())
+    return store is not None and store.is_complete
 
 
 def settings_behind(store: StructureFactorStore) -> PredictSettings | None:
@@ -296,14 +320,18 @@ def with_fitted_solvent(run: FrameRun, bragg: Path | None) -> Job[FrameRun]:
     return replace(run, settings=settings, note=fitted.sentence)
 
 
-def compute(run: FrameRun, execution: Execution = Execution()) -> Job[StructureFactorStore]:
-    """Fill the store of a run; one that is complete is returned at once."""
+def compute(
+    run: FrameRun, execution: Execution = Execution(), *, may_replace: bool = True
+) -> Job[StructureFactorStore]:
+    """Fill the store of a run; one that is complete is returned at once, one of another run replaced if it may be."""
+    options: dict[str, Any] = {"may_replace": may_replace}
     if frame_kind(run.frames) == "mtz":
-        return (yield from collect_mtz_frames(frame_mtzs(run.frames), run.lattice, run.out))
+        return (yield from collect_mtz_frames(frame_mtzs(run.frames), run.lattice, run.out, **options))
     if frame_kind(run.frames) == "checkpoint":
-        return (yield from collect_checkpoint(run.frames[0], run.lattice, run.out))
+        return (yield from collect_checkpoint(run.frames[0], run.lattice, run.out, **options))
     yield Progress("reading", message=f"Opening {Path(run.frames[0]).name}")
-    return (yield from predict(run.source(), run.lattice, run.settings, run.out, cell=run.cell, execution=execution))
+    options |= {"cell": run.cell, "execution": execution}
+    return (yield from predict(run.source(), run.lattice, run.settings, run.out, **options))
 
 
 def run_for_predict(
@@ -338,11 +366,6 @@ def run_for_predict(
     return run
 
 
-def predict_frames(frames: tuple[Path, ...], out: Path, **options: Any) -> Job[StructureFactorStore]:
-    """`run_for_predict`, computed."""
-    return (yield from compute((yield from run_for_predict(frames, out, **options))))
-
-
 def open_complete_store(path: Path) -> StructureFactorStore:
     """A store all of whose frames are finished."""
     store = StructureFactorStore.open(path)
@@ -356,16 +379,9 @@ def open_complete_store(path: Path) -> StructureFactorStore:
     return store
 
 
-def typed_cell(cell: Sequence[float] | None) -> gemmi.UnitCell | None:
-    """A cell from six numbers (angstrom, degrees), or None."""
-    if cell is None:
-        return None
-    if len(cell) != 6 or min(cell) <= 0 or max(cell[3:]) >= 180:
-        raise BadInput("a cell needs three positive lengths and three angles below 180", advice="Give a,b,c,al,be,ga")
-    made = gemmi.UnitCell(*cell)
-    if not made.is_crystal() or not np.isfinite(made.volume) or made.volume <= 0:
-        raise BadInput("these lengths and angles do not make a cell")
-    return _possible_cell(made)
+def _typed_cell(cell: Sequence[float] | None) -> gemmi.UnitCell | None:
+    made = given_cell(cell)
+    return None if made is None else _possible_cell(made)
 
 
 def _possible_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:

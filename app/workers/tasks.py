@@ -201,10 +201,9 @@ def select(source: FrameSource, text: str) -> Job[int]:
 def check(draft: Draft, diffuse: DiffuseMap, out: Path) -> Job[tuple[Draft, FrameCheck | None]]:
     """Look at the frames of a draft beside its map; None for structure factors, which have no atoms to look at."""
     from mdweights_core import workflow
-    from mdweights_core.project import STORE_NAME
 
-    run = yield from workflow.run_on_map(draft.inputs(), diffuse, draft.scattering, out / STORE_NAME)
-    return draft, None if run is None else (yield from workflow.check(run))
+    run = yield from workflow.run_on_map(draft.inputs(), diffuse, draft.scattering, out)
+    return draft, None if run is None else (yield from workflow.check(workflow.in_project(run, out)))
 
 
 def fit_solvent(draft: Draft, diffuse: DiffuseMap | None, bragg: Path) -> Job[SolventFit]:
@@ -245,13 +244,10 @@ def _project_reading(project: Project, changed: tuple[str, ...] = ()) -> Project
 
 def _measured_error(project: Project) -> float | None:
     """What the structure factors of a fit were found to be off, where they were computed and their store is there."""
-    from mdweights_core.project import STORE_NAME
     from mdweights_core.scattering.store import StructureFactorStore
 
-    frames = project.inputs.frames
-    path = frames[0] if frame_kind(frames) == "store" else Path(project.path) / STORE_NAME
     try:
-        error = StructureFactorStore.open(path).origin.get("measured_error")
+        error = StructureFactorStore.open(project.store_path).origin.get("measured_error")
     except MdweightsError:
         return None
     return float(error) if isinstance(error, int | float) else None

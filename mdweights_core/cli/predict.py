@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     """Declare the subcommand."""
     parser = commands.add_parser("predict", help="compute structure factors of all frames into a store")
     parser.add_argument("--out", type=Path, required=True, metavar="FRAMES.zarr")
+    parser.add_argument("--replace", action="store_true", help="lose other structure factors that --out holds")
     parser.add_argument("--check", action="store_true", help="only look at the frames and say what would be done")
     parser.add_argument("--ndiv", type=three, metavar="n,n,n", help="without a map: indices h/n (those of --supercell)")
     add_json(parser)
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     if args.check:
         _tell_check(args, checked, is_done, terminal)
         return
-    store = terminal.run(workflow.compute(settled, where))
+    store = terminal.run(workflow.compute(settled, where, may_replace=args.replace))
     _conclude(store, settled, args, time.monotonic() - started, terminal)
 
 
@@ -171,7 +172,7 @@ def _conclude(
 
 
 def _solvent(settings: PredictSettings) -> dict[str, float] | None:
-    return {"k_sol": settings.k_sol, "b_sol": settings.b_sol} if settings.solvent == "mask" else None
+    return {"k_sol": settings.solvent_density(), "b_sol": settings.b_sol} if settings.solvent == "mask" else None
 
 
 def _write_mtz(

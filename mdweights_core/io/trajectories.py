@@ -69,6 +69,8 @@ class FrameSource:
     n_frames : int
     cell : gemmi.UnitCell or None
         Box of the first frame; None when there is none, or an obvious dummy.
+    marks : tuple of str
+        What was chosen of the atoms in the files: the alternative conformer, the rows.
     warnings : tuple of str
     """
 
@@ -89,7 +91,7 @@ class FrameSource:
         self._rows = None if is_real.all() else np.flatnonzero(is_real)
         self.atoms = atoms if self._rows is None else atoms.select(self._rows)
         self._conformers = conformers
-        self._marks: tuple[str, ...] = (f"altloc {conformers.altloc}",) if conformers.altloc else ()
+        self.marks: tuple[str, ...] = (f"altloc {conformers.altloc}",) if conformers.altloc else ()
         self._warnings = [f"{reader.path.name}: {reader.warning}" for reader in readers if reader.warning]
         self._warnings += [conformers.warning] if conformers.warning else []
         self._warn_of_virtual_sites(atoms)
@@ -107,13 +109,6 @@ class FrameSource:
         return tuple(self._warnings)
 
     @property
-    def fingerprint(self) -> str:
-        """Short text that changes when any of the files does, or their order."""
-        files = [*self.paths, *([self.topology_path] if self.topology_path else [])]
-        marks = [_fingerprint(file) for file in files] + [str(len(self.paths)), *self._marks]
-        return hashlib.sha256("\n".join(marks).encode()).hexdigest()
-
-    @property
     def parts(self) -> tuple[tuple[str, int], ...]:
         """Fingerprint and number of frames of each file, in their order."""
         counts = np.diff([0, *self._ends]).tolist()
@@ -122,7 +117,7 @@ class FrameSource:
     def select(self, rows: np.ndarray) -> FrameSource:
         """The same frames with only some of the atoms; nothing is read, and open files are shared.
 
-        Warnings are kept. The fingerprint changes, unless `rows` are all atoms in their order.
+        Warnings are kept. The marks change, unless `rows` are all atoms in their order.
 
         Parameters
         ----------
@@ -146,7 +141,7 @@ class FrameSource:
         part = copy.copy(self)
         part.atoms = self.atoms.select(rows)
         part._rows = rows if self._rows is None else self._rows[rows]
-        part._marks = (*self._marks, f"rows {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}")
+        part.marks = (*self.marks, f"rows {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}")
         return part
 
     def origin(self, frame: int) -> tuple[str, int]:
@@ -158,17 +153,17 @@ class FrameSource:
         """Positions of one frame in angstrom, float32 [n_atoms, 3]."""
         return self._read(frame, 1).positions[0]
 
-    def chunks(self, size: int = 16, start: int = 0) -> Iterator[Chunk]:
-        """All frames from `start` on, at most `size` at a time.
+    def chunks(self, size: int = 16, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """All frames from `start` on, or those before `stop`, at most `size` at a time.
 
         Raises
         ------
         BadInput
             When a frame cannot be read or has coordinates that are no numbers.
         """
-        frame = start
-        while frame < self.n_frames:
-            end = self._ends[self._file_of(frame)]
+        frame, stop = start, self.n_frames if stop is None else min(stop, self.n_frames)
+        while frame < stop:
+            end = min(stop, self._ends[self._file_of(frame)])
             chunk = self._read(frame, min(size, end - frame))
             yield chunk
             frame += len(chunk.positions)

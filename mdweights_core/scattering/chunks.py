@@ -23,20 +23,19 @@ _LEAST_VALUES = 2**18
 _CHECKSUM_BYTES = 4
 
 
-def chunk_shape(n_frames: int, n_hkl: int) -> tuple[int, int]:
-    """Frames and reflections per chunk: equal parts, as files at the edges are as large as the others."""
-    most = int(np.clip(_ROW_BYTES // (8 * max(n_hkl, 1)), 1, _MOST_ROWS))
-    rows = _equal_part(n_frames, most)
-    return rows, _equal_part(n_hkl, max(_COLUMNS, _LEAST_VALUES // rows))
+def chunk_shape(n_hkl: int) -> tuple[int, int]:
+    """Frames and reflections per chunk, whatever the number of frames, which may grow.
 
-
-def _equal_part(total: int, most: int) -> int:
-    return max(1, -(-total // max(1, -(-total // most))))
+    Reflections come in equal parts, as files at the edge are as large as the others.
+    """
+    rows = int(np.clip(_ROW_BYTES // (8 * max(n_hkl, 1)), 1, _MOST_ROWS))
+    most = max(_COLUMNS, _LEAST_VALUES // rows)
+    return rows, max(1, -(-n_hkl // max(1, -(-n_hkl // most))))
 
 
 def store_bytes(n_frames: int, n_hkl: int) -> int:
-    """Bytes that the structure factors of so many frames take on disk."""
-    rows, columns = chunk_shape(n_frames, n_hkl)
+    """Bytes that the structure factors of so many frames take on disk: whole chunks, also for the last frames."""
+    rows, columns = chunk_shape(n_hkl)
     n_chunks = -(-n_frames // rows) * -(-n_hkl // columns)
     return n_chunks * (8 * rows * columns + _CHECKSUM_BYTES)
 

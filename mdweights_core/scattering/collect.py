@@ -26,6 +26,8 @@ from mdweights_core.scattering.filling import (
     Writer,
     lattice_hash,
     looked_through,
+    refuse_gaps,
+    refuse_to_replace,
     require_space,
     same_store,
 )
@@ -33,7 +35,7 @@ from mdweights_core.scattering.store import FrameTable, StructureFactorStore, so
 
 
 def collect_mtz_frames(
-    paths: Sequence[str | os.PathLike[str]], lattice: MillerLattice, out: Path
+    paths: Sequence[str | os.PathLike[str]], lattice: MillerLattice, out: Path, *, may_replace: bool = True
 ) -> Job[StructureFactorStore]:
     """Collect the structure factors of frames from one MTZ file each into the store `out`.
 
@@ -45,6 +47,8 @@ def collect_mtz_frames(
         P1, one of each Friedel pair: the reflections wanted. Those that some file lacks are left out, and said.
     out : Path
         Folder of the store; an older store there is replaced.
+    may_replace : bool
+        False keeps a complete store of something else that is there.
 
     Returns
     -------
@@ -53,16 +57,17 @@ def collect_mtz_frames(
     Raises
     ------
     BadInput
-        No file, a file with another cell or lattice, or files that lack more than half of the reflections.
+        No file, a file with another cell or lattice, files that lack more than half of the reflections, or a store that
+        may not be replaced.
     DiskProblem
         When the disk is full.
     """
     files, out = [Path(path) for path in paths], Path(out)
-    if not files:
-        raise BadInput("There are no frames", advice="Choose one MTZ file per frame")
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
-    key = _mtz_key(files, wanted)
+    key = mtz_key(files, wanted)
     store = same_store(out, key)
+    if store is None and not may_replace:
+        refuse_to_replace(out)
     if store is None or not store.is_complete:
         present = yield from _present_everywhere(files, wanted)  # whatever is wrong shows before an older store goes
         with sole_writer(out):
@@ -85,7 +90,10 @@ def _new_store(
     return store
 
 
-def _mtz_key(files: list[Path], lattice: MillerLattice) -> dict[str, Any]:
+def mtz_key(files: Sequence[Path], lattice: MillerLattice) -> dict[str, Any]:
+    """Everything the structure factors collected from `files` depend on; BadInput when there is none of them."""
+    if not files:
+        raise BadInput("There are no frames", advice="Choose one MTZ file per frame")
     fingerprints = hashlib.sha256("\n".join(file_fingerprint(file) for file in files).encode())
     return {
         "kind": "mtz",
@@ -102,7 +110,7 @@ def _present_everywhere(files: list[Path], lattice: MillerLattice) -> Generator[
     present = np.ones(len(lattice), dtype=bool)
     for done, file in enumerate(files, start=1):
         present &= np.isfinite(_values_on(lattice, file))
-        _refuse_gaps(present, file)
+        refuse_gaps(present, "With this frame", file, "frames that go")
         if clock.is_due():
             yield Progress("reading", done, len(files), f"Looking through file {done} of {len(files)}")
     return present
@@ -129,16 +137,6 @@ def _steps(own: gemmi.UnitCell, lattice: MillerLattice, file: Path) -> np.ndarra
         wanted = format_cell(supercell(lattice.cell, lattice.ndiv))
         raise BadInput(f"This frame's cell ({format_cell(own)}) is not that of the map ({wanted})", where=file)
     return repeats // np.array(lattice.ndiv, dtype=np.int32)
-
-
-def _refuse_gaps(present: np.ndarray, file: Path) -> None:
-    missing = len(present) - int(present.sum())
-    if 2 * missing > len(present):
-        raise BadInput(
-            f"With this frame {missing} of {len(present)} reflections of the map are missing",
-            where=file,
-            advice="Choose a larger d_min, or frames that go as far as the map",
-        )
 
 
 def _missing_warning(present: np.ndarray) -> list[str]:

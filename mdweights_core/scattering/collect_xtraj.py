@@ -25,6 +25,8 @@ from mdweights_core.scattering.filling import (
     Writer,
     lattice_hash,
     looked_through,
+    refuse_gaps,
+    refuse_to_replace,
     require_space,
     same_store,
 )
@@ -33,7 +35,9 @@ from mdweights_core.scattering.store import FrameTable, StructureFactorStore, so
 _BLOCK_BYTES = 64 * 2**20
 
 
-def collect_checkpoint(path: str | os.PathLike[str], lattice: MillerLattice, out: Path) -> Job[StructureFactorStore]:
+def collect_checkpoint(
+    path: str | os.PathLike[str], lattice: MillerLattice, out: Path, *, may_replace: bool = True
+) -> Job[StructureFactorStore]:
     """Collect the structure factors of a checkpoint's frames into the store `out`, some frames at a time.
 
     Parameters
@@ -44,6 +48,8 @@ def collect_checkpoint(path: str | os.PathLike[str], lattice: MillerLattice, out
         One of each Friedel pair: the reflections wanted. Those that the checkpoint lacks are left out, and said.
     out : Path
         Folder of the store; an older store there is replaced.
+    may_replace : bool
+        False keeps a complete store of something else that is there.
 
     Returns
     -------
@@ -53,14 +59,16 @@ def collect_checkpoint(path: str | os.PathLike[str], lattice: MillerLattice, out
     ------
     BadInput
         When the checkpoint cannot be read, has another cell or lattice, lacks more than half of the reflections, or
-        holds frames that were never computed.
+        holds frames that were never computed, or when there is a store that may not be replaced.
     DiskProblem
         When the disk is full.
     """
     checkpoint, out = open_checkpoint(path), Path(out)
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
-    key = _key(checkpoint, wanted)
+    key = checkpoint_key(checkpoint.path, wanted)
     store = same_store(out, key)
+    if store is None and not may_replace:
+        refuse_to_replace(out)
     if store is None or not store.is_complete:
         present = yield from _present_everywhere(checkpoint, wanted)  # whatever is wrong shows before an old store goes
         with sole_writer(out):
@@ -73,12 +81,13 @@ def collect_checkpoint(path: str | os.PathLike[str], lattice: MillerLattice, out
     return store
 
 
-def _key(checkpoint: Checkpoint, lattice: MillerLattice) -> dict[str, Any]:
+def checkpoint_key(path: Path, lattice: MillerLattice) -> dict[str, Any]:
+    """Everything the structure factors collected from a checkpoint depend on."""
     return {
         "kind": "checkpoint",
         "method": METHOD,
-        "files": [checkpoint.path.name],
-        "input": file_fingerprint(checkpoint.path),
+        "files": [path.name],
+        "input": file_fingerprint(path),
         "lattice": lattice_hash(lattice),
     }
 
@@ -112,7 +121,7 @@ def _present_everywhere(checkpoint: Checkpoint, lattice: MillerLattice) -> Gener
     _require_same_lattice(checkpoint, lattice)
     pick = _pick(checkpoint.lattice, lattice)
     present = pick.rows >= 0
-    _refuse_gaps(present, checkpoint)
+    refuse_gaps(present, "In the checkpoint", checkpoint.path, "a checkpoint that goes")
     clock = Clock(SNAPSHOT_SECONDS)
     for first, block in _blocks(checkpoint, 0):
         blank = ~block.any(axis=1)
@@ -123,7 +132,7 @@ def _present_everywhere(checkpoint: Checkpoint, lattice: MillerLattice) -> Gener
                 advice="Run xtraj again over frames that are all there",
             )
         present &= np.isfinite(block[:, pick.rows]).all(axis=0)
-        _refuse_gaps(present, checkpoint)
+        refuse_gaps(present, "In the checkpoint", checkpoint.path, "a checkpoint that goes")
         if clock.is_due():
             done = first + len(block)
             yield Progress("reading", done, checkpoint.n_frames, f"Looking through frame {done}")
@@ -139,16 +148,6 @@ def _require_same_lattice(checkpoint: Checkpoint, lattice: MillerLattice) -> Non
         )
     if tuple(own.ndiv) != tuple(lattice.ndiv):
         raise BadInput("The checkpoint's indices are not divided like those of the map", where=checkpoint.path)
-
-
-def _refuse_gaps(present: np.ndarray, checkpoint: Checkpoint) -> None:
-    missing = len(present) - int(present.sum())
-    if 2 * missing > len(present):
-        raise BadInput(
-            f"In the checkpoint {missing} of {len(present)} reflections of the map are missing",
-            where=checkpoint.path,
-            advice="Choose a larger d_min, or a checkpoint that goes as far as the map",
-        )
 
 
 def _blocks(checkpoint: Checkpoint, start: int) -> Iterator[tuple[int, np.ndarray]]:

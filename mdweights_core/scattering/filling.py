@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
-from mdweights_core.errors import DiskProblem
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.jobs import Clock, Progress
 from mdweights_core.scattering.store import DamagedStore, StructureFactorStore, frames_text, is_store
 from mdweights_core.scattering.store_layout import DIGEST_BYTES
@@ -48,6 +48,34 @@ def readable_store(out: Path) -> StructureFactorStore | None:
         return StructureFactorStore.open(out)
     except DamagedStore:
         return None
+
+
+def refuse_to_replace(out: Path) -> None:
+    """Keep what took long to compute.
+
+    Raises
+    ------
+    BadInput
+        When there is a complete store at `out`.
+    """
+    store = readable_store(out)
+    if store is not None and store.is_complete:
+        raise BadInput(
+            f"Here are the structure factors of {store.n_frames} frames computed otherwise, or of others",
+            where=out,
+            advice="Choose another name, or give --replace to lose them",
+        )
+
+
+def refuse_gaps(present: np.ndarray, where_from: str, file: Path, other: str) -> None:
+    """Raise BadInput when more than half of the reflections, bool [n_hkl], are missing in a file."""
+    missing = len(present) - int(present.sum())
+    if 2 * missing > len(present):
+        raise BadInput(
+            f"{where_from} {missing} of {len(present)} reflections of the map are missing",
+            where=file,
+            advice=f"Choose a larger d_min, or {other} as far as the map",
+        )
 
 
 def require_space(out: Path, n_bytes: int, *, is_replaced: bool = False) -> None:

@@ -77,7 +77,6 @@ class Placement:
         self._ndiv, self._settings = lattice.ndiv, settings
         self.box = box if mean_box is None or settings.boxes == "own" else mean_box
         self._first: np.ndarray | None = None if box is None else np.array(cell_parameters(box))
-        self._largest_change = 0.0
         self._judge()
 
     @property
@@ -198,15 +197,17 @@ class Placement:
                 f"The box of frame {frame + 1} ({_text(box)}) is not like that of the first ({_text(first)})",
                 advice="Leave this frame out, or take trajectories of one simulation only",
             )
-        change = _difference(box, np.array(cell_parameters(reference)))
-        self._largest_change = max(self._largest_change, change)
         return own
 
-    def closing_warnings(self) -> list[str]:
-        """What can only be said after the last frame."""
-        if self.repeats is None or self._largest_change <= NOTICEABLE:
+    def closing_warnings(self, boxes: np.ndarray) -> list[str]:
+        """What is to be said of the boxes [n_frames, 6] of all frames (NaN: none)."""
+        known = boxes[np.isfinite(boxes).all(axis=1)]
+        if self.repeats is None or self.box is None or not len(known):
             return []
-        change = f"The box changes by up to {100 * self._largest_change:.2f} % over the frames"
+        largest = _difference(known, np.array(cell_parameters(self.box)))
+        if largest <= NOTICEABLE:
+            return []
+        change = f"The box changes by up to {100 * largest:.2f} % over the frames"
         return [f"{change}: {what_boxes_do(self._settings.boxes)}"]
 
 
@@ -422,6 +423,6 @@ def _text(box: np.ndarray) -> str:
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Largest relative difference of lengths, or difference of angles in radians."""
-    lengths = np.abs(one[:3] / other[:3] - 1)
-    return float(max(lengths.max(), np.radians(np.abs(one[3:] - other[3:])).max()))
+    """Largest relative difference of lengths, or difference of angles in radians; of one or many [..., 6]."""
+    lengths = np.abs(one[..., :3] / other[:3] - 1)
+    return float(max(lengths.max(), np.radians(np.abs(one[..., 3:] - other[3:])).max()))

@@ -1,15 +1,16 @@
 """When the structure factors of a run are those that are there already, and when it only adds to them.
 
 A key tells all that they depend on. Where two keys differ in the trajectory files alone, the longer trajectory may
-begin with the shorter one: files are told by their fingerprints, the frames of a file that has grown by their digests.
+begin with the shorter one: files are told by their fingerprints, the frames of a file that changed by their digests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, fields
+from itertools import pairwise
 from typing import Any
 
 import gemmi
@@ -20,30 +21,48 @@ from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.trajectories import FrameSource
 from mdweights_core.jobs import Clock, Progress
 from mdweights_core.scattering.filling import METHOD, SNAPSHOT_SECONDS, lattice_hash
+from mdweights_core.scattering.placement import Placement
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.scattering.store_layout import DIGEST_BYTES
-
-_READ_ALL_BYTES = 2**28  # positions that are read again in a second
-_SAMPLE = 18
 
 
 def run_key(
     source: FrameSource, lattice: MillerLattice, settings: PredictSettings, symmetry: gemmi.SpaceGroup | None
 ) -> dict[str, Any]:
-    """Everything the structure factors of `source` depend on, as it comes back from JSON."""
+    """Everything the structure factors of `source` depend on, as it comes back from JSON.
+
+    Raises
+    ------
+    BadInput
+        When the box of the frames is not the supercell it was said to be.
+    """
     key = {
         "kind": "frames",
         "method": METHOD,
         "files": [path.name for path in source.paths],
         "parts": [list(part) for part in source.parts],
+        "marks": list(source.marks),
         "atoms": _atoms_hash(source),
         "topology": None if source.topology_path is None else file_fingerprint(source.topology_path),
         "lattice": lattice_hash(lattice),
         "symmetry": None if symmetry is None else symmetry.xhm(),
-        "settings": asdict(settings),
+        "settings": _effective(settings, source, lattice),
     }
     return json.loads(json.dumps(key))
+
+
+def _effective(settings: PredictSettings, source: FrameSource, lattice: MillerLattice) -> dict[str, Any]:
+    """Those settings that change anything; the supercell is the one that counts, stated or found."""
+    values = asdict(settings)
+    if settings.boxes == "own":  # the mean box, which may be judged otherwise, is only known after reading all frames
+        repeats = Placement(source.cell, lattice, settings).repeats
+        values["supercell"] = None if repeats is None else repeats.tolist()
+    if settings.solvent == "none":
+        del values["k_sol"], values["b_sol"]
+    else:
+        values["k_sol"] = settings.solvent_density()
+    return values
 
 
 def _atoms_hash(source: FrameSource) -> str:
@@ -64,29 +83,40 @@ def may_begin_with(key: Mapping[str, Any], older: Mapping[str, Any]) -> bool:
     return counts[:-1] == counts_there[:-1] and counts[-1] >= counts_there[-1]
 
 
-def begins_with(
+def other_frames(
     source: FrameSource, key: Mapping[str, Any], store: StructureFactorStore
-) -> Generator[Progress, None, bool]:
-    """True when the frames of the store are the first ones of `source`; files that changed are read for that.
+) -> Generator[Progress, None, np.ndarray | None]:
+    """Which finished frames of the store are others in `source`, int [n]; None when all have to be computed anew.
 
-    Of a long trajectory the first frame, the last one and some between are looked at.
+    Frames of files that changed are read for that, every one. Drift counts from the first frame: were that another,
+    all would be.
     """
     if store.digests is None or not store.n_frames:
-        return False
-    frames = _doubtful(key, store)
-    known = store.digests[frames].any(axis=1) & store.finished[frames]
-    frames = frames[known]
-    if len(frames) * 12 * len(source.atoms) > _READ_ALL_BYTES:
-        frames = frames[np.unique(np.linspace(0, len(frames) - 1, _SAMPLE).round().astype(int))]
-    clock = Clock(SNAPSHOT_SECONDS)
-    for done, frame in enumerate(frames.tolist()):
-        chunk = next(source.chunks(size=1, start=frame))
-        box = None if chunk.cells is None else chunk.cells[0]
-        if digest_of(chunk.positions[0], box) != store.digests[frame].tobytes():
-            return False
+        return None
+    doubtful, others = _doubtful(key, store), list[int]()
+    is_known = store.digests.any(axis=1) & (store.finished | (np.arange(store.n_frames) == 0))
+    if 0 in doubtful and not is_known[0]:
+        return None
+    frames, clock = doubtful[is_known[doubtful]], Clock(SNAPSHOT_SECONDS)
+    for done, (frame, digest) in enumerate(_digests(source, frames)):
+        if digest != store.digests[frame].tobytes():
+            if frame == 0:
+                return None
+            others.append(frame)
         if clock.is_due():
             yield Progress("checking", done, len(frames), "Comparing the frames that are there with the files")
-    return True
+    return np.array(others, dtype=np.int64)
+
+
+def _digests(source: FrameSource, frames: np.ndarray) -> Iterator[tuple[int, bytes]]:
+    """Digests of some frames, ascending, read one run of neighbours after the other."""
+    edges = [0, *(np.flatnonzero(np.diff(frames) != 1) + 1).tolist(), len(frames)]
+    for first, last in pairwise(edges):
+        if first == last:
+            continue
+        for chunk in source.chunks(start=int(frames[first]), stop=int(frames[last - 1]) + 1):
+            for i, positions in enumerate(chunk.positions):
+                yield chunk.start + i, digest_of(positions, None if chunk.cells is None else chunk.cells[i])
 
 
 def _doubtful(key: Mapping[str, Any], store: StructureFactorStore) -> np.ndarray:

@@ -93,7 +93,7 @@ class StructureFactorStore:
         digests = self._columns.get("digest")
         self.digests = None if digests is None else np.array(digests[: self._n_frames])
         self.finished = np.array(self._columns["finished"][: self._n_frames], dtype=bool)
-        self._marked = self.finished.copy()
+        self._marked, self._has_lost = self.finished.copy(), False
         self._check_shapes()
         self._lose(self._chunks.missing(self._chunks.rows_of(np.flatnonzero(self.finished))))
 
@@ -120,7 +120,7 @@ class StructureFactorStore:
         the relative error of a frame against direct summation, where it was measured.
         """
         attributes = attributes_of(self._group)
-        said = {name: list(attributes.get(name, [])) for name in ("warnings", "notes")}
+        said = {"warnings": _once(attributes, "warnings", "closing"), "notes": _once(attributes, "notes")}
         measured = {name: attributes[name] for name in ("measured_error",) if name in attributes}
         return {**self.key, **attributes.get("files", {}), **measured, **said}
 
@@ -133,11 +133,6 @@ class StructureFactorStore:
     def frames_per_chunk(self) -> int:
         """Frames that share a file on disk; blocks of this size are written fastest."""
         return self._chunks.rows
-
-    @property
-    def reflections_per_chunk(self) -> int:
-        """Reflections that share a file on disk; blocks that begin and end at multiples of it are read fastest."""
-        return self._chunks.columns
 
     def read(
         self, frames: slice | np.ndarray = slice(None), reflections: slice | np.ndarray = slice(None)
@@ -225,8 +220,13 @@ class StructureFactorStore:
             self._save_marks()
         return np.flatnonzero(before & ~self.finished)
 
+    def forget(self, frames: np.ndarray) -> None:
+        """Take the mark from frames that are to be computed again; on disk it goes with the next change."""
+        self.finished[frames] = False
+        self._has_lost = True
+
     def extend(self, frames: FrameTable, key: Mapping[str, Any]) -> None:
-        """Add frames at the end, unfinished; what was said of the frames before is forgotten.
+        """Add frames at the end, unfinished; what was said of the frames before is forgotten, notes are not.
 
         Parameters
         ----------
@@ -250,7 +250,7 @@ class StructureFactorStore:
             for name, values in table.items():
                 first = 0 if name in ("source_id", "index") else old
                 array_of(self._group, name)[first:new] = values[first:]
-            self._group.attrs.update({**frame_attributes(frames, key), "warnings": []})
+            self._group.attrs.update({**frame_attributes(frames, key), "warnings": [], "closing": []})
         self._load()
 
     def note(self, sentences: Sequence[str]) -> None:
@@ -260,7 +260,12 @@ class StructureFactorStore:
                 self._group.attrs["notes"] = [*attributes_of(self._group).get("notes", []), *sentences]
 
     def remember_error(self, error: float) -> None:
-        """Keep the relative error that was measured against direct summation; of several the largest."""
+        """Keep the relative error that was measured against direct summation; of several the largest.
+
+        NaN, where nothing scatters, is not kept.
+        """
+        if not np.isfinite(error):
+            return
         known = attributes_of(self._group).get("measured_error", 0.0)
         with writing_to(self.path):
             self._group.attrs["measured_error"] = max(float(error), known)
@@ -272,6 +277,12 @@ class StructureFactorStore:
         if new:
             with writing_to(self.path):
                 self._group.attrs["warnings"] = known + new
+
+    def conclude(self, sentences: Sequence[str]) -> None:
+        """Keep, among the warnings, what can be said of all frames only, in place of what was said so before."""
+        if list(sentences) != attributes_of(self._group).get("closing", []):
+            with writing_to(self.path):
+                self._group.attrs["closing"] = list(sentences)
 
     def remember_files(self, trajectory: Sequence[Path], topology: Path | None) -> None:
         """Keep where the molecules are, under ``origin["trajectory"]`` and ``origin["topology"]``."""
@@ -367,13 +378,15 @@ class StructureFactorStore:
 
     def _lose(self, chunk_rows: np.ndarray) -> None:
         """Take the mark from all frames of some rows of chunks, here; `_save_marks` does so on disk."""
-        self.finished[self._chunks.frames_of(chunk_rows, self._n_frames)] = False
+        self.forget(self._chunks.frames_of(chunk_rows, self._n_frames))
 
     def _save_marks(self) -> None:
         """Marks that were taken must be gone on disk before a chunk that was broken is there again."""
-        if (self._marked & ~self.finished).any():
-            self._columns["finished"][: self._n_frames] = self.finished
-            self._marked = self.finished.copy()
+        if self._has_lost:
+            if (self._marked & ~self.finished).any():
+                self._columns["finished"][: self._n_frames] = self.finished
+                self._marked = self.finished.copy()
+            self._has_lost = False
 
     def _clear(self, rows: slice) -> None:
         """Remove chunks without any finished frame: what is left in them may be broken, and would be read."""
@@ -414,6 +427,10 @@ def frames_text(frames: np.ndarray) -> str:
     return ("frame " if len(frames) == 1 else "frames ") + " and ".join(
         [", ".join(names[:-1]), names[-1]][len(names) == 1 :]
     )
+
+
+def _once(attributes: Mapping[str, Any], *names: str) -> list[str]:
+    return list(dict.fromkeys(sentence for name in names for sentence in attributes.get(name, [])))
 
 
 def _whole(rows: slice | np.ndarray) -> slice | np.ndarray:

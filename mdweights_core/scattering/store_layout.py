@@ -70,7 +70,7 @@ def create_arrays(group: zarr.Group, lattice: MillerLattice, frames: FrameTable)
     group.create_array(
         "structure_factors",
         shape=(len(frames), len(lattice)),
-        chunks=chunk_shape(len(frames), len(lattice)),
+        chunks=chunk_shape(len(lattice)),
         dtype="complex64",
         fill_value=complex(np.nan, np.nan),
         **checked,

@@ -151,7 +151,7 @@ def test_export_and_report(example_project, tmp_path, capsys):
 
 def test_info_describes_every_kind_of_file(example_project, tmp_path, capsys):
     inputs = example_project.inputs
-    files = [str(inputs.map), str(example_project.path), str(example_project.path / "frames.zarr")]
+    files = [str(inputs.map), str(example_project.path), str(example_project.store_path)]
     assert main(["info", *files]) == 0
     text = capsys.readouterr().out
     assert "IDIFF" in text

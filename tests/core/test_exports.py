@@ -53,7 +53,7 @@ def test_columns_types_and_history(mtz, example_project):
 def test_mean_f_is_the_weighted_sum_of_the_frames_averaged_over_the_space_group(mtz, example_project):
     """Direct: every frame's F from the store, weighted, then F(h R) exp(2 pi i h.t) averaged by hand."""
     found, _ = mtz
-    store = StructureFactorStore.open(example_project.path / "frames.zarr")
+    store = StructureFactorStore.open(example_project.store_path)
     mean = example_project.fit.weights @ store.read().astype(np.complex128)
     at = {tuple(h): f for h, f in zip(store.lattice.hkl.tolist(), mean, strict=True)}
 
@@ -75,7 +75,7 @@ def test_mean_f_is_the_weighted_sum_of_the_frames_averaged_over_the_space_group(
 def test_diffuse_and_mean_intensities_are_those_of_the_frames(mtz, example_project):
     found, _ = mtz
     fit = example_project.fit
-    store = StructureFactorStore.open(example_project.path / "frames.zarr")
+    store = StructureFactorStore.open(example_project.store_path)
     f, w = store.read().astype(np.complex128), fit.weights
     imean = fit.groups.average((w @ np.abs(f) ** 2)[_rows(fit, store)])
     idiff = fit.groups.average((w @ np.abs(f) ** 2 - np.abs(w @ f) ** 2)[_rows(fit, store)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import gemmi
 import numpy as np
 import pytest
 
@@ -16,9 +15,13 @@ from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.weights.settings import FitSettings
-from mdweights_core.workflow import check_destination, fit_project, predict_frames, typed_cell
+from mdweights_core.workflow import check_destination, compute, fit_project, run_for_predict
 
 QUICK = FitSettings(max_steps=2)
+
+
+def predicted(frames, out, **options) -> StructureFactorStore:
+    return jobs.run(compute(jobs.run(run_for_predict(frames, out, **options))))
 
 
 def test_hidden_weights_come_back(example_project):
@@ -47,7 +50,7 @@ def test_trajectory_store_and_mtz_folder_give_the_same_weights(tmp_path):
     inputs = dataclasses.replace(example_inputs(), d_min=1.8)
     direct = jobs.run(fit_project(inputs, PredictSettings(), FitSettings(), tmp_path / "direct.mdw"))
     store_path = tmp_path / "frames.zarr"
-    store = jobs.run(predict_frames(inputs.frames, store_path, topology=inputs.topology, map_inputs=inputs))
+    store = predicted(inputs.frames, store_path, topology=inputs.topology, map_inputs=inputs)
     from_store = dataclasses.replace(inputs, frames=(store_path,), topology=None)
     again = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(), tmp_path / "store.mdw"))
     np.testing.assert_allclose(again.fit.weights, direct.fit.weights, atol=1e-6)
@@ -160,8 +163,8 @@ def test_a_typed_cell_is_compared_with_the_maps_for_a_store_too(example_project,
 def test_without_a_map_the_resolution_must_be_given(tmp_path):
     inputs = example_inputs()
     with pytest.raises(BadInput, match="--d-min"):
-        jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology))
-    store = jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0))
+        predicted(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology)
+    store = predicted(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0)
     assert store.lattice.d_spacing.min() >= 4.0
 
 
@@ -172,18 +175,13 @@ def test_without_a_map_the_resolution_must_be_given(tmp_path):
         ({"settings": PredictSettings(expand_symmetry=True)}, "space group of the asymmetric unit is not known"),
         ({"settings": PredictSettings(supercell=(1000, 1, 1))}, "no room for an atom"),
         ({"cell": (0.1, 20, 20, 90, 90, 90)}, "no room for an atom"),
+        ({"cell": (1, 2, 3)}, "not the three lengths and three angles"),
+        ({"cell": (10, 20, -30, 90, 90, 90)}, "not the three lengths and three angles"),
+        ({"cell": (10, 20, 30, 10, 10, 179)}, "not the three lengths and three angles"),
     ],
 )
 def test_a_crystal_that_cannot_be_is_refused_before_any_work(tmp_path, choices, saying):
     inputs = example_inputs()
     with pytest.raises(BadInput, match=saying):
-        jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0, **choices))
+        predicted(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0, **choices)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_typed_cells_are_checked():
-    assert typed_cell(None) is None
-    assert typed_cell((10, 20, 30, 90, 100, 90)).volume == pytest.approx(gemmi.UnitCell(10, 20, 30, 90, 100, 90).volume)
-    for bad in ((1, 2, 3), (10, 20, -30, 90, 90, 90), (10, 20, 30, 10, 10, 179)):
-        with pytest.raises(BadInput):
-            typed_cell(bad)

@@ -289,7 +289,7 @@ class TestOfAProject:
         exports.export_checkpoint(example_project, tmp_path / "out.nxs")
         opened = open_checkpoint(tmp_path / "out.nxs")
         np.testing.assert_allclose(opened.weights, fit.weights * len(fit.weights), rtol=1e-6)
-        store = StructureFactorStore.open(example_project.path / "frames.zarr")
+        store = StructureFactorStore.open(example_project.store_path)
         again = collect(tmp_path / "out.nxs", store.lattice, tmp_path / "f.zarr")
         np.testing.assert_array_equal(again.read(), store.read())
         average = laue_groups(

@@ -17,8 +17,11 @@ from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.atoms import make_atoms
 from mdweights_core.io.mtz import MtzColumn, write_mtz
 from mdweights_core.io.trajectories import FrameSource, open_frames
+from mdweights_core.scattering.collect import collect_mtz_frames
 from mdweights_core.scattering.placement import anchor_atoms
-from mdweights_core.scattering.predict import PredictSettings, collect_mtz_frames, half_lattice, predict
+from mdweights_core.scattering.predict import predict
+from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
 from mdweights_core.scattering.structure_factors import ScatteringEngine, structure_factors
 
@@ -433,7 +436,7 @@ def test_no_mtz_files(lattice, tmp_path):
 
 
 def test_jumps_are_told_from_drift():
-    from mdweights_core.scattering.predict import jumps
+    from mdweights_core.scattering.placement import jumps
 
     rng = np.random.default_rng(0)
     steps = rng.normal(size=(100, 3))

@@ -31,6 +31,7 @@ from mdweights_core.scattering.model import FrameEngine
 from mdweights_core.scattering.pool import WorkersLost
 from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
+from mdweights_core.scattering.resume import run_key
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
@@ -229,15 +230,97 @@ def test_files_of_other_names_are_the_same_frames(tmp_path, pdb, lattice, monkey
     assert store.origin["notes"] == []
 
 
-@pytest.mark.parametrize("which", [0, 13, 24])
-def test_another_beginning_is_computed_anew(tmp_path, pdb, lattice, which, monkeypatch):
+def test_another_first_frame_changes_all(tmp_path, pdb, lattice, monkeypatch):
     positions, out = scene(40), tmp_path / "F"
     run(frames_of(tmp_path, positions[:25]), lattice, out)
-    positions[which] += 0.01
+    positions[0] += 0.01
     count = Counted(monkeypatch)
     store = run(frames_of(tmp_path, positions), lattice, out)
     assert count.calls == 40
     assert store.origin["notes"] == []
+
+
+@pytest.mark.parametrize(("n_frames", "notes"), [(40, ["Frame 14 is another"]), (43, ["40 frames", "Frame 14"])])
+def test_only_frames_that_are_others_now_are_computed_again(tmp_path, pdb, lattice, n_frames, notes, monkeypatch):
+    positions, out = scene(n_frames), tmp_path / "F"
+    was = positions[:40].copy()
+    was[13] += 0.01
+    run(frames_of(tmp_path, was), lattice, out)
+    source = frames_of(tmp_path, positions)
+    count = Counted(monkeypatch)
+    store = run(source, lattice, out)
+    assert count.calls == 1 + n_frames - 40
+    assert all(note.startswith(start) for note, start in zip(store.origin["notes"], notes, strict=True))
+    np.testing.assert_array_equal(store.read(), run(source, lattice, tmp_path / "G").read())
+
+
+@pytest.mark.parametrize("choose", ["conformer", "rows"])
+def test_what_was_chosen_of_the_atoms_is_part_of_the_key(tmp_path, lattice, choose):
+    """Two conformers, or two selections, of atoms that are alike but for where they are."""
+    lines = [
+        f"ATOM  {1 + i:5d}  CA {label}SER A   1    {5 + 3 * i:8.3f}{6:8.3f}{7:8.3f}  0.50 10.00           C"
+        for i, label in enumerate("AB")
+    ]
+    place = tmp_path / "two.pdb"
+    if choose == "conformer":
+        place.write_text("\n".join(lines) + "\nEND\n")
+        sources = [open_frames([place], altloc=label) for label in "AB"]
+    else:
+        place.write_text("\n".join(line[:16] + " " + line[17:] for line in lines) + "\nEND\n")
+        sources = [open_frames([place]).select(np.array([row])) for row in (0, 1)]
+    keys = [run_key(source, lattice, PredictSettings(), None) for source in sources]
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize("same", [{"k_sol": 0.4}, {"b_sol": 90.0}, {"supercell": (1, 1, 1)}])
+def test_settings_that_change_nothing_keep_the_store(tmp_path, pdb, lattice, same, monkeypatch):
+    source, out = frames_of(tmp_path, scene(3)), tmp_path / "F"
+    run(source, lattice, out)
+    count = Counted(monkeypatch)
+    assert run(source, lattice, out, PredictSettings(**same)).is_complete
+    assert count.calls == 0
+
+
+def test_a_complete_store_of_something_else_is_only_replaced_where_it_may_be(tmp_path, pdb, lattice):
+    positions, out, other = scene(5), tmp_path / "F", PredictSettings(b_iso=5)
+    source = frames_of(tmp_path, positions[:3])
+    before = run(source, lattice, out).read()
+    with pytest.raises(BadInput, match=r"structure factors of 3 frames.*--replace"):
+        run(source, lattice, out, other, may_replace=False)
+    np.testing.assert_array_equal(run(source, lattice, out, may_replace=False).read(), before)
+    longer = frames_of(tmp_path, positions, "longer")
+    assert run(longer, lattice, out, may_replace=False).n_frames == 5  # nothing is lost
+    assert run(longer, lattice, out, other).key["settings"]["b_iso"] == 5
+
+
+BREATHING = np.array([1, 1.004, 1, 1, 1])
+
+
+def test_what_closes_a_run_is_said_though_it_was_stopped_after_the_last_frame(tmp_path, pdb, lattice, monkeypatch):
+    source = breathing(tmp_path, BREATHING)
+    monkeypatch.setattr("mdweights_core.scattering.filling.Pace.is_due", lambda pace: True)
+    job = predict(source, lattice, PredictSettings(), tmp_path / "F")
+    for progress in job:
+        if progress.stage == "structure factors" and progress.step == 5:
+            break
+    job.close()
+    assert StructureFactorStore.open(tmp_path / "F").is_complete
+    assert "changes by up to 0.40 %" in run(source, lattice, tmp_path / "F").origin["warnings"][0]
+
+
+def test_what_was_said_of_frames_is_said_of_all_when_some_are_added(tmp_path, pdb, lattice):
+    assert "0.40 %" in run(breathing(tmp_path, BREATHING[:3]), lattice, tmp_path / "F").origin["warnings"][0]
+    (warning,) = run(breathing(tmp_path, BREATHING), lattice, tmp_path / "F").origin["warnings"]
+    assert "changes by up to 0.40 %" in warning
+
+
+def breathing(folder: Path, scales: np.ndarray) -> FrameSource:
+    frames = mdtraj.Trajectory(scene(len(scales)) / 10, topology())
+    a, b, c, *angles = CELL.parameters
+    frames.unitcell_lengths = scales[:, None] * np.array([a, b, c]) / 10
+    frames.unitcell_angles = np.tile(angles, (len(scales), 1))
+    frames.save(str(folder / "breathing.dcd"))
+    return open_frames([folder / "breathing.dcd"], folder / "top.pdb")
 
 
 @pytest.mark.parametrize("change", ["shorter", "settings", "atoms", "first file"])
@@ -266,7 +349,7 @@ def test_with_the_mean_box_added_frames_change_all(tmp_path, pdb, lattice, monke
     count = Counted(monkeypatch)
     store = run(frames_of(tmp_path, positions), lattice, out, settings)
     assert count.calls == 20
-    assert "mean box is another" in store.origin["notes"][0]
+    assert "with them the mean box" in store.origin["notes"][0]
 
 
 def test_identical_frames_are_told(tmp_path, pdb, lattice):
@@ -400,9 +483,9 @@ def test_a_disk_that_fills_up_keeps_what_is_done(tmp_path, pdb, lattice, monkeyp
 
     with monkeypatch.context() as small:
         small.setattr("zarr.storage._local._put", until_full)
-        with pytest.raises(DiskProblem, match=r"disk is full; 48 of 70 frames are kept\. Free some space"):
+        with pytest.raises(DiskProblem, match=r"disk is full; 64 of 70 frames are kept\. Free some space"):
             run(source, lattice, out)
-    assert StructureFactorStore.open(out).finished.sum() == 48
+    assert StructureFactorStore.open(out).finished.sum() == 64
     np.testing.assert_array_equal(run(source, lattice, out).read(), run(source, lattice, tmp_path / "G").read())
 
 

@@ -177,10 +177,11 @@ def test_what_was_said_about_the_frames_is_said_with_the_fit(tmp_path):
     """A box that is not the crystal's: the store's warning reaches the result."""
     from mdweights_core.example import example_inputs
     from mdweights_core.scattering.settings import PredictSettings
-    from mdweights_core.workflow import fit_project, predict_frames
+    from mdweights_core.workflow import compute, fit_project, run_for_predict
 
     inputs = replace(example_inputs(), d_min=3.0)
-    store = jobs.run(predict_frames(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, map_inputs=inputs))
+    run = jobs.run(run_for_predict(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, map_inputs=inputs))
+    store = jobs.run(compute(run))
     store.warn(["The box is odd"])
     from_store = replace(inputs, frames=(tmp_path / "f.zarr",))
     project = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(max_steps=1), tmp_path / "a.mdw"))
