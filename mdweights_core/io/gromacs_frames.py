@@ -1,7 +1,7 @@
 """Frames of GROMACS trajectories, XTC and TRR: one after the other without a table, which is made here of their heads.
 
 Both are XDR: big-endian, in units of four bytes. Formats: GROMACS manual, "File formats". The compressed positions of
-XTC are unpacked by mdtraj.
+XTC are unpacked by mdtraj, after a look at what they claim.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mdweights_core.io.frame_reading import (
     unreadable,
 )
 from mdweights_core.io.quiet import c_errors_muted
+from mdweights_core.io.xtc_check import SMALL_INDICES, can_be_unpacked
 
 _XTC_MAGIC, _TRR_MAGIC = 1995, 1993
 _XTC_HEAD, _XTC_PACKED_HEAD = 56, 92
 _FEW_ATOMS = 9  # up to as many are not compressed
-_SMALL_INDICES = range(9, 73)  # of the table of sizes small differences are packed with
 _TRR_HEAD = 76  # up to the time
 _TRR_TAG = b"\0\0\0\x0d\0\0\0\x0cGMX_trn_file"
 _TRR_BLOCKS = ("ir", "e", "box", "vir", "pres", "top", "sym", "x", "v", "f")
@@ -48,20 +48,24 @@ class XtcFrames:
         while end := self._end_of_frame(ends[-1]):
             ends.append(end)
         self.n_frames, self._offsets = len(ends) - 1, np.array(ends[:-1], dtype=np.int64)
+        self._is_sound = np.zeros(self.n_frames, dtype=bool)
         self._file.close()
         self.warning = _on_the_rest(self._file.size, ends, path)
 
     def close(self) -> None:
         """Let the file go; the next read opens it again."""
+        self._file.close()
         if self._unpacker is not None:
             self._unpacker.close()
         self._unpacker = None
 
     def read(self, start: int, count: int) -> Frames:
         """At most `count` frames from `start` on, at least one."""
+        count = min(count, self.n_frames - start)
+        self._require_sound(start, count)
         try:
             with c_errors_muted():
-                positions, time, _, vectors = self._unpacked(start, min(count, self.n_frames - start))
+                positions, time, _, vectors = self._unpacked(start, count)
         except (OSError, RuntimeError, ValueError, MemoryError) as problem:
             raise unreadable(self.path, f"Frame {start + 1} of this trajectory, or one after it,") from problem
         positions *= 10
@@ -69,6 +73,20 @@ class XtcFrames:
         if vectors is None:
             return positions, time, None
         return in_usual_axes(positions, vectors), time, cells_from_vectors(10 * vectors.astype(np.float64))
+
+    def _require_sound(self, start: int, count: int) -> None:
+        """Look at the packed positions of frames, once: unpacking damaged ones may end the whole program."""
+        if self.n_atoms <= _FEW_ATOMS:
+            return
+        for frame in range(start, start + count):
+            if self._is_sound[frame]:
+                continue
+            offset = int(self._offsets[frame]) + _XTC_HEAD
+            head = self._file.array(offset, ">i4", 9).astype(np.int64)
+            packed = self._file.bytes(offset + _XTC_PACKED_HEAD - _XTC_HEAD, int(head[8]))
+            if not can_be_unpacked(head[1:4], head[4:7], int(head[7]), packed, self.n_atoms):
+                raise unreadable(self.path, f"Frame {frame + 1} of this trajectory")
+            self._is_sound[frame] = True
 
     def _unpacked(self, start: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         if self._unpacker is None:
@@ -104,7 +122,7 @@ class XtcFrames:
                 return None
             head = self._file.array(offset + _XTC_HEAD, ">i4", 9).astype(np.int64)
             n_bytes = int(head[8])
-            if (head[1:4] > head[4:7]).any() or int(head[7]) not in _SMALL_INDICES:
+            if (head[1:4] > head[4:7]).any() or int(head[7]) not in SMALL_INDICES:
                 return None
             if not self.n_atoms <= 8 * n_bytes <= _MOST_BITS * self.n_atoms:
                 return None
