@@ -83,7 +83,7 @@ def collect_mtz_frames(
 def _new_store(
     out: Path, files: list[Path], lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
 ) -> StructureFactorStore:
-    require_space(out, store_bytes(len(files), int(present.sum())), is_replaced=True)
+    require_space(out, store_bytes(len(files), int(present.sum())))
     table = FrameTable.blank([str(file) for file in files], np.zeros(len(files), dtype=np.int32))
     store = StructureFactorStore.create(out, lattice.select(present), table, key)
     store.warn(_missing_warning(present))

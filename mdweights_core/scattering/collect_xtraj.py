@@ -96,7 +96,7 @@ def _new_store(
     out: Path, checkpoint: Checkpoint, lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
 ) -> StructureFactorStore:
     n = checkpoint.n_frames
-    require_space(out, store_bytes(n, int(present.sum())), is_replaced=True)
+    require_space(out, store_bytes(n, int(present.sum())))
     table = FrameTable.blank([str(checkpoint.path)] * n, np.arange(n, dtype=np.int32))
     store = StructureFactorStore.create(out, lattice.select(present), table, key)
     store.warn(_warnings(checkpoint, present))

@@ -78,22 +78,31 @@ def refuse_gaps(present: np.ndarray, where_from: str, file: Path, other: str) ->
         )
 
 
-def require_space(out: Path, n_bytes: int, *, is_replaced: bool = False) -> None:
-    """Refuse to begin what cannot be kept; of an older store at `out` that is replaced the place counts as free.
+def free_bytes(out: Path) -> int | None:
+    """Room for a store at `out`; None when the disk does not tell.
+
+    What a store that is there takes counts as free, whether it is gone on with or replaced.
+    """
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:
+        return None
+    if not is_store(out):
+        return free
+    return free + sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+
+
+def require_space(out: Path, n_bytes: int) -> None:
+    """Refuse to begin a store of `n_bytes` that cannot be kept.
 
     Raises
     ------
     DiskProblem
         With both numbers.
     """
-    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
-    try:
-        free = shutil.disk_usage(place).free
-    except OSError:  # a disk that does not tell
-        return
-    if n_bytes > free and is_replaced and is_store(out):
-        free += sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    if n_bytes > free:
+    free = free_bytes(out)
+    if free is not None and n_bytes > free:
         raise DiskProblem(
             f"The structure factors take {size_text(n_bytes)}, but only {size_text(free)} are free here",
             where=out,
@@ -154,16 +163,22 @@ class Pace:
         left = self._clock.remaining(fresh, self._total - self._start) or 0.0
         message = f"{self.done} of {self._total} frames"
         if fresh:
-            message += f", {rate:.1f} frames/s, {_duration(left)} left"
+            message += f", {rate:.1f} frames/s, {duration_text(left)} left"
         if largest_drift is not None and largest_drift >= 0.01:
             message += f", largest drift {largest_drift:.2f} A"
         values = {"frames_per_second": rate, "seconds_left": left}
         return Progress(STAGE, self.done, self._total, message, values)
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """A time as people say it: ``0.12 s``, ``3 min 20 s``, ``2 h 05 min``, ``3 days 4 h``."""
+    if seconds < 9.5:
+        return f"{seconds:.2g} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} day{'s' if days > 1 else ''} {hours} h"
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

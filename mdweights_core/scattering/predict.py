@@ -143,11 +143,11 @@ def _check(source: FrameSource, lattice: MillerLattice) -> None:
 
 def _store_to_fill(out: Path, run: _Run, key: dict[str, Any], may_replace: bool) -> Job[StructureFactorStore]:
     """The store that is gone on with, that is added to, or a new one."""
-    n_frames, n_hkl, notes = run.source.n_frames, len(run.lattice), list[str]()
+    n_bytes, notes = store_bytes(run.source.n_frames, len(run.lattice)), list[str]()
     store = same_store(out, key)
     if store is not None:
         yield from looked_through(store)
-        require_space(out, store_bytes(int((~store.finished).sum()), n_hkl))
+        require_space(out, n_bytes)
         return store
     older = readable_store(out)
     if older is not None and may_begin_with(key, older.key):
@@ -158,7 +158,7 @@ def _store_to_fill(out: Path, run: _Run, key: dict[str, Any], may_replace: bool)
             return older
     if not may_replace and not notes:
         refuse_to_replace(out)
-    require_space(out, store_bytes(n_frames, n_hkl), is_replaced=True)
+    require_space(out, n_bytes)
     store = StructureFactorStore.create(out, run.lattice, _frames_of(run.source), key)
     store.note(notes)
     return store
@@ -169,7 +169,7 @@ def _take_over(
 ) -> Generator[Progress, None, None]:
     """Make room in a store for the frames that are new, and forget those that are others now."""
     there, new = store.n_frames, run.source.n_frames - store.n_frames
-    require_space(store.path, store_bytes(new + len(others), store.n_hkl))
+    require_space(store.path, store_bytes(run.source.n_frames, store.n_hkl))
     store.forget(others)
     store.extend(_frames_of(run.source), key)
     yield from looked_through(store)

@@ -13,6 +13,7 @@ from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.io.atoms import Atoms
 from mdweights_core.io.selection import is_solvent, is_water, residue_index
 from mdweights_core.io.trajectories import FrameSource
+from mdweights_core.scattering.filling import duration_text, size_text
 from mdweights_core.scattering.placement import (
     NOTICEABLE,
     Placement,
@@ -275,43 +276,28 @@ def _reason(seen: Seen) -> str:
 
 def _disk(seen: Seen) -> Remarks:
     need, free = seen.check.bytes_needed, seen.check.bytes_free
-    what = f"{_size(need)} for {seen.check.n_frames} frames x {seen.check.n_hkl} reflections"
+    what = f"{size_text(need)} for {seen.check.n_frames} frames x {seen.check.n_hkl} reflections"
     if free is None:
         yield "note", f"{what} will be written"
     elif need > free:
-        yield "problem", f"{what} are needed, but only {_size(free)} are free"
+        yield "problem", f"{what} are needed, but only {size_text(free)} are free"
     elif need > _SHORT_OF_SPACE * free:
-        yield "warning", f"{what} are needed, and {_size(free)} are free: this nearly fills the disk"
+        yield "warning", f"{what} are needed, and {size_text(free)} are free: this nearly fills the disk"
     else:
-        yield "good", f"{what} are needed, and {_size(free)} are free"
+        yield "good", f"{what} are needed, and {size_text(free)} are free"
 
 
 def _time(seen: Seen) -> Remarks:
     total = seen.check.seconds_needed
     yield (
         "note" if total > _LONG else "good",
-        f"A frame takes {_duration(seen.check.seconds_per_frame)} on this machine's CPUs, all frames "
-        f"about {_duration(total)}",
+        f"A frame takes {duration_text(seen.check.seconds_per_frame)} on this machine's CPUs, all frames "
+        f"about {duration_text(total)}",
     )
 
 
 def _count(number: int, what: str) -> str:
     return f"1 {what} is" if number == 1 else f"{number} {what}s are"
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.2g} s"
 
 
 _TOPICS: tuple[tuple[str, Callable[[Seen], Remarks]], ...] = (

@@ -15,6 +15,7 @@ import pytest
 from mdweights_core.cli.main import INTERRUPTED, Window, main
 from mdweights_core.example import example_inputs
 from mdweights_core.faults import fault_log_path
+from mdweights_core.scattering.store import StructureFactorStore
 
 FIT_KEYS = {
     "cc",
@@ -107,6 +108,18 @@ def test_fit_prints_a_summary_for_people(example_arguments, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "anisotropic CC" in text
     assert "held-out" in text
+
+
+def test_other_structure_factors_are_lost_only_on_demand(example_arguments, tmp_path, capsys):
+    store = str(tmp_path / "f.zarr")
+    command = ["predict", *example_arguments, "--out", store, "--json", "--d-min"]
+    assert main([*command, "2.5"]) == 0
+    there = json.loads(capsys.readouterr().out)["n_reflections"]
+    assert main([*command, "4"]) != 0
+    assert "--replace" in capsys.readouterr().err
+    assert StructureFactorStore.open(store).n_hkl == there
+    assert main([*command, "4", "--replace"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_reflections"] < there
 
 
 def test_predict_then_info_then_fit_from_the_store(example_arguments, tmp_path, capsys):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,13 @@ import pytest
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.example import example_inputs, hidden_weights
+from mdweights_core.io.files import hold
 from mdweights_core.io.frame_files import frame_mtzs
 from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.store import FrameTable, StructureFactorStore, is_store
+from mdweights_core.scattering.store_names import begin_with_older, remove_others, store_place
 from mdweights_core.weights.settings import FitSettings
 from mdweights_core.workflow import check_destination, compute, fit_project, run_for_predict
 
@@ -44,6 +49,58 @@ def test_a_second_fit_reuses_the_structure_factors(example_project, tmp_path):
     stages.clear()
     jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
     assert "structure factors" not in stages
+
+
+@pytest.mark.parametrize("how", ["stopped", "failed"])
+def test_a_fit_that_does_not_end_leaves_the_project_its_structure_factors(tmp_path, how, monkeypatch):
+    inputs, out = dataclasses.replace(example_inputs(), d_min=3.0), tmp_path / "a.mdw"
+    before = jobs.run(fit_project(inputs, PredictSettings(), QUICK, out))
+    values = StructureFactorStore.open(before.store_path).read()
+    other = PredictSettings(b_iso=80.0)
+    if how == "failed":
+        with pytest.raises(BadInput):
+            jobs.run(fit_project(inputs, other, QUICK, out, np.ones(3)))
+    else:
+        job = fit_project(inputs, other, QUICK, out)
+        next(progress for progress in job if progress.stage == "weights")
+        job.close()
+    project = Project.open(out)
+    assert project.predict_settings.b_iso == 0
+    np.testing.assert_array_equal(StructureFactorStore.open(project.store_path).read(), values)
+    assert len(list(out.glob("*.zarr"))) == 2
+    monkeypatch.setattr("mdweights_core.scattering.predict.in_order", None)  # nothing is computed a second time
+    after = jobs.run(fit_project(inputs, other, QUICK, out))
+    assert after.predict_settings.b_iso == 80
+    assert Project.open(out).store_path == after.store_path
+    assert list(out.glob("*.zarr")) == [after.store_path]
+    assert StructureFactorStore.open(after.store_path).key["settings"]["b_iso"] == 80
+
+
+def test_frames_that_are_added_leave_the_older_store_as_it_is(example_project, tmp_path):
+    """The new store begins with the files of the older one, and neither changes the other."""
+    folder = tmp_path / "a.mdw"
+    shutil.copytree(example_project.store_path, folder / "frames.zarr")
+    older = StructureFactorStore.open(folder / "frames.zarr")
+    key = {**older.key, "parts": [*older.key["parts"], ["more", 2]]}
+    place = store_place(folder, key)
+    assert store_place(folder, older.key) == older.path != place
+    jobs.run(begin_with_older(place, key))
+    jobs.run(begin_with_older(place, key))  # is there already
+    longer, values = StructureFactorStore.open(place), older.read()
+    chunk = Path("structure_factors") / "c" / "0" / "0"
+    assert (place / chunk).samefile(older.path / chunk)
+    table = FrameTable.blank([*older.frames.source, "b", "b"], [*older.frames.index, 0, 1])
+    longer.extend(table, key)
+    longer.write(107, np.ones((3, longer.n_hkl), dtype=np.complex64))
+    again = StructureFactorStore.open(older.path)
+    assert (again.n_frames, again.is_complete, again.key) == (108, True, older.key)
+    np.testing.assert_array_equal(again.read(), values)
+    np.testing.assert_array_equal(StructureFactorStore.open(place).read(slice(107)), values[:107])
+    with hold(older.path):
+        remove_others(place)  # another run is at it
+    assert is_store(older.path)
+    remove_others(place)
+    assert [path.name for path in folder.iterdir()] == [place.name]
 
 
 def test_trajectory_store_and_mtz_folder_give_the_same_weights(tmp_path):

@@ -70,6 +70,16 @@ def test_the_calculated_map_is_the_mean_of_the_variance_over_all_images(p1, f, s
         assert calculated[row] == pytest.approx(np.mean([at[m] for m in mates]), rel=1e-3)
 
 
+def test_no_file_of_the_store_is_read_twice(p1, f, tmp_path, monkeypatch):
+    store = make_store(tmp_path / "f.zarr", p1, np.tile(f, (11, 1)))
+    monkeypatch.setattr(module, "_READ_BYTES", 8 * store.n_hkl * 20)  # less than the 32 frames in a file
+    seen, read = [], store.read
+    monkeypatch.setattr(store, "read", lambda frames: (seen.append(frames), read(frames))[1])
+    problem = jobs.run(build_problem(observe(MillerLattice(p1.hkl, *TRIGONAL)), store))
+    assert [(frames.start, frames.stop) for frames in seen] == [(0, 32), (32, 64), (64, 66)]
+    assert problem.n_frames == 66
+
+
 def test_equivalents_and_friedel_mates_are_averaged_with_their_sigma(p1, store):
     lattice = with_mates(p1)
     sigma = np.full(len(lattice), 3.0, dtype=np.float32)
