@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -21,12 +20,14 @@ from mdweights_core.io.atoms import Atoms
 from mdweights_core.io.selection import anchor_atoms, select_atoms
 from mdweights_core.io.trajectories import Chunk, FrameSource
 from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.scattering.filling import free_bytes
 from mdweights_core.scattering.model import FrameModel
 from mdweights_core.scattering.placement import Placement, place_frames
 from mdweights_core.scattering.remarks import Remark, Seen, all_remarks
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.solvent import settled_solvent
+from mdweights_core.scattering.store import store_bytes
 
 __all__ = ["FrameCheck", "Remark", "check_frames", "remarks_as_text"]
 
@@ -37,7 +38,6 @@ _POLL_SECONDS = 0.2
 _LONG_FRAME = 1.0  # seconds: beyond, one frame tells enough
 _MOST_ANCHORS, _MOST_COMPARED = 5_000, 10_000  # atoms remembered of each frame
 _SAME_RMSD = 1e-3  # angstrom: as near as the digits of most files
-_ROW_BYTES = 200  # of the table of frames
 
 Answer = TypeVar("Answer")
 
@@ -64,7 +64,7 @@ class FrameCheck:
     bytes_needed : int
         Size of the store.
     bytes_free : int or None
-        On the disk it goes to; None when no place was named.
+        For it, with what a store in its place takes already; None when no place was named or the disk does not tell.
     seconds_per_frame, seconds_needed : float
         On the CPUs of this machine, one frame and all frames side by side.
     """
@@ -156,8 +156,8 @@ def check_frames(
         n_frames=n_frames,
         n_atoms=len(chosen.atoms),
         n_hkl=n_hkl,
-        bytes_needed=n_frames * (8 * n_hkl + _ROW_BYTES) + 12 * n_hkl,
-        bytes_free=None if out is None else _free(Path(out)),
+        bytes_needed=store_bytes(n_frames, n_hkl),
+        bytes_free=None if out is None else free_bytes(Path(out)),
         seconds_per_frame=seconds,
         seconds_needed=n_frames * max(seconds / side_by_side, seconds_reading),
     )
@@ -294,12 +294,3 @@ def _waited(work: Callable[[], Answer], message: str) -> Generator[Progress, Non
         return answer.result()
     finally:
         pool.shutdown(wait=False)
-
-
-def _free(folder: Path) -> int | None:
-    """Bytes free on the disk of a folder to be made; None when the disk does not tell."""
-    there = next((place for place in folder.absolute().parents if place.is_dir()), None)
-    try:
-        return None if there is None else shutil.disk_usage(there).free
-    except OSError:
-        return None

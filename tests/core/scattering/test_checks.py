@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 from mdweights_core import jobs
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.trajectories import FrameSource, open_frames
 from mdweights_core.scattering import checks
 from mdweights_core.scattering.checks import FrameCheck, Remark, check_frames, remarks_as_text
 from mdweights_core.scattering.model import FrameModel
+from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.store import StructureFactorStore, store_bytes
 
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
 P1 = gemmi.SpaceGroup("P 1")
@@ -90,7 +92,7 @@ def test_good_frames(source, tmp_path):
     assert found.time.shape == (8,)
     assert 0 < found.seconds_per_frame < 1
     assert 0 < found.seconds_needed < 8
-    assert found.bytes_needed == 8 * (8 * len(lattice) + 200) + 12 * len(lattice)
+    assert found.bytes_needed == store_bytes(8, len(lattice))
     assert found.bytes_free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
     assert not [remark for remark in found.remarks if remark.level in ("warning", "problem")]
     assert remarks(found, "box") == [
@@ -317,15 +319,36 @@ def test_drift_of_whole_molecules(tmp_path):
 # --- what it will cost -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("free", "level"), [(10, "problem"), (20_500, "warning"), (10**9, "good")])
+@pytest.mark.parametrize(("free", "level"), [(10, "problem"), (70_000, "warning"), (10**9, "good")])
 def test_space_on_disk(source, tmp_path, monkeypatch, free, level):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    monkeypatch.setattr(checks, "_ROW_BYTES", 0)
     lattice = half_lattice(CELL, P1, 5.0).select(slice(256))
     found = jobs.run(check_frames(source, lattice, PredictSettings(), out=tmp_path / "not" / "yet" / "F.zarr"))
     assert found.bytes_free == free
-    assert found.bytes_needed == 8 * 8 * 256 + 12 * 256
+    assert found.bytes_needed == store_bytes(8, 256)
     assert only(found, "disk")[0] == level
+
+
+@pytest.mark.parametrize("n_there", [8, 3])
+def test_the_check_and_the_run_ask_for_the_same_room(tmp_path, monkeypatch, n_there):
+    """Also where a store is gone on with or replaced, of which the place counts."""
+    source, lattice, out = write_frames(tmp_path, scene(8), boxes(8)), half_lattice(CELL, P1, 5.0), tmp_path / "F.zarr"
+    jobs.run(predict(source, lattice, PredictSettings(b_iso=9.0 if n_there == 8 else 0.0), out))
+    if n_there == 3:  # as after a run that was stopped
+        store = StructureFactorStore.open(out)
+        store.forget(np.arange(3, 8))
+        list(store.verify())  # keeps that
+    need = store_bytes(8, len(lattice))
+    there = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    for free, is_enough in ((need - there, True), (need - there - 1, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        found = jobs.run(check_frames(source, lattice, PredictSettings(), out=out))
+        assert (found.bytes_needed, found.bytes_free) == (need, free + there)
+        assert (only(found, "disk")[0] != "problem") is is_enough
+    with pytest.raises(DiskProblem, match="are free here"):
+        jobs.run(predict(source, lattice, PredictSettings(), out))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=need - there))
+    assert jobs.run(predict(source, lattice, PredictSettings(), out)).is_complete
 
 
 def test_time_is_that_of_frames_side_by_side(source, monkeypatch):
