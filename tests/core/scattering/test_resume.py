@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
@@ -24,10 +25,10 @@ from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.trajectories import FrameSource, open_frames
-from mdweights_core.scattering import cluster
+from mdweights_core.scattering import cluster, device
 from mdweights_core.scattering.collect import collect_mtz_frames
 from mdweights_core.scattering.direct import direct_structure_factors
-from mdweights_core.scattering.model import FrameEngine
+from mdweights_core.scattering.model import FrameEngine, FrameModel
 from mdweights_core.scattering.pool import WorkersLost
 from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
@@ -35,6 +36,7 @@ from mdweights_core.scattering.resume import run_key
 from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
 P1 = gemmi.SpaceGroup("P 1")
@@ -279,6 +281,31 @@ def test_settings_that_change_nothing_keep_the_store(tmp_path, pdb, lattice, sam
     count = Counted(monkeypatch)
     assert run(source, lattice, out, PredictSettings(**same)).is_complete
     assert count.calls == 0
+
+
+def test_the_usual_solvent_is_the_same_named_or_not(pdb, lattice):
+    source, masked = open_frames([pdb]), PredictSettings(solvent="mask")
+    usual, named, other = (run_key(source, lattice, replace(masked, k_sol=k), None) for k in (None, 0.35, 0.4))
+    assert usual == named != other
+
+
+def test_that_a_graphics_card_failed_is_kept_with_the_store(tmp_path, pdb, lattice, monkeypatch):
+    class Card:
+        n_workers, warnings, left = 1, (), 3
+
+        def __call__(self, positions):
+            self.left -= 1
+            if self.left < 0:
+                raise BadInput("The GPU failed")
+            return on_cpu(positions)
+
+    source = frames_of(tmp_path, scene(8))
+    on_cpu = ScatteringEngine(Scatterers.of(source.atoms, PredictSettings()), lattice)
+    engine = FrameEngine(device._EitherEngine(Card(), on_cpu))
+    monkeypatch.setattr(FrameModel, "engine", lambda *_: engine)
+    store = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "F.zarr"))
+    assert store.is_complete
+    assert "The GPU failed: the CPU took over" in store.origin["warnings"]
 
 
 def test_a_complete_store_of_something_else_is_only_replaced_where_it_may_be(tmp_path, pdb, lattice):
