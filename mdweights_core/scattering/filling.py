@@ -25,6 +25,7 @@ STAGE = "structure factors"
 METHOD = 3  # raised whenever the same inputs would give other numbers
 SNAPSHOT_SECONDS = 0.2
 _FLUSH_SECONDS = 20.0
+_LEAST_SECONDS, _ENOUGH_BYTES = 1.0, 32 * 2**20  # whole chunks are written together while there is little in them
 
 
 def lattice_hash(lattice: MillerLattice) -> str:
@@ -185,7 +186,9 @@ def duration_text(seconds: float) -> str:
 
 
 class Writer:
-    """Frames on their way to the store: kept until a chunk is full or some seconds have passed, written on leaving.
+    """Frames on their way to the store: kept until chunks are full or some seconds have passed, written on leaving.
+
+    Each time costs some ms, however small the frames: a kill may lose those of the last second.
 
     Parameters
     ----------
@@ -213,9 +216,14 @@ class Writer:
         box = np.full(6, np.nan) if finding.box is None else finding.box
         digest = np.frombuffer(finding.digest, dtype=np.uint8)
         self._rows.append((factors, finding.time, finding.drift, box, digest))
-        is_full = (self._start + len(self._rows)) % self._store.frames_per_chunk == 0
-        if is_full or time.monotonic() - self._written > _FLUSH_SECONDS:
+        if self._is_due():
             self.flush()
+
+    def _is_due(self) -> bool:
+        elapsed = time.monotonic() - self._written
+        is_whole = (self._start + len(self._rows)) % self._store.frames_per_chunk == 0
+        is_enough = elapsed > _LEAST_SECONDS or len(self._rows) * 8 * self._store.n_hkl >= _ENOUGH_BYTES
+        return (is_whole and is_enough) or elapsed > _FLUSH_SECONDS
 
     def flush(self) -> None:
         """Write what was kept."""

@@ -496,6 +496,19 @@ def test_an_unreachable_scheduler_leaves_the_older_store_alone(tmp_path, pdb, la
     assert (after.key, after.is_complete) == (before.key, True)
 
 
+def test_chunks_of_small_frames_are_written_together(tmp_path, pdb, lattice, monkeypatch):
+    written, write_frames = [], StructureFactorStore.write
+    monkeypatch.setattr(
+        StructureFactorStore, "write", lambda *a, **more: (written.append(len(a[2])), write_frames(*a, **more))[1]
+    )
+    monkeypatch.setattr("mdweights_core.scattering.filling._LEAST_SECONDS", 60.0)
+    source = frames_of(tmp_path, scene(70))
+    values = run(source, lattice, tmp_path / "F").read()
+    monkeypatch.setattr("mdweights_core.scattering.filling._ENOUGH_BYTES", 8 * len(lattice) * 40)
+    np.testing.assert_array_equal(run(source, lattice, tmp_path / "G").read(), values)
+    assert written == [70, 64, 6]
+
+
 # --- full disks ------------------------------------------------------------------------------------------------------
 
 
@@ -509,6 +522,7 @@ def test_a_disk_that_fills_up_keeps_what_is_done(tmp_path, pdb, lattice, monkeyp
         return put(path, value, exclusive=exclusive)
 
     with monkeypatch.context() as small:
+        small.setattr("mdweights_core.scattering.filling._LEAST_SECONDS", 0.0)  # a chunk at a time
         small.setattr("zarr.storage._local._put", until_full)
         with pytest.raises(DiskProblem, match=r"disk is full; 64 of 70 frames are kept\. Free some space"):
             run(source, lattice, out)
