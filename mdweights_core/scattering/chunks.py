@@ -85,11 +85,6 @@ class Chunks:
         for file in self._files(row):
             file.unlink(missing_ok=True)
 
-    def remove_halves(self) -> None:
-        """Remove files that a writer which was killed had not yet renamed."""
-        for file in self._folder.rglob("*.partial"):
-            file.unlink(missing_ok=True)
-
     def flush(self, chunk_rows: Iterable[int]) -> None:
         """Wait until these chunks are on the disk itself."""
         for row in chunk_rows:

@@ -216,7 +216,8 @@ class StructureFactorStore:
                 self._lose(np.array([row]))
             yield done, len(chunk_rows)
         with writing_to(self.path):
-            self._chunks.remove_halves()
+            for half in self.path.rglob("*.partial"):  # a writer that was killed had not yet renamed it
+                half.unlink(missing_ok=True)
             self._save_marks()
         return np.flatnonzero(before & ~self.finished)
 

@@ -305,10 +305,10 @@ def test_a_mark_taken_here_is_gone_on_disk_before_the_chunk_is_there_again(store
 
 def test_halves_of_files_are_removed(store):
     store.write(0, block(4))
-    half = store.path / "structure_factors" / "c" / "0" / "0.123abc.partial"
-    half.write_bytes(b"half")
+    for folder in ("structure_factors/c/0", "finished/c", "."):
+        (store.path / folder / "0.123abc.partial").write_bytes(b"half")
     jobs.run(store.verify())
-    assert not half.exists()
+    assert list(store.path.rglob("*.partial")) == []
 
 
 def test_names_of_frames():
