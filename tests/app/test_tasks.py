@@ -149,5 +149,5 @@ def test_the_error_of_structure_factors_is_what_the_store_says(
     origin: Callable[[Any], None], told: Any, error: float | None
 ) -> None:
     origin(told)
-    project = SimpleNamespace(inputs=SimpleNamespace(frames=(Path("run.xtc"),)), path=Path("fit.mdw"))
+    project = SimpleNamespace(store_path=Path("fit.mdw/frames.zarr"))
     assert tasks._measured_error(project) == error  # type: ignore[arg-type]
