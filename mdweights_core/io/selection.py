@@ -21,6 +21,7 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import SOLVENT, WATER, Atoms
+from mdweights_core.io.trajectories import FrameSource
 
 EXAMPLES = "'protein', 'not water', 'name CA', 'chainid 0 and resid 1 to 20'"
 _DEEP = 5000  # calls: a dozen pairs of brackets
@@ -173,6 +174,24 @@ def anchor_atoms(atoms: Atoms) -> np.ndarray:
         return np.flatnonzero(alpha)
     solid = ~np.isin(atoms.element, ("H", "D")) & ~is_solvent(atoms)
     return np.flatnonzero(solid) if solid.any() else np.arange(len(atoms))
+
+
+def select_frames(source: FrameSource, text: str) -> tuple[FrameSource, np.ndarray]:
+    """The frames with all atoms that are needed, and the rows among these of the atoms that scatter, int64 [n].
+
+    Besides those of the selection, the atoms of the whole frame that tell its drift are needed: what the crystal as a
+    whole does is no matter of what is looked at.
+
+    Raises
+    ------
+    BadInput
+        As of `select_atoms`.
+    """
+    if not text.strip():
+        return source, np.arange(len(source.atoms))
+    chosen = select_atoms(source.atoms, text)
+    needed = np.union1d(chosen, anchor_atoms(source.atoms))
+    return source.select(needed), np.searchsorted(needed, chosen)
 
 
 def _atoms_of(atoms: Atoms) -> list[_Atom]:

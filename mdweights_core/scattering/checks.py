@@ -17,7 +17,7 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.io.atoms import Atoms
-from mdweights_core.io.selection import anchor_atoms, select_atoms
+from mdweights_core.io.selection import anchor_atoms, select_frames
 from mdweights_core.io.trajectories import Chunk, FrameSource
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.filling import free_bytes
@@ -135,8 +135,8 @@ def check_frames(
     if not source.n_frames:
         raise BadInput("There are no frames", where=source.paths[0] if source.paths else None)
     yield Progress(STAGE, 0, None, "Choosing atoms")
-    chosen = source.select(select_atoms(source.atoms, settings.selection))
-    scatterers = Scatterers.of(chosen.atoms, settings)
+    chosen, rows = select_frames(source, settings.selection)
+    atoms = chosen.atoms.select(rows)
     numbers = _spread(chosen.n_frames)
     placement = yield from _waited(partial(_placement, chosen, lattice, settings, numbers), "Looking for molecules")
     glances, seconds_reading = yield from _look(chosen, placement, numbers)
@@ -144,7 +144,7 @@ def check_frames(
     seen = [glances[frame] for frame in frames.tolist()]
     drift = _drift(chosen.atoms, seen, placement)
     duplicates = _duplicates(frames, seen)
-    seconds, side_by_side = yield from _timed(chosen, scatterers, lattice, settings, placement)
+    seconds, side_by_side = yield from _timed(chosen, rows, lattice, settings, placement)
     n_frames, n_hkl = chosen.n_frames, len(lattice)
     check = FrameCheck(
         remarks=(),
@@ -154,14 +154,14 @@ def check_frames(
         boxes=np.array([glance.box for glance in seen]),
         duplicates=duplicates,
         n_frames=n_frames,
-        n_atoms=len(chosen.atoms),
+        n_atoms=len(atoms),
         n_hkl=n_hkl,
         bytes_needed=store_bytes(n_frames, n_hkl),
         bytes_free=None if out is None else free_bytes(Path(out)),
         seconds_per_frame=seconds,
         seconds_needed=n_frames * max(seconds / side_by_side, seconds_reading),
     )
-    remarks = all_remarks(Seen(check, source, chosen.atoms, lattice, settings, placement, map_name or "the crystal"))
+    remarks = all_remarks(Seen(check, source, atoms, lattice, settings, placement, map_name or "the crystal"))
     return replace(check, remarks=tuple(remarks))
 
 
@@ -260,7 +260,7 @@ def _duplicates(frames: np.ndarray, seen: list[_Glance]) -> tuple[tuple[int, int
 
 def _timed(
     source: FrameSource,
-    scatterers: Scatterers,
+    rows: np.ndarray,
     lattice: MillerLattice,
     settings: PredictSettings,
     placement: Placement,
@@ -268,9 +268,10 @@ def _timed(
     """Seconds that the first frame takes, and frames computed at the same time."""
     symmetry = lattice.space_group if settings.expand_symmetry else None
     chunk = _read(source, 0)
-    place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0])
-    settled, _ = settled_solvent(settings, source.atoms, placement, place, symmetry)
-    model = FrameModel.of(scatterers, lattice, settled, repeats=placement.cells, symmetry=symmetry)
+    place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0])[rows]
+    atoms = source.atoms.select(rows)
+    settled, _ = settled_solvent(settings, atoms, placement, place, symmetry)
+    model = FrameModel.of(Scatterers.of(atoms, settings), lattice, settled, repeats=placement.cells, symmetry=symmetry)
     engine = yield from _waited(model.engine, "Preparing structure factors")
 
     def seconds() -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
 from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.io.selection import select_frames
 from mdweights_core.io.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.scattering.closing import closing_warnings, largest_drift
@@ -96,13 +97,13 @@ def predict(
     WorkersLost
         When the workers die again and again, or their memory is full.
     """
-    source, target, symmetry = _settled(source, lattice, settings, cell)
+    source, rows, target, symmetry = _settled(source, lattice, settings, cell)
     _check(source, target)
     out, key = Path(out), run_key(source, target, settings, symmetry)
     store = same_store(out, key)
     if store is None or not store.is_complete:
         # made before an older store is touched: it refuses what cannot be computed
-        run = _Run.of(source, target, settings, symmetry, execution)
+        run = _Run.of(source, rows, target, settings, symmetry, execution)
         with sole_writer(out):
             yield Progress(STAGE, 0, source.n_frames, "Preparing")
             with closing((yield from _opened_pool(run, execution))) as pool:
@@ -118,20 +119,17 @@ def predict_key(
     source: FrameSource, lattice: MillerLattice, settings: PredictSettings, cell: gemmi.UnitCell | None = None
 ) -> dict[str, Any]:
     """The key of the store that `predict` makes of the same arguments."""
-    source, target, symmetry = _settled(source, lattice, settings, cell)
+    source, _, target, symmetry = _settled(source, lattice, settings, cell)
     return run_key(source, target, settings, symmetry)
 
 
 def _settled(
     source: FrameSource, lattice: MillerLattice, settings: PredictSettings, cell: gemmi.UnitCell | None
-) -> tuple[FrameSource, MillerLattice, gemmi.SpaceGroup | None]:
-    """The atoms that scatter, the reflections in the crystal's cell, and the symmetry that frames are expanded by."""
-    if settings.selection.strip():
-        from mdweights_core.io.selection import select_atoms
-
-        source = source.select(select_atoms(source.atoms, settings.selection))
+) -> tuple[FrameSource, np.ndarray, MillerLattice, gemmi.SpaceGroup | None]:
+    """The frames, the rows of the atoms that scatter, the reflections in the crystal's cell, the symmetry to expand by."""
+    source, rows = select_frames(source, settings.selection)
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
-    return source, target, lattice.space_group if settings.expand_symmetry else None
+    return source, rows, target, lattice.space_group if settings.expand_symmetry else None
 
 
 def _check(source: FrameSource, lattice: MillerLattice) -> None:
@@ -201,6 +199,7 @@ class _Run:
     """What is computed, and from what."""
 
     source: FrameSource
+    rows: np.ndarray  # of the atoms that scatter
     lattice: MillerLattice
     settings: PredictSettings
     placement: Placement
@@ -213,6 +212,7 @@ class _Run:
     def of(
         cls,
         source: FrameSource,
+        rows: np.ndarray,
         lattice: MillerLattice,
         settings: PredictSettings,
         symmetry: gemmi.SpaceGroup | None,
@@ -221,13 +221,14 @@ class _Run:
         placement = place_frames(source, lattice, settings)
         first = next(source.chunks(size=1))
         reference = placement.fractional(first.positions[0], None if first.cells is None else first.cells[0])
-        scattering, warnings = settled_solvent(settings, source.atoms, placement, reference, symmetry)
+        atoms = source.atoms.select(rows)
+        scattering, warnings = settled_solvent(settings, atoms, placement, reference[rows], symmetry)
         model = FrameModel.of(
-            Scatterers.of(source.atoms, settings), lattice, scattering, repeats=placement.cells, symmetry=symmetry
+            Scatterers.of(atoms, settings), lattice, scattering, repeats=placement.cells, symmetry=symmetry
         )
         device = execution.device if execution.scheduler == "threads" else "cpu"
-        engine = model.engine(execution.workers, device, reference)
-        return cls(source, lattice, settings, placement, reference, model, engine, warnings)
+        engine = model.engine(execution.workers, device, reference[rows])
+        return cls(source, rows, lattice, settings, placement, reference, model, engine, warnings)
 
     def frames(self, store: StructureFactorStore) -> Iterator[tuple[np.ndarray, _Taken]]:
         """Fractional positions of all unfinished frames; the first frame's go along with it."""
@@ -239,6 +240,7 @@ class _Run:
             for frame, positions, moment, box in _read(self.source, start, stop):
                 place = self.placement.fractional(positions, box, frame)
                 shift = tracker(place)
+                place = place[self.rows]
                 place = place - shift if self.settings.remove_drift else place
                 finding = Finding(moment, orthogonal @ shift, box, digest_of(positions, box))
                 yield place, _Taken(frame, finding, place if is_first else None)

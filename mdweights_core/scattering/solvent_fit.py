@@ -17,8 +17,9 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, format_cell, same_cell
 from mdweights_core.crystal.laue import group_of, laue_groups
 from mdweights_core.errors import BadInput
+from mdweights_core.io.atoms import Atoms
 from mdweights_core.io.bragg import BraggAmplitudes, read_amplitudes
-from mdweights_core.io.selection import select_atoms
+from mdweights_core.io.selection import select_frames
 from mdweights_core.io.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
@@ -205,18 +206,18 @@ def fit_solvent_of_frames(
     p1, observed = _in_p1(amplitudes, cell)
     if len(p1) < _FEWEST:
         raise BadInput(f"{len(p1)} amplitudes between 2 Å and the origin are too few", where=bragg)
-    if settings.selection:
-        source = source.select(select_atoms(source.atoms, settings.selection))
+    source, rows = select_frames(source, settings.selection)
+    atoms = source.atoms.select(rows)
     group = amplitudes.lattice.space_group if lattice is None else lattice.space_group
     symmetry = group if settings.expand_symmetry else None
     frames = np.unique(np.linspace(0, source.n_frames - 1, n_frames).round().astype(int))
     placement = place_frames(source, p1, _on_cell(settings, lattice, cell))
-    _refuse_solvent(source, placement, symmetry)
-    scatterers = Scatterers.of(source.atoms, settings)
+    _refuse_solvent(atoms, placement, symmetry)
+    scatterers = Scatterers.of(atoms, settings)
     engine = ScatteringEngine(scatterers, p1, radiation=settings.radiation, symmetry=symmetry)
     solvent = BulkSolvent(scatterers, p1, k_sol=1.0, b_sol=0.0, repeats=placement.cells, symmetry=symmetry)
     sums = np.zeros((2, len(p1)), dtype=np.complex128)
-    for done, positions in enumerate(_placed(source, placement, settings, frames), start=1):
+    for done, positions in enumerate(_placed(source, rows, placement, settings, frames), start=1):
         sums += engine(positions), solvent(positions)
         yield Progress("bulk solvent", done, len(frames), f"Frame {done} of {len(frames)} for the fit of the solvent")
     f_atoms, f_mask = sums / len(frames)
@@ -264,14 +265,14 @@ def _in_p1(amplitudes: BraggAmplitudes, cell: gemmi.UnitCell) -> tuple[MillerLat
     return groups.p1, observed
 
 
-def _refuse_solvent(source: FrameSource, placement: Placement, symmetry: gemmi.SpaceGroup | None) -> None:
-    content = content_of_box(source.atoms, placement.cell, placement.cells, symmetry)
+def _refuse_solvent(atoms: Atoms, placement: Placement, symmetry: gemmi.SpaceGroup | None) -> None:
+    content = content_of_box(atoms, placement.cell, placement.cells, symmetry)
     if content.kind == "explicit":
         raise BadInput(content.sentence, advice="Compute them without a bulk solvent")
 
 
 def _placed(
-    source: FrameSource, placement: Placement, settings: PredictSettings, frames: np.ndarray
+    source: FrameSource, rows: np.ndarray, placement: Placement, settings: PredictSettings, frames: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Fractional positions of some frames, as the run would place them."""
     tracker: DriftTracker | None = None
@@ -279,7 +280,7 @@ def _placed(
         chunk = next(source.chunks(size=1, start=frame))
         place = placement.fractional(chunk.positions[0], None if chunk.cells is None else chunk.cells[0], frame)
         if tracker is None:
-            refuse_folded(source.atoms, placement, place)
+            refuse_folded(source.atoms.select(rows), placement, place[rows])
         tracker = tracker or placement.drift_tracker(source.atoms, place)
         shift = tracker(place)
-        yield place - shift if settings.remove_drift else place
+        yield place[rows] - shift if settings.remove_drift else place[rows]

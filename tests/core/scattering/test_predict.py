@@ -455,3 +455,18 @@ def test_no_flat_solvent_is_added_to_frames_that_hold_their_water(shared_data, t
     assert np.array_equal(masked.read(), plain.read())
     assert any("No flat bulk solvent" in text for text in masked.origin["warnings"])
     assert not any("bulk solvent" in text for text in plain.origin["warnings"])
+
+
+def test_the_drift_is_that_of_the_crystal_whatever_is_selected(shared_data, tmp_path):
+    """F of all atoms is the sum of F of any selection and F of the rest."""
+    trajectories = shared_data / "trajectories"
+    source = open_frames([trajectories / "adk_oplsaa.xtc"], trajectories / "adk_oplsaa.gro")
+    lattice = half_lattice(source.cell, gemmi.SpaceGroup("P 1"), 8.0)
+    stores = [
+        jobs.run(predict(source, lattice, PredictSettings(selection=text), tmp_path / f"{n}.zarr"))
+        for n, text in enumerate(("", "protein", "not protein"))
+    ]
+    every, protein, rest = (store.read() for store in stores)
+    assert np.linalg.norm(every - protein - rest) < 3e-4 * np.linalg.norm(every)
+    for store in stores[1:]:
+        assert np.allclose(store.frames.drift, stores[0].frames.drift)
