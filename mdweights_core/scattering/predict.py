@@ -126,7 +126,7 @@ def predict_key(
 def _settled(
     source: FrameSource, lattice: MillerLattice, settings: PredictSettings, cell: gemmi.UnitCell | None
 ) -> tuple[FrameSource, np.ndarray, MillerLattice, gemmi.SpaceGroup | None]:
-    """The frames, the rows of the atoms that scatter, the reflections in the crystal's cell, the symmetry to expand by."""
+    """Frames, rows of the atoms that scatter, reflections in the crystal's cell, and the symmetry to expand by."""
     source, rows = select_frames(source, settings.selection)
     target = replace(lattice, cell=cell or lattice.cell, space_group=gemmi.SpaceGroup("P 1"))
     return source, rows, target, lattice.space_group if settings.expand_symmetry else None
