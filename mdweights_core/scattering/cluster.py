@@ -138,14 +138,19 @@ class DaskPool:
         return self._results.submit(task.result)
 
     def check(self) -> None:
-        """Raise `WorkersLost` when there is no worker for half a minute."""
+        """Count the workers now and then, some may come later; raise `WorkersLost` without any for half a minute."""
         now = time.monotonic()
         if now - self._looked < _CHECK_SECONDS:
             return
         self._looked = now
         if self._client.status != "running":  # what was submitted is told that by Dask
             return
-        if self._client.scheduler_info(n_workers=1).get("workers"):
+        try:
+            n_threads = self._client.scheduler_info(n_workers=0).get("total_threads", 0)
+        except (OSError, TimeoutError):  # lost just now
+            return
+        self.n_workers = max(1, n_threads)
+        if n_threads:
             self._seen_worker = now
         elif now - self._seen_worker > _PATIENCE_SECONDS:
             raise WorkersLost("There is no worker left", advice="Start workers, and run it again")

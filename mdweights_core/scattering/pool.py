@@ -40,7 +40,7 @@ class Pool(Protocol):
     Attributes
     ----------
     n_workers : int
-        Batches computed at the same time.
+        Batches computed at the same time; workers may come and go.
     overhead : float
         Seconds that a batch costs besides its frames.
     warnings : tuple of str
@@ -58,7 +58,7 @@ class Pool(Protocol):
         """Compute frames at fractional `positions` [n, n_atoms, 3], some time."""
 
     def check(self) -> None:
-        """Raise `WorkersLost` when nobody will ever compute what was submitted."""
+        """See how many workers there are; raise `WorkersLost` when nobody will ever compute what was submitted."""
 
     def close(self) -> None:
         """Give up all that was submitted, without waiting for it."""
@@ -189,9 +189,10 @@ def _next_batch(
     pool: Pool, waiting: deque[tuple[Future[Computed], list[Item]]], batches: _Batches[Item]
 ) -> Generator[tuple[np.ndarray, Item] | None, None, None]:
     future, items = waiting[0]
+    pool.check()
     while not wait([future], timeout=_POLL_SECONDS).done:
-        pool.check()
         yield None
+        pool.check()
     waiting.popleft()
     try:
         batch = future.result()

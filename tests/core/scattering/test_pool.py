@@ -235,12 +235,15 @@ def test_a_cluster_gives_the_same_and_is_left_as_it_was(model, expected, dask_cl
     assert not cluster._engines
 
 
-def test_a_worker_that_joins_later_takes_part(model, expected):
+def test_workers_that_join_later_take_part_and_are_fed(model, expected, monkeypatch):
+    monkeypatch.setattr(cluster, "_CHECK_SECONDS", 0.0)
     with workers_of_this_process(1) as own:
         pool = cluster.DaskPool(model, address=own.scheduler_address, device="cpu")
-        own.scale(2)
-        pool._client.wait_for_workers(2, timeout=10)
+        before = pool.n_workers
+        own.scale(3)
+        pool._client.wait_for_workers(3, timeout=10)
         np.testing.assert_array_equal(results(pool, 60), expected)
+        assert (before, pool.n_workers) == (1, 3)
         pool.close()
 
 
@@ -316,7 +319,7 @@ def test_without_any_worker_patience_ends(model, dask_cluster, monkeypatch):
     monkeypatch.setattr(cluster, "_PATIENCE_SECONDS", 0.2)
     pool.check()
     with monkeypatch.context() as gone:
-        gone.setattr(pool._client, "scheduler_info", lambda n_workers: {"workers": {}})
+        gone.setattr(pool._client, "scheduler_info", lambda n_workers: {"total_threads": 0})
         time.sleep(0.3)
         with pytest.raises(WorkersLost, match="no worker left"):
             pool.check()
