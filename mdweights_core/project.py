@@ -24,7 +24,7 @@ from mdweights_core import __version__
 from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_parameters
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, MdweightsError
-from mdweights_core.io.files import atomic_write, atomic_write_text, disk_problem, file_fingerprint, hold
+from mdweights_core.io.files import atomic_write, atomic_write_text, file_fingerprint, hold_made
 from mdweights_core.io.frame_files import frame_kind
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
@@ -174,11 +174,7 @@ class Project:
         DiskProblem
             When it cannot be written; what was there before stays.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise disk_problem(error, self.path) from error
-        with hold(self.path, wait=True):  # two runs that save at once must not point at each other's arrays
+        with hold_made(self.path, wait=True):  # two runs that save at once must not point at each other's arrays
             self._write()
 
     def _write(self) -> None:

@@ -152,6 +152,29 @@ def hold(folder: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def hold_made(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """`hold` of a folder that is made if need be; one that was made here and is empty in the end is removed.
+
+    Raises
+    ------
+    DiskProblem
+        When another run holds the folder, or it cannot be made.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_problem(error, folder) from error
+    with hold(folder, wait=wait):
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # the first that is not empty
+                for place in made:
+                    place.rmdir()
+
+
 def disk_problem(error: OSError, path: str | os.PathLike[str]) -> DiskProblem:
     """The sentence for an OSError met while `path` was written."""
     unknown = (f"The file could not be written ({_reason(error)})", None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mdweights_core.errors import BadInput
-from mdweights_core.io.files import disk_problem, hold
+from mdweights_core.io.files import disk_problem, hold_made
 
 FORMAT = "mdweights structure factors"
 SCHEMA = 2  # 1 had no checksums, no digests and a fixed number of frames; it is read, but not gone on with
@@ -27,6 +27,8 @@ def is_store(path: str | os.PathLike[str]) -> bool:
 def sole_writer(path: Path) -> Iterator[None]:
     """Make the folder of a store if need be, and hold it: two runs must not mix their frames in one store.
 
+    A folder that was made for it and is empty in the end is removed.
+
     Raises
     ------
     BadInput
@@ -35,9 +37,7 @@ def sole_writer(path: Path) -> Iterator[None]:
         When another run holds the store, or the folder cannot be made.
     """
     _refuse_strangers(path)
-    with writing_to(path):
-        path.mkdir(parents=True, exist_ok=True)
-    with hold(path):
+    with hold_made(path):
         yield
 
 

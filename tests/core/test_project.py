@@ -167,6 +167,17 @@ def test_a_place_that_cannot_be_made_is_a_disk_problem(copy, tmp_path):
         project.save()
 
 
+def test_a_disk_that_is_full_leaves_no_empty_folder(copy, tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    project = dataclasses.replace(Project.open(copy), path=tmp_path / "new" / "a.mdw")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DiskProblem, match="disk is full"):
+        project.save()
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.mdw"]
+
+
 def test_saving_waits_for_another_run_that_saves(copy):
     project = Project.open(copy)
     with ThreadPoolExecutor(1) as other:

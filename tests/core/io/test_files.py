@@ -11,7 +11,7 @@ import pytest
 
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io import files
-from mdweights_core.io.files import atomic_write, file_fingerprint, require_file
+from mdweights_core.io.files import atomic_write, file_fingerprint, hold_made, require_file
 
 
 def test_a_readable_file_is_returned_as_a_path(tmp_path: Path) -> None:
@@ -189,3 +189,14 @@ def test_an_interruption_leaves_no_debris_and_is_passed_on(tmp_path: Path) -> No
     with pytest.raises(KeyboardInterrupt):
         atomic_write(tmp_path / "result.mtz", write)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_made_to_be_held_and_stayed_empty_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("a.mdw/frames.zarr", "there"):
+        with pytest.raises(BadInput), hold_made(tmp_path / name):
+            raise BadInput("There is too little room")
+    with hold_made(tmp_path / "filled" / "frames.zarr"):
+        (tmp_path / "filled" / "frames.zarr" / "zarr.json").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["filled", "there"]
+    assert (tmp_path / "filled" / "frames.zarr" / "zarr.json").is_file()

@@ -202,6 +202,7 @@ def test_full_disk_is_a_sentence(source, lattice, tmp_path, monkeypatch):
     monkeypatch.setattr("zarr.storage._local._put", full)
     with pytest.raises(DiskProblem, match="disk is full"):
         jobs.run(job)
+    assert not (tmp_path / "F").exists()
 
 
 # --- drift -----------------------------------------------------------------------------------------------------------
