@@ -1,4 +1,4 @@
-"""The errors a user can cause, each with what happened, in which file, and what to try."""
+"""The errors a user can cause, each with what happened, in which file, and what to try, and how sentences count."""
 
 from __future__ import annotations
 
@@ -42,3 +42,8 @@ class BadInput(MdweightsError):
 
 class DiskProblem(MdweightsError):
     """Something could not be written or read back: disk full, no permission, a folder that vanished."""
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things as a sentence tells it: ``1 frame``, ``3 frames``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

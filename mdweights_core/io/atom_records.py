@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mdweights_core.errors import counted
 from mdweights_core.io.atoms import Atoms, make_atoms
 
 _Residue = tuple[bytes, bytes, bytes]
@@ -73,13 +74,13 @@ class Conformers:
             return ""
         if self._wanted:
             return (
-                f"{len(without)} of the {_residues(len(choices))} with alternative conformers have no conformer "
-                f"{decoded(self._wanted)}: of these the one of most occupancy was taken"
+                f"{len(without)} of the {counted(len(choices), 'residue')} with alternative conformers have no "
+                f"conformer {decoded(self._wanted)}: of these the one of most occupancy was taken"
             )
         names = ", ".join(words(sorted({label for labels in choices for label in labels})))
         return (
-            f"{_residues(len(choices))} with alternative conformers ({names}): of each the one of most occupancy was "
-            "taken; choose another with --altloc"
+            f"{counted(len(choices), 'residue')} with alternative conformers ({names}): of each the one of most "
+            "occupancy was taken; choose another with --altloc"
         )
 
     def settle(self, records: AtomRecords) -> None:
@@ -147,10 +148,6 @@ def _rows_with_alternatives(records: AtomRecords) -> list[int]:
 
 def _residue(records: AtomRecords, row: int) -> _Residue:
     return (bytes(records.chain[row]), bytes(records.residue_number[row]), bytes(records.insertion[row]))
-
-
-def _residues(count: int) -> str:
-    return "1 residue" if count == 1 else f"{count} residues"
 
 
 def _numbers(column: np.ndarray, default: bytes) -> np.ndarray | None:

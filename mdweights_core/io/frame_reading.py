@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 
 _TURNED = 1e-6  # of the longest component: less is rounding
 
@@ -101,14 +101,18 @@ def frames_of_arrays(arrays: dict[str, np.ndarray], units: dict[str, str]) -> Fr
 
 def cut_off(n_frames: int, lost: float = 1) -> str:
     """The clause on a file of which only the first `n_frames` are whole, and about how many are lost."""
+    whole = f"{counted(n_frames, 'whole frame')} {'was' if n_frames == 1 else 'were'}"
     missing = "at least one is lost" if lost < 1.5 else f"about {lost:.0f} are lost"
-    return f"the end of the file is cut off or damaged; its {n_frames} whole frames were read, {missing}"
+    return f"the end of the file is cut off or damaged; its {whole} read, {missing}"
 
 
 def fewer(promised: int, n_frames: int) -> str:
     """The clause on a file with fewer frames than it says; empty when it has as many."""
     lost = promised - n_frames
-    return f"the file announces {promised} frames but holds {n_frames}: {lost} are lost" if lost > 0 else ""
+    if lost <= 0:
+        return ""
+    are = "is" if lost == 1 else "are"
+    return f"the file announces {counted(promised, 'frame')} but holds {n_frames}: {lost} {are} lost"
 
 
 def no_frames(path: Path) -> BadInput:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frame_reading import (
     Frames,
     OpenFile,
@@ -162,7 +162,8 @@ class TrrFrames:
         if not self._heads:
             raise BadInput("There are no positions in this file", where=path, advice="Choose another trajectory")
         if without := len(heads) - len(self._heads):
-            said = f"{without} frames without positions were left out"
+            were = "was" if without == 1 else "were"
+            said = f"{counted(without, 'frame')} without positions {were} left out"
             self.warning = f"{self.warning}; {said}" if self.warning else said
         self._file.close()
 

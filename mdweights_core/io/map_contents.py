@@ -257,7 +257,7 @@ def refuse_repeats(lattice: MillerLattice, path: Path) -> None:
     repeated = first[count > 1]
     if len(repeated):
         h, k, l = (f"{index:g}" for index in lattice.index[repeated[0]])
-        others = f", and so are {len(repeated) - 1} others" if len(repeated) > 1 else ""
+        others = ("", ", and so is 1 other", f", and so are {len(repeated) - 1} others")[min(len(repeated) - 1, 2)]
         raise BadInput(
             f"The reflection {h} {k} {l} is listed more than once{others}", where=path, advice="Merge the file first"
         )

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import gemmi
 import numpy as np
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.atom_records import AtomRecords, Conformers, decoded, words
 from mdweights_core.io.atoms import Atoms, make_atoms
 from mdweights_core.io.frame_reading import cells_from_vectors, in_usual_axes, no_frames
@@ -338,7 +338,7 @@ def _cif_cell(block: gemmi.cif.Block) -> np.ndarray | None:
 def _require_same_atoms(names: np.ndarray, first: np.ndarray, number: int, path: Path) -> None:
     if len(names) != len(first):
         raise BadInput(
-            f"Model {number + 1} has {len(names)} atoms but the first model has {len(first)}",
+            f"Model {number + 1} has {counted(len(names), 'atom')} but the first model has {len(first)}",
             where=path,
             advice="All models must hold the same atoms",
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.atom_records import Conformers
 from mdweights_core.io.atoms import VIRTUAL, Atoms
 from mdweights_core.io.files import file_fingerprint
@@ -249,7 +249,8 @@ class FrameSource:
             return
         names = np.unique(atoms.name[atoms.element == VIRTUAL])
         count = len(atoms) - len(self._rows)
-        self._warnings.append(f"{count} sites without an atom ({', '.join(names)}) were left out")
+        were = "was" if count == 1 else "were"
+        self._warnings.append(f"{counted(count, 'site')} without an atom ({', '.join(names)}) {were} left out")
 
     def _file_of(self, frame: int) -> int:
         if not 0 <= frame < self.n_frames:
@@ -331,7 +332,7 @@ def _opened(path: Path, n_atoms: int, conformers: Conformers) -> Reader:
 def _other_atoms(path: Path, found: int, wanted: int, conformers: Conformers) -> BadInput:
     other = ", or another alternative conformer" if conformers.labels else ""
     return BadInput(
-        f"The frames have {found} atoms but the topology has {wanted}",
+        f"The frames have {counted(found, 'atom')} but the topology has {wanted}",
         where=path,
         advice=f"Choose the topology this trajectory was made with{other}",
     )

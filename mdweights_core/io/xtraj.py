@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.files import atomic_write, require_file
 from mdweights_core.io.map_contents import MapColumn, MapContents, measured_only, refuse_repeats, whole_indices
 from mdweights_core.io.mtz_file import require_fit
@@ -146,7 +146,8 @@ def write_weights(source: str | os.PathLike[str], out: str | os.PathLike[str], w
     opened = open_checkpoint(source)
     if len(weights) != opened.n_frames:
         raise BadInput(
-            f"The checkpoint holds {opened.n_frames} frames, but there are {len(weights)} weights",
+            f"The checkpoint holds {counted(opened.n_frames, 'frame')}, but there are "
+            f"{counted(len(weights), 'weight')}",
             where=opened.path,
             advice="Choose the checkpoint that the weights were fitted to",
         )
@@ -212,7 +213,7 @@ def write_checkpoint(
 
 
 def _wrong_count(path: str | os.PathLike[str], found: str, weights: np.ndarray) -> BadInput:
-    return BadInput(f"There are structure factors of {found} frames, but {len(weights)} weights", where=path)
+    return BadInput(f"There are structure factors of {found} frames, but {counted(len(weights), 'weight')}", where=path)
 
 
 def _write_reflections(file: Any, lattice: MillerLattice, diffuse: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
-from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.jobs import Clock, Progress
 from mdweights_core.scattering.store import DamagedStore, StructureFactorStore, frames_text, is_store
 from mdweights_core.scattering.store_layout import DIGEST_BYTES
@@ -62,7 +62,7 @@ def refuse_to_replace(out: Path) -> None:
     store = readable_store(out)
     if store is not None and store.is_complete:
         raise BadInput(
-            f"Here are the structure factors of {store.n_frames} frames computed otherwise, or of others",
+            f"Here are the structure factors of {counted(store.n_frames, 'frame')} computed otherwise, or of others",
             where=out,
             advice="Choose another name, or give --replace to lose them",
         )
@@ -126,8 +126,7 @@ def looked_through(store: StructureFactorStore) -> Generator[Progress, None, Non
         while True:
             done, total = next(looking)
             if clock.is_due():
-                kept = int(store.finished.sum())
-                yield Progress("checking", done, total, f"Looking through the {kept} frames that are there")
+                yield Progress("checking", done, total, "Looking through the frames that are there")
     except StopIteration as end:
         lost = end.value
     if len(lost):
@@ -179,7 +178,7 @@ def duration_text(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} day{'s' if days > 1 else ''} {hours} h"
+        return f"{counted(days, 'day')} {hours} h"
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

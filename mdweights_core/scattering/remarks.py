@@ -10,6 +10,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.errors import counted
 from mdweights_core.io.atoms import Atoms
 from mdweights_core.io.selection import is_solvent, is_water, residue_index
 from mdweights_core.io.trajectories import FrameSource
@@ -91,11 +92,13 @@ def _frames(seen: Seen) -> Remarks:
     pairs = seen.check.duplicates
     if pairs:
         one, other = pairs[0]
-        among = "" if looked == total else " among those looked at"
+        more = f" (and {counted(len(pairs) - 1, 'more pair')})" if len(pairs) > 1 else ""
+        among = "" if looked == total else " of those looked at"
+        # begins as what is said of the store, so that nobody is told twice
         yield (
             "warning",
-            f"{_count(len(pairs), 'frame')} repeated from before{among} (frame {other + 1} is frame {one + 1}): "
-            "weights of equal frames cannot be told apart",
+            f"Frames {one + 1} and {other + 1}{among} are identical{more}: weights of equal frames cannot be told "
+            "apart",
         )
 
 
@@ -157,7 +160,7 @@ def _atoms(seen: Seen) -> Remarks:
     if len(chosen) < len(every):
         waters, ions, others = (one - other for one, other in zip(_census(every), _census(chosen), strict=True))
         parts = [(waters, "water"), (ions, "ion"), (others, "other atom")]
-        left = ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in parts if count)
+        left = ", ".join(counted(count, what) for count, what in parts if count)
         yield "note", f"{len(chosen)} of {len(every)} atoms scatter; left out are {left}"
     else:
         yield "good", f"All {len(every)} atoms scatter"
@@ -185,7 +188,7 @@ def _unused_columns(atoms: Atoms, settings: PredictSettings) -> Remarks:
         )
     if atoms.occupancy is not None and (atoms.occupancy != 1).any() and not settings.occupancy_from_topology:
         count = int((atoms.occupancy != 1).sum())
-        yield "note", f"The topology gives {count} atoms another occupancy than 1, which is not used"
+        yield "note", f"The topology gives {counted(count, 'atom')} another occupancy than 1, which is not used"
 
 
 def _content(seen: Seen) -> Remarks:
@@ -249,8 +252,9 @@ def _solute_mass(atoms: Atoms) -> float:
 def _molecules(seen: Seen) -> Remarks:
     placement, choice = seen.placement, seen.settings.molecules
     if placement.molecules is not None:
-        count = _count(placement.molecules.n_molecules, "molecule")
-        yield "note", f"{count} made whole in every frame, as {_reason(seen)}"
+        n_molecules = placement.molecules.n_molecules
+        are = "is" if n_molecules == 1 else "are"
+        yield "note", f"{counted(n_molecules, 'molecule')} {are} made whole in every frame, as {_reason(seen)}"
         for text in placement.molecules.warnings:
             yield "warning", text
     elif placement.box is None:
@@ -294,10 +298,6 @@ def _time(seen: Seen) -> Remarks:
         f"A frame takes {duration_text(seen.check.seconds_per_frame)} on this machine's CPUs, all frames "
         f"about {duration_text(total)}",
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what} is" if number == 1 else f"{number} {what}s are"
 
 
 _TOPICS: tuple[tuple[str, Callable[[Seen], Remarks]], ...] = (

@@ -15,7 +15,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.atoms import SOLVENT, WATER, Atoms
 from mdweights_core.scattering.placement import Placement
 from mdweights_core.scattering.scatterers import Scatterers
@@ -233,18 +233,19 @@ class SolventContent:
     @property
     def sentence(self) -> str:
         """What was seen, and what it means for a flat solvent."""
+        held = f"{counted(self.n_waters, 'water')} and {counted(self.n_ions, 'ion')}"
         share = f"{100 * min(self.filled_fraction, 1):.0f} %"
         if self.kind == "explicit" and not self.n_waters + self.n_ions:
             return "The atoms of the frames fill the cell: there is no room for a bulk solvent"
         if self.kind == "explicit":
             return (
-                f"The frames hold their solvent ({self.n_waters} waters and {self.n_ions} ions fill the space between "
+                f"The frames hold their solvent ({held} fill the space between "
                 "the other atoms): a flat bulk solvent would add nothing but noise"
             )
         if self.kind == "stripped":
             return "The frames were stripped of their solvent: a flat bulk solvent can stand for it"
         return (
-            f"The frames hold {self.n_waters} waters and {self.n_ions} ions, {share} of what their empty space holds: "
+            f"The frames hold {held}, {share} of what their empty space holds: "
             "a flat bulk solvent can stand for the rest"
         )
 

@@ -80,7 +80,7 @@ def test_trr_frames_of_velocities_alone_are_left_out(tmp_path, topology, positio
     source = open_frames([tmp_path / "run.trr"], topology)
     assert (source.n_frames, next(source.chunks()).time.tolist()) == (2, [0, 2])
     np.testing.assert_allclose(source.positions(1), positions[1], atol=1e-5)
-    assert source.warnings == ("run.trr: 1 frames without positions were left out",)
+    assert source.warnings == ("run.trr: 1 frame without positions was left out",)
     (tmp_path / "run.trr").write_bytes(frames[1])
     with pytest.raises(BadInput, match="no positions"):
         open_frames([tmp_path / "run.trr"], topology)
@@ -297,8 +297,8 @@ def written(tmp_path: Path, topology: Path, positions: np.ndarray, kind: str) ->
     [
         ("xtc", "its 3 whole frames were read, at least one is lost"),
         ("trr", "its 3 whole frames were read, at least one is lost"),
-        ("dcd", "announces 4 frames but holds 3: 1 are lost"),
-        ("nc", "announces 4 frames but holds 3: 1 are lost"),
+        ("dcd", "announces 4 frames but holds 3: 1 is lost"),
+        ("nc", "announces 4 frames but holds 3: 1 is lost"),
         ("gro", "its 3 whole frames were read, at least one is lost"),
         ("pdb", "its 3 whole frames were read, at least one is lost"),
     ],

@@ -206,7 +206,7 @@ def test_frames_that_repeat(tmp_path, off, is_same):
     assert found.duplicates == (((1, 4), (1, 7)) if is_same else ())
     told = [text for level, text in remarks(found, "frames") if level == "warning"]
     assert len(told) == is_same
-    assert not told or told[0].startswith("2 frames are repeated from before (frame 5 is frame 2)")
+    assert not told or told[0].startswith("Frames 2 and 5 are identical (and 1 more pair): ")
 
 
 # --- atoms and what they fill ----------------------------------------------------------------------------------------
