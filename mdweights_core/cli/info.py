@@ -11,7 +11,7 @@ from mdweights_core.cli.arguments import add_json
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.fit import print_fit
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
-from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.errors import BadInput, MdweightsError, counted
 from mdweights_core.io.frame_files import frame_kind, frame_mtzs
 from mdweights_core.project import Project
 
@@ -76,7 +76,7 @@ def _map(path: Path, terminal: Terminal) -> dict[str, Any]:
     found = describe_map(path)
     cell = format_cell(found.cell) if found.cell else "no cell"
     group = found.space_group.xhm() if found.space_group else "no space group"
-    frames = f", structure factors of {found.n_frames} frames" if found.n_frames else ""
+    frames = f", structure factors of {counted(found.n_frames, 'frame')}" if found.n_frames else ""
     terminal.say(f"{path}: {found.kind}, {found.n_reflections} reflections, {group}, {cell}{frames}")
     for line in _facts(found):
         terminal.say(f"  {line}")
@@ -118,17 +118,13 @@ def _facts(found: MapSummary) -> Iterator[str]:
         yield from found.history
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _number(value: float) -> float | None:
     return float(value) if value == value and abs(value) != float("inf") else None
 
 
 def _folder(path: Path, terminal: Terminal) -> dict[str, Any]:
     files = frame_mtzs([path])
-    terminal.say(f"{path}: {_count(len(files), 'MTZ file')}, first {files[0].name}, last {files[-1].name}")
+    terminal.say(f"{path}: {counted(len(files), 'MTZ file')}, first {files[0].name}, last {files[-1].name}")
     return {"file": str(path), "kind": "mtz folder", "n_frames": len(files), "first": _map(files[0], terminal)}
 
 
@@ -139,6 +135,8 @@ def _store(path: Path, terminal: Terminal) -> dict[str, Any]:
     done = int(store.finished.sum())
     terminal.say(f"{path}: structure factors, {done} of {store.n_frames} frames finished, {store.n_hkl} reflections")
     terminal.say(f"  {format_cell(store.lattice.cell)}")
+    for text in store.origin["notes"]:
+        terminal.say(f"  {text}")
     for text in store.origin["warnings"]:
         terminal.warn(text)
     return {
@@ -148,6 +146,7 @@ def _store(path: Path, terminal: Terminal) -> dict[str, Any]:
         "n_finished": done,
         "n_reflections": store.n_hkl,
         "cell": list(cell_parameters(store.lattice.cell)),
+        "notes": list(store.origin["notes"]),
         "warnings": list(store.origin["warnings"]),
     }
 
@@ -157,7 +156,7 @@ def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[s
 
     source = open_frames((path,), topology)
     cell = format_cell(source.cell) if source.cell else "no usable cell"
-    terminal.say(f"{path}: {_count(source.n_frames, 'frame')} of {_count(len(source.atoms), 'atom')}, {cell}")
+    terminal.say(f"{path}: {counted(source.n_frames, 'frame')} of {counted(len(source.atoms), 'atom')}, {cell}")
     for text in source.warnings:
         terminal.warn(text)
     return {
@@ -175,7 +174,7 @@ def _topology(path: Path, terminal: Terminal) -> dict[str, Any]:
     from mdweights_core.io.trajectory_files import read_topology
 
     atoms = read_topology(path, Conformers())
-    terminal.say(f"{path}: topology of {_count(len(atoms), 'atom')}, no frames")
+    terminal.say(f"{path}: topology of {counted(len(atoms), 'atom')}, no frames")
     return {"file": str(path), "kind": "topology", "n_frames": 0, "n_atoms": len(atoms)}
 
 
@@ -183,7 +182,8 @@ def _project(path: Path, terminal: Terminal) -> dict[str, Any]:
     from mdweights_core.weights.result import fit_summary
 
     project = Project.open(path)
-    terminal.say(f"{path}: project of {len(project.fit.weights)} frames, made {project.provenance.get('date', '?')}")
+    frames, date = counted(len(project.fit.weights), "frame"), project.provenance.get("date", "?")
+    terminal.say(f"{path}: project of {frames}, made {date}")
     print_fit(project, terminal)
     changed = project.changed_files()
     for name in changed:

@@ -20,7 +20,7 @@ from mdweights_core.cli.arguments import (
     three,
 )
 from mdweights_core.cli.console import Terminal
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 
 if TYPE_CHECKING:
     import gemmi
@@ -145,13 +145,12 @@ def _conclude(
     drift = np.linalg.norm(store.frames.drift, axis=1)
     largest = float(np.nanmax(drift)) if np.isfinite(drift).any() else None
     error = store.origin.get("measured_error")
-    frames = "1 frame" if store.n_frames == 1 else f"{store.n_frames} frames"
-    terminal.say(f"{args.out}: {frames}, {store.n_hkl} reflections, {seconds:.1f} s")
+    terminal.say(f"{args.out}: {counted(store.n_frames, 'frame')}, {store.n_hkl} reflections, {seconds:.1f} s")
     if error is not None:
         terminal.say(f"error of the first frame against direct summation: {error:.1e}")
     if largest is not None:
         terminal.say(f"largest drift {'found' if args.keep_drift else 'taken out'}: {largest:.3f} Å")
-    for text in store.origin["notes"]:
+    for text in store.noted:
         terminal.say(text)
     for text in store.origin["warnings"]:
         terminal.warn(text)

@@ -72,11 +72,14 @@ class StructureFactorStore:
         Frames whose structure factors are on disk.
     digests : uint8 [T, 16] or None
         What tells the positions of finished frames from others; zeros where it was not kept, None in old stores.
+    noted : list of str
+        Those of the ``notes`` that were kept since it was opened: what happened to it in this run.
     """
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path = path
         self._group = group
+        self.noted: list[str] = []
         self._load()
 
     def _load(self) -> None:
@@ -259,6 +262,7 @@ class StructureFactorStore:
         if sentences:
             with writing_to(self.path):
                 self._group.attrs["notes"] = [*attributes_of(self._group).get("notes", []), *sentences]
+            self.noted += sentences
 
     def remember_error(self, error: float) -> None:
         """Keep the relative error that was measured against direct summation; of several the largest.

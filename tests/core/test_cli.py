@@ -244,6 +244,25 @@ def test_check_of_a_store_that_is_complete_says_so(example_arguments, tmp_path, 
     assert "drift:" in told
 
 
+def test_growth_is_told_by_the_run_that_it_is_of_and_duplicates_once(example_arguments, tmp_path, capsys):
+    store, note = str(tmp_path / "f.zarr"), "108 frames were there, 108 are new"
+    inputs = example_inputs()
+    frames = str(inputs.frames[0])
+    command = ["predict", "--d-min", "4", "--map", str(inputs.map), "--topology", str(inputs.topology), "--out", store]
+    assert main([*command, "--frames", frames]) == 0
+    capsys.readouterr()
+    assert main([*command, "--frames", frames, frames]) == 0
+    told = capsys.readouterr()
+    assert note in told.out
+    assert told.err.count("identical") == 1
+    assert main([*command, "--frames", frames, frames]) == 0
+    told = capsys.readouterr()
+    assert note not in told.out
+    assert told.err.count("identical") == 1
+    assert main(["info", store]) == 0
+    assert note in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["info", 300 * "x"], ["demo", "--no-window", "--out", "/dev/null"]])
 def test_what_the_system_refuses_is_a_sentence(arguments, capsys):
     assert main(arguments) == 1

@@ -115,7 +115,8 @@ def test_what_is_said_of_all_frames_is_said_anew(store):
     store.note(["kept"])
     assert StructureFactorStore.open(store.path).origin["warnings"] == ["once", "again", "50 frames drift"]
     store.extend(FrameTable.blank(["a.xtc"] * 60, range(60)), KEY)
-    assert (store.origin["warnings"], store.origin["notes"]) == ([], ["kept"])
+    assert (store.origin["warnings"], store.origin["notes"], store.noted) == ([], ["kept"], ["kept"])
+    assert StructureFactorStore.open(store.path).noted == []  # in an earlier run
 
 
 def test_forgotten_frames_are_unfinished_once_something_is_written(store):
