@@ -45,8 +45,24 @@ class BulkSolvent:
     A grid places the edge of the mask to a fraction of its step, and a model that moves by less than a step appears to
     change. Four grids that complete each other cost half of one grid of half the step and are better: with the default
     of 0.6 A this noise is 1.2 % of the solvent's part (a single grid of 0.6 A: 3.0 %, of 0.3 A: 1.6 %; staphylococcal
-    nuclease, 2 A, B_sol 46 A^2), and its power below 0.5 % of that of the solvent's changes from frame to frame beyond
-    4 A. A box of 1.2 million A^3 with 33 000 such atoms takes about 0.9 s on one core.
+    nuclease, 2 A, B_sol 46 A^2). A box of 1.2 million A^3 with 33 000 such atoms takes about 0.9 s on one core.
+
+    More is lost in crevices that a grid does not resolve. Where they are much of the solvent, as between the NMR models
+    of ubiquitin in their tight crystal (2 A, B_sol 46 A^2), masks differ from those of 0.13 A by
+
+    =======  ====  =====  =======  ====
+    spacing  F     scale  changes  cost
+    =======  ====  =====  =======  ====
+    0.6 A    15 %  0.97   4.5 %    1
+    0.4 A    9 %   0.99   1.8 %    4.5
+    0.3 A    6 %   1.00   0.8 %    11
+    =======  ====  =====  =======  ====
+
+    where `F` is the norm of the difference relative to the solvent's part, `scale` the projection onto the fine mask,
+    and `changes` the power of the difference relative to that of the solvent's changes from frame to frame. The diffuse
+    intensity of atoms and solvent together is then off by 2.5 % at 0.6 A and 1.2 % at 0.4 A, beyond 8 A by 9 and 5 %
+    (against 0.2 A; correlation 0.998, beyond 8 A 0.985, at 0.6 A), where leaving the solvent out is off by 25 and
+    310 %.
 
     Parameters
     ----------
