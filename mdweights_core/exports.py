@@ -21,16 +21,16 @@ from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, super
 from mdweights_core.crystal.laue import find_points, find_rows, friedel_half, group_of, hkl_key, in_asu
 from mdweights_core.crystal.origin import Origin, find_origin, moved
 from mdweights_core.errors import BadInput
-from mdweights_core.io.ccp4 import write_ccp4
 from mdweights_core.io.files import atomic_write_text
-from mdweights_core.io.frame_files import frame_kind
-from mdweights_core.io.lunus import write_hkl, write_lat
-from mdweights_core.io.mtz import MtzColumn, write_mtz
-from mdweights_core.io.trajectories import Atoms
-from mdweights_core.io.xtraj import write_checkpoint, write_weights
+from mdweights_core.io.frames.frame_files import frame_kind
+from mdweights_core.io.frames.trajectories import Atoms
+from mdweights_core.io.maps.ccp4 import write_ccp4
+from mdweights_core.io.maps.lunus import write_hkl, write_lat
+from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
+from mdweights_core.io.maps.xtraj import write_checkpoint, write_weights
 from mdweights_core.project import Project
 from mdweights_core.scattering.frame_mtz import cells_in_box
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
 
 KEPT = 0.01
@@ -205,7 +205,7 @@ MAPS = ("calculated", "observed", "difference")
 
 
 def export_ccp4(project: Project, path: str | Path, which: str = "calculated") -> None:
-    """Write one of `MAPS` on the whole of reciprocal space as a CCP4 map, in the convention of `io.ccp4`.
+    """Write one of `MAPS` on the whole of reciprocal space as a CCP4 map, in the convention of `io.maps.ccp4`.
 
     Raises
     ------

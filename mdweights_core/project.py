@@ -25,13 +25,13 @@ from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_param
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.io.files import atomic_write, atomic_write_text, file_fingerprint, hold_made
-from mdweights_core.io.frame_files import frame_kind
+from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
 
 if TYPE_CHECKING:  # WeightFit lives beside the solvers, which load JAX; a project is opened without it
-    from mdweights_core.io.trajectories import FrameSource
-    from mdweights_core.scattering.store import FrameTable
+    from mdweights_core.io.frames.trajectories import FrameSource
+    from mdweights_core.scattering.storage.store import FrameTable
     from mdweights_core.weights.result import WeightFit
 
 SCHEMA_VERSION = 1
@@ -212,7 +212,7 @@ class Project:
 
     def frame_source(self) -> FrameSource | None:
         """The trajectory the frames came from, for molecules; None when they were structure factors only."""
-        from mdweights_core.io.trajectories import open_frames
+        from mdweights_core.io.frames.trajectories import open_frames
 
         paths, topology = trajectory_of(self.inputs)
         return open_frames(paths, topology, altloc=self.predict_settings.altloc) if paths else None
@@ -226,7 +226,7 @@ def observed_map(inputs: FitInputs) -> DiffuseMap:
     BadInput
         When it cannot be read, or nothing lies between the limits.
     """
-    from mdweights_core.io.maps import read_map
+    from mdweights_core.io.maps.observed import read_map
 
     whole = read_map(
         inputs.map,
@@ -254,7 +254,7 @@ def trajectory_of(inputs: FitInputs) -> tuple[tuple[Path, ...], Path | None]:
     if kind == "trajectory":
         return inputs.frames, inputs.topology
     if kind == "store":
-        from mdweights_core.scattering.store import StructureFactorStore
+        from mdweights_core.scattering.storage.store import StructureFactorStore
 
         origin = StructureFactorStore.open(inputs.frames[0]).origin
         paths = tuple(Path(p) for p in origin.get("trajectory", ()))
@@ -328,7 +328,7 @@ def _frame_arrays(frames: FrameTable) -> dict[str, np.ndarray]:
 
 
 def _load_frames(arrays: Mapping[str, np.ndarray]) -> FrameTable:
-    from mdweights_core.scattering.store import FrameTable
+    from mdweights_core.scattering.storage.store import FrameTable
 
     found: dict[str, Any] = {f.name: arrays[f"frames/{f.name}"] for f in fields(FrameTable)}
     found["source"] = tuple(str(s) for s in found["source"])

@@ -15,24 +15,24 @@ from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_param
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import disk_problem
-from mdweights_core.io.frame_files import frame_kind, frame_mtzs
-from mdweights_core.io.map_contents import given_cell
-from mdweights_core.io.mtz_file import parse_space_group
-from mdweights_core.io.trajectories import FrameSource, open_frames
+from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
+from mdweights_core.io.frames.trajectories import FrameSource, open_frames
+from mdweights_core.io.maps.contents import given_cell
+from mdweights_core.io.maps.mtz_file import parse_space_group
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.project import FitInputs, Project, observed_map, provenance
 from mdweights_core.scattering.collect import collect_mtz_frames, mtz_key
 from mdweights_core.scattering.collect_xtraj import checkpoint_key, collect_checkpoint
-from mdweights_core.scattering.filling import same_store
 from mdweights_core.scattering.predict import predict, predict_key
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import Execution, PredictSettings
-from mdweights_core.scattering.store import StructureFactorStore, is_store
-from mdweights_core.scattering.store_names import STORE_PATTERN, begin_with_older, remove_others, store_place
+from mdweights_core.scattering.storage.filling import same_store
+from mdweights_core.scattering.storage.names import STORE_PATTERN, begin_with_older, remove_others, store_place
+from mdweights_core.scattering.storage.store import StructureFactorStore, is_store
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 if TYPE_CHECKING:
-    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.frames.checks import FrameCheck
 
 _SHORTEST_EDGE = 2.0  # angstrom, of a unit cell: copper has 3.6, tungsten 3.2
 
@@ -275,7 +275,7 @@ def _cell_of_box(source: FrameSource, settings: PredictSettings) -> gemmi.UnitCe
         )
     box = np.array(cell_parameters(source.cell))
     if settings.boxes == "mean":
-        from mdweights_core.scattering.placement import mean_box
+        from mdweights_core.scattering.frames.placement import mean_box
 
         box = mean_box(source.boxes())
     box[:3] /= settings.supercell or (1, 1, 1)
@@ -286,7 +286,7 @@ def check(run: FrameRun) -> Job[FrameCheck | None]:
     """Look at the frames before anything is computed; None when there are no atoms to look at."""
     if not run.has_atoms:
         return None
-    from mdweights_core.scattering.checks import check_frames
+    from mdweights_core.scattering.frames.checks import check_frames
 
     return (yield from check_frames(run.source(), run.lattice, run.settings, cell=run.cell, out=run.out))
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.models.paths import MAPS, PROJECT, TOPOLOGIES, TRAJECTORIES
 from app.settings import Settings
-from mdweights_core.io.frame_files import CHECKPOINT, REFLECTIONS
+from mdweights_core.io.frames.frame_files import CHECKPOINT, REFLECTIONS
 
 
 def _pattern(title: str, suffixes: Iterable[str]) -> str:

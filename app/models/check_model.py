@@ -11,7 +11,7 @@ from app.models.validity import Verdict
 
 if TYPE_CHECKING:
     from mdweights_core.errors import MdweightsError
-    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.frames.checks import FrameCheck
 
 VERDICTS = {"good": Verdict.GOOD, "note": Verdict.UNKNOWN, "warning": Verdict.CAUTION, "problem": Verdict.BAD}
 """How each level of a remark is shown."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import gemmi
 
     from mdweights_core.project import FitInputs
-    from mdweights_core.scattering.placement import Placement
+    from mdweights_core.scattering.frames.placement import Placement
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
 MAP_FIELDS = frozenset({"map", "column", "sigma_column", "free_column", "space_group", "reindex", "d_min", "d_max"})
@@ -163,7 +163,7 @@ class Document(QObject):
         import numpy as np
 
         from mdweights_core.crystal.lattice import MillerLattice
-        from mdweights_core.scattering.placement import Placement
+        from mdweights_core.scattering.frames.placement import Placement
 
         lattice = MillerLattice(np.zeros((0, 3)), cell, gemmi.SpaceGroup("P 1"), self.map.summary.ndiv)
         return Placement(self.frames.cell, lattice, self.draft.scattering)

@@ -16,7 +16,7 @@ from app.workers import tasks
 
 if TYPE_CHECKING:
     from app.models.session import Runner, Session
-    from mdweights_core.io.trajectories import FrameSource
+    from mdweights_core.io.frames.trajectories import FrameSource
 
 ONE, SETS = "coordinates", "coordinates of the sets"
 CACHED_BYTES = 128 << 20

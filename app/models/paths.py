@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mdweights_core.errors import MdweightsError
-from mdweights_core.io.frame_files import CHECKPOINT, STORE, is_reflection_file, natural_order
+from mdweights_core.io.frames.frame_files import CHECKPOINT, STORE, is_reflection_file, natural_order
 
 TRAJECTORIES = (
     *(".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".netcdf", ".h5", ".hdf5", ".dtr", ".mdcrd", ".crd", ".lammpstrj"),
@@ -86,8 +86,8 @@ def _kind(path: Path) -> str:
 
 
 def _kind_of_nexus(path: Path) -> str:
-    from mdweights_core.io.maps import map_kind
-    from mdweights_core.io.xtraj import CHECKPOINT as WITH_FRAMES
+    from mdweights_core.io.maps.observed import map_kind
+    from mdweights_core.io.maps.xtraj import CHECKPOINT as WITH_FRAMES
 
     try:
         return "checkpoint" if map_kind(path) == WITH_FRAMES else "map"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mdweights_core.crystal.lattice import DiffuseMap
     from mdweights_core.crystal.volume import ReciprocalVolume, Slice
     from mdweights_core.errors import MdweightsError
-    from mdweights_core.io.map_contents import MapSummary
-    from mdweights_core.io.trajectories import Atoms, FrameSource
+    from mdweights_core.io.frames.trajectories import Atoms, FrameSource
+    from mdweights_core.io.maps.contents import MapSummary
     from mdweights_core.project import Project
     from mdweights_core.scattering.settings import PredictSettings
 

@@ -25,7 +25,7 @@ from mdweights_core.scattering.settings import Execution
 if TYPE_CHECKING:
     from mdweights_core.jobs import Progress
     from mdweights_core.project import FitInputs
-    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.frames.checks import FrameCheck
     from mdweights_core.scattering.solvent_fit import SolventFit
 
 READ_MAP, READ_FRAMES, OPEN, SAVE, EXPORT, FIT, WARM_UP = (

@@ -17,8 +17,8 @@ from app.panels.status import duration
 from app.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
-    from mdweights_core.scattering.checks import FrameCheck
-    from mdweights_core.scattering.remarks import Remark
+    from mdweights_core.scattering.frames.checks import FrameCheck
+    from mdweights_core.scattering.frames.remarks import Remark
 
 RUNNING = "Looking at the frames…"
 NO_ATOMS = "These frames are structure factors already: there is nothing left to check in them."

@@ -253,7 +253,7 @@ def parse_cell(text: str) -> tuple[float, float, float, float, float, float] | N
         raise BadInput(
             f"'{text}' is not a unit cell", advice="Write six numbers: a b c in Å, alpha beta gamma in degrees"
         ) from None
-    from mdweights_core.io.mtz_file import is_usable_cell
+    from mdweights_core.io.maps.mtz_file import is_usable_cell
 
     if not is_usable_cell(gemmi.UnitCell(a, b, c, alpha, beta, gamma)):
         raise BadInput(

@@ -24,7 +24,7 @@ from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
 
 if TYPE_CHECKING:
-    from mdweights_core.io.map_contents import MapSummary
+    from mdweights_core.io.maps.contents import MapSummary
 
 EMPTY = (
     "No map yet. Drop a file with diffuse intensities (MTZ, CCP4 map, Lunus lattice or list, mdx2 table) anywhere on "

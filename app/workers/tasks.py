@@ -22,16 +22,16 @@ from app.models.readings import (
     Volumes,
 )
 from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
-from mdweights_core.io.frame_files import frame_kind, frame_mtzs
+from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
 from mdweights_core.jobs import Job, Progress
 
 if TYPE_CHECKING:
     from app.models.document import Draft
     from mdweights_core.crystal.lattice import DiffuseMap
     from mdweights_core.crystal.laue import LaueGroups
-    from mdweights_core.io.trajectories import FrameSource
+    from mdweights_core.io.frames.trajectories import FrameSource
     from mdweights_core.project import Project
-    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.frames.checks import FrameCheck
     from mdweights_core.scattering.settings import Execution
     from mdweights_core.scattering.solvent_fit import SolventFit
     from mdweights_core.weights.result import WeightFit
@@ -49,7 +49,7 @@ def warm_up() -> Job[None]:
 
 def read_map(draft: Draft) -> Job[MapReading]:
     """Describe a map file and, where it can be read as a diffuse map, make its volumes."""
-    from mdweights_core.io.maps import describe_map
+    from mdweights_core.io.maps.observed import describe_map
     from mdweights_core.project import observed_map
 
     assert draft.map is not None
@@ -121,7 +121,7 @@ def read_frames(draft: Draft) -> Job[FramesReading]:
 
 
 def _read_store(path: Path) -> FramesReading:
-    from mdweights_core.scattering.store import StructureFactorStore
+    from mdweights_core.scattering.storage.store import StructureFactorStore
     from mdweights_core.workflow import settings_behind
 
     store = StructureFactorStore.open(path)
@@ -137,7 +137,7 @@ def _read_store(path: Path) -> FramesReading:
 
 def _molecules_behind(store: Path, altloc: str) -> FrameSource | None:
     """The trajectory a store was made from, of the same alternative conformer, when it is still where it was."""
-    from mdweights_core.io.trajectories import open_frames
+    from mdweights_core.io.frames.trajectories import open_frames
     from mdweights_core.project import FitInputs, trajectory_of
 
     try:
@@ -148,7 +148,7 @@ def _molecules_behind(store: Path, altloc: str) -> FrameSource | None:
 
 
 def _read_mtz_frames(files: tuple[Path, ...]) -> FramesReading:
-    from mdweights_core.io.mtz import describe_mtz
+    from mdweights_core.io.maps.mtz import describe_mtz
 
     summary = describe_mtz(files[0])
     problem = f"{files[0].name} has no pair of amplitude and phase columns"
@@ -157,7 +157,7 @@ def _read_mtz_frames(files: tuple[Path, ...]) -> FramesReading:
 
 
 def _read_checkpoint(path: Path) -> FramesReading:
-    from mdweights_core.io.xtraj import open_checkpoint
+    from mdweights_core.io.maps.xtraj import open_checkpoint
 
     opened = open_checkpoint(path)
     names = _origins([path] * opened.n_frames, range(opened.n_frames))
@@ -172,7 +172,7 @@ def _read_molecules(draft: Draft) -> FramesReading:
 
 
 def _open_trajectory(draft: Draft) -> FrameSource:
-    from mdweights_core.io.trajectories import open_frames
+    from mdweights_core.io.frames.trajectories import open_frames
 
     return open_frames(draft.frames, draft.topology, altloc=draft.scattering.altloc)
 
@@ -192,7 +192,7 @@ def read_positions(source: FrameSource, frames: tuple[int, ...]) -> Job[dict[int
 
 def select(source: FrameSource, text: str) -> Job[int]:
     """How many atoms a selection chooses; BadInput where it makes no sense or chooses none."""
-    from mdweights_core.io.selection import select_atoms
+    from mdweights_core.io.frames.selection import select_atoms
 
     yield Progress("selecting", message="Choosing atoms")
     return len(select_atoms(source.atoms, text))
@@ -244,7 +244,7 @@ def _project_reading(project: Project, changed: tuple[str, ...] = ()) -> Project
 
 def _measured_error(project: Project) -> float | None:
     """What the structure factors of a fit were found to be off, where they were computed and their store is there."""
-    from mdweights_core.scattering.store import StructureFactorStore
+    from mdweights_core.scattering.storage.store import StructureFactorStore
 
     try:
         error = StructureFactorStore.open(project.store_path).origin.get("measured_error")

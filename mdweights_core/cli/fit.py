@@ -12,7 +12,7 @@ import numpy as np
 from mdweights_core.cli.arguments import add_frames, add_json, add_map, execution, fit_inputs, predict_settings
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.predict import print_check
-from mdweights_core.io.frame_files import frame_kind
+from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, FitSettings

@@ -12,11 +12,11 @@ from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.fit import print_fit
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
 from mdweights_core.errors import BadInput, MdweightsError, counted
-from mdweights_core.io.frame_files import frame_kind, frame_mtzs
+from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
 from mdweights_core.project import Project
 
 if TYPE_CHECKING:
-    from mdweights_core.io.map_contents import MapSummary
+    from mdweights_core.io.maps.contents import MapSummary
 
 _ATOMS_ALONE = (".psf", ".prmtop", ".parm7", ".prm7", ".top", ".mol2")  # atoms without positions of frames
 
@@ -65,13 +65,13 @@ def _describe(path: Path, topology: Path | None, terminal: Terminal) -> dict[str
 
 
 def _is_map(path: Path) -> bool:
-    from mdweights_core.io.maps import map_kind
+    from mdweights_core.io.maps.observed import map_kind
 
     return path.is_file() and map_kind(path) is not None
 
 
 def _map(path: Path, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.io.maps import describe_map
+    from mdweights_core.io.maps.observed import describe_map
 
     found = describe_map(path)
     cell = format_cell(found.cell) if found.cell else "no cell"
@@ -129,7 +129,7 @@ def _folder(path: Path, terminal: Terminal) -> dict[str, Any]:
 
 
 def _store(path: Path, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.scattering.store import StructureFactorStore
+    from mdweights_core.scattering.storage.store import StructureFactorStore
 
     store = StructureFactorStore.open(path)
     done = int(store.finished.sum())
@@ -152,7 +152,7 @@ def _store(path: Path, terminal: Terminal) -> dict[str, Any]:
 
 
 def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.io.trajectories import open_frames
+    from mdweights_core.io.frames.trajectories import open_frames
 
     source = open_frames((path,), topology)
     cell = format_cell(source.cell) if source.cell else "no usable cell"
@@ -170,8 +170,8 @@ def _trajectory(path: Path, topology: Path | None, terminal: Terminal) -> dict[s
 
 
 def _topology(path: Path, terminal: Terminal) -> dict[str, Any]:
-    from mdweights_core.io.atom_records import Conformers
-    from mdweights_core.io.trajectory_files import read_topology
+    from mdweights_core.io.frames.atom_records import Conformers
+    from mdweights_core.io.frames.trajectory_files import read_topology
 
     atoms = read_topology(path, Conformers())
     terminal.say(f"{path}: topology of {counted(len(atoms), 'atom')}, no frames")

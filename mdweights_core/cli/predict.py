@@ -25,9 +25,9 @@ from mdweights_core.errors import BadInput, counted
 if TYPE_CHECKING:
     import gemmi
 
-    from mdweights_core.scattering.checks import FrameCheck
+    from mdweights_core.scattering.frames.checks import FrameCheck
     from mdweights_core.scattering.settings import PredictSettings
-    from mdweights_core.scattering.store import StructureFactorStore
+    from mdweights_core.scattering.storage.store import StructureFactorStore
     from mdweights_core.workflow import FrameRun
 
 

@@ -9,11 +9,11 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
-from mdweights_core.io.trajectories import FrameSource
-from mdweights_core.scattering.placement import Placement, jumps, mean_box
-from mdweights_core.scattering.resume import duplicates_warning
+from mdweights_core.io.frames.trajectories import FrameSource
+from mdweights_core.scattering.frames.placement import Placement, jumps, mean_box
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.storage.resume import duplicates_warning
+from mdweights_core.scattering.storage.store import StructureFactorStore
 
 _NOTICEABLE_DRIFT = 0.5  # angstrom
 

@@ -16,9 +16,9 @@ from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, forma
 from mdweights_core.crystal.laue import find_rows, friedel_half
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
-from mdweights_core.io.mtz import read_frame
+from mdweights_core.io.maps.mtz import read_frame
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.filling import (
+from mdweights_core.scattering.storage.filling import (
     METHOD,
     SNAPSHOT_SECONDS,
     Finding,
@@ -31,7 +31,7 @@ from mdweights_core.scattering.filling import (
     require_space,
     same_store,
 )
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
 
 
 def collect_mtz_frames(

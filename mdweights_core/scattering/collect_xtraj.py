@@ -15,9 +15,9 @@ from mdweights_core.crystal.lattice import MillerLattice, format_cell, same_cell
 from mdweights_core.crystal.laue import find_rows
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
-from mdweights_core.io.xtraj import Checkpoint, open_checkpoint
+from mdweights_core.io.maps.xtraj import Checkpoint, open_checkpoint
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.filling import (
+from mdweights_core.scattering.storage.filling import (
     METHOD,
     SNAPSHOT_SECONDS,
     Finding,
@@ -30,7 +30,7 @@ from mdweights_core.scattering.filling import (
     require_space,
     same_store,
 )
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
 
 _BLOCK_BYTES = 64 * 2**20
 

@@ -20,11 +20,11 @@ from mdweights_core.crystal.collapse import Collapse
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, same_cell, supercell
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import disk_problem, hold
-from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.placement import Placement
+from mdweights_core.scattering.frames.placement import Placement
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.storage.store import StructureFactorStore
 
 P1 = gemmi.SpaceGroup("P 1")
 

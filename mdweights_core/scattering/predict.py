@@ -14,12 +14,19 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.selection import select_frames
-from mdweights_core.io.trajectories import FrameSource
+from mdweights_core.io.frames.selection import select_frames
+from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.scattering.closing import closing_warnings, largest_drift
-from mdweights_core.scattering.direct import measured_error
-from mdweights_core.scattering.filling import (
+from mdweights_core.scattering.engine.direct import measured_error
+from mdweights_core.scattering.engine.model import FrameEngine, FrameModel
+from mdweights_core.scattering.engine.scatterers import Scatterers
+from mdweights_core.scattering.engine.solvent import settled_solvent
+from mdweights_core.scattering.engine.structure_factors import available_threads
+from mdweights_core.scattering.frames.placement import Placement, place_frames
+from mdweights_core.scattering.pools.pool import Pool, ThreadPool, WorkersLost, in_order
+from mdweights_core.scattering.settings import Execution, PredictSettings
+from mdweights_core.scattering.storage.filling import (
     SNAPSHOT_SECONDS,
     STAGE,
     Finding,
@@ -31,15 +38,14 @@ from mdweights_core.scattering.filling import (
     require_space,
     same_store,
 )
-from mdweights_core.scattering.model import FrameEngine, FrameModel
-from mdweights_core.scattering.placement import Placement, place_frames
-from mdweights_core.scattering.pool import Pool, ThreadPool, WorkersLost, in_order
-from mdweights_core.scattering.resume import digest_of, may_begin_with, other_frames, run_key
-from mdweights_core.scattering.scatterers import Scatterers
-from mdweights_core.scattering.settings import Execution, PredictSettings
-from mdweights_core.scattering.solvent import settled_solvent
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, frames_text, sole_writer, store_bytes
-from mdweights_core.scattering.structure_factors import available_threads
+from mdweights_core.scattering.storage.resume import digest_of, may_begin_with, other_frames, run_key
+from mdweights_core.scattering.storage.store import (
+    FrameTable,
+    StructureFactorStore,
+    frames_text,
+    sole_writer,
+    store_bytes,
+)
 
 _CHUNK_BYTES = 32 * 2**20
 _MOST_WORK = 2e7  # atoms times reflections of direct summation: 0.2 s
@@ -312,7 +318,7 @@ def _opened_pool(run: _Run, execution: Execution) -> Generator[Progress, None, P
 
 
 def _cluster(run: _Run, execution: Execution, address: str | None) -> Pool:
-    from mdweights_core.scattering.cluster import DaskPool  # loads Dask
+    from mdweights_core.scattering.pools.cluster import DaskPool  # loads Dask
 
     if address is not None:
         return DaskPool(run.model, address=address, device=execution.device)

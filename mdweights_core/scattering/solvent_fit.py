@@ -17,16 +17,16 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, format_cell, same_cell
 from mdweights_core.crystal.laue import group_of, laue_groups
 from mdweights_core.errors import BadInput
-from mdweights_core.io.atoms import Atoms
-from mdweights_core.io.bragg import BraggAmplitudes, read_amplitudes
-from mdweights_core.io.selection import select_frames
-from mdweights_core.io.trajectories import FrameSource
+from mdweights_core.io.frames.atoms import Atoms
+from mdweights_core.io.frames.selection import select_frames
+from mdweights_core.io.frames.trajectories import FrameSource
+from mdweights_core.io.maps.bragg import BraggAmplitudes, read_amplitudes
 from mdweights_core.jobs import Job, Progress
-from mdweights_core.scattering.placement import DriftTracker, Placement, place_frames
-from mdweights_core.scattering.scatterers import Scatterers
+from mdweights_core.scattering.engine.scatterers import Scatterers
+from mdweights_core.scattering.engine.solvent import BulkSolvent, content_of_box, refuse_folded
+from mdweights_core.scattering.engine.structure_factors import ScatteringEngine
+from mdweights_core.scattering.frames.placement import DriftTracker, Placement, place_frames
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.solvent import BulkSolvent, content_of_box, refuse_folded
-from mdweights_core.scattering.structure_factors import ScatteringEngine
 
 _D_MIN = 2.0  # angstrom: what lies beyond tells of atoms, not of solvent
 _LOW_ANGLE = 8.0  # angstrom: amplitudes beyond tell most of the solvent

@@ -22,7 +22,7 @@ from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.settings import MIN_REFLECTIONS
 
 _FLAT = 1e-6  # relative spread that is only rounding

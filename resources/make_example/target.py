@@ -10,7 +10,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
-from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from resources.make_example.packing import SPACE_GROUP
 
 D_MIN = 1.05  # angstrom

@@ -24,10 +24,10 @@ from app.panels.map_box import MapBox
 from app.panels.status import JobStatus, ValidityLights, duration
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
-from mdweights_core.io.map_contents import ColumnSummary, MapSummary
+from mdweights_core.io.maps.contents import ColumnSummary, MapSummary
 from mdweights_core.jobs import Progress
-from mdweights_core.scattering.filling import Pace
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.storage.filling import Pace
 from mdweights_core.weights.settings import FitSettings
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.models.paths import Sorted, sort_paths
-from mdweights_core.io.frame_files import frame_mtzs, natural_order
+from mdweights_core.io.frames.frame_files import frame_mtzs, natural_order
 
 
 @pytest.fixture

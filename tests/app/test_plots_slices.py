@@ -272,7 +272,7 @@ def test_figures_that_cannot_be_written_say_so(triptych: SliceTriptych, tmp_path
 
 def test_the_real_map_is_drawn(triptych: SliceTriptych, qtbot: QtBot, shared_data: Path) -> None:
     from mdweights_core.crystal.laue import group_of, laue_groups
-    from mdweights_core.io.mtz import read_diffuse_map
+    from mdweights_core.io.maps.mtz import read_diffuse_map
 
     chart = read_diffuse_map(shared_data / "snase" / "snc_reference_P41merged.mtz").within(2.0, None)
     groups = laue_groups(chart.lattice)

@@ -19,8 +19,8 @@ from app.workers import tasks
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
 from mdweights_core.example import example_inputs
-from mdweights_core.io.lunus import write_lat
-from mdweights_core.io.trajectories import open_frames
+from mdweights_core.io.frames.trajectories import open_frames
+from mdweights_core.io.maps.lunus import write_lat
 from mdweights_core.jobs import Progress, run
 from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
@@ -137,7 +137,7 @@ def origin(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
                 raise told
             return SimpleNamespace(origin=told, path=path)
 
-        monkeypatch.setattr("mdweights_core.scattering.store.StructureFactorStore.open", open_store)
+        monkeypatch.setattr("mdweights_core.scattering.storage.store.StructureFactorStore.open", open_store)
 
     return say
 

@@ -49,12 +49,12 @@ from yardsticks import (
 )
 
 from mdweights_core import jobs
-from mdweights_core.io.trajectories import open_frames
-from mdweights_core.scattering.device import DeviceEngine
+from mdweights_core.io.frames.trajectories import open_frames
+from mdweights_core.scattering.engine.device import DeviceEngine
+from mdweights_core.scattering.engine.scatterers import Scatterers
+from mdweights_core.scattering.engine.structure_factors import ScatteringEngine, available_threads, fractional
 from mdweights_core.scattering.reflections import half_lattice
-from mdweights_core.scattering.scatterers import Scatterers
 from mdweights_core.scattering.settings import Execution, PredictSettings
-from mdweights_core.scattering.structure_factors import ScatteringEngine, available_threads, fractional
 
 P1 = gemmi.SpaceGroup("P 1")
 D_MIN = 2.0

@@ -14,8 +14,8 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
+from mdweights_core.scattering.engine.scatterers import Scatterers
 from mdweights_core.scattering.reflections import half_lattice
-from mdweights_core.scattering.scatterers import Scatterers
 
 HERE = Path(__file__).resolve().parent
 CCTBX = "cctbx-base==2025.11"

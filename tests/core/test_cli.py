@@ -15,7 +15,7 @@ import pytest
 from mdweights_core.cli.main import INTERRUPTED, Window, main
 from mdweights_core.example import example_inputs
 from mdweights_core.faults import fault_log_path
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.storage.store import StructureFactorStore
 
 FIT_KEYS = {
     "cc",

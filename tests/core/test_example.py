@@ -11,8 +11,8 @@ from mdweights_core import jobs
 from mdweights_core.crystal.lattice import DiffuseMap
 from mdweights_core.crystal.laue import LaueGroups, group_of, laue_groups
 from mdweights_core.example import STATE_NAMES, example_folder, example_inputs, hidden_weights
-from mdweights_core.io.mtz import describe_mtz, read_diffuse_map
-from mdweights_core.io.trajectories import open_frames
+from mdweights_core.io.frames.trajectories import open_frames
+from mdweights_core.io.maps.mtz import describe_mtz, read_diffuse_map
 from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.settings import PredictSettings
 from resources.make_example import packing, peptide, recover, target

@@ -14,7 +14,7 @@ import pytest
 
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import hold
-from mdweights_core.io.frame_files import frame_kind
+from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.project import FitInputs, Project, provenance
 
 

@@ -13,12 +13,12 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.io.files import hold
-from mdweights_core.io.frame_files import frame_mtzs
-from mdweights_core.io.mtz import MtzColumn, write_mtz
+from mdweights_core.io.frames.frame_files import frame_mtzs
+from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore, is_store
-from mdweights_core.scattering.store_names import begin_with_older, remove_others, store_place
+from mdweights_core.scattering.storage.names import begin_with_older, remove_others, store_place
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, is_store
 from mdweights_core.weights.settings import FitSettings
 from mdweights_core.workflow import check_destination, compute, fit_project, run_for_predict
 

@@ -16,9 +16,9 @@ import pytest
 from mdweights_core.cli.main import main
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import in_asu, laue_groups
-from mdweights_core.io.mtz import MtzColumn, read_diffuse_map, write_mtz
+from mdweights_core.io.maps.mtz import MtzColumn, read_diffuse_map, write_mtz
 from mdweights_core.project import Project
-from mdweights_core.scattering.store import StructureFactorStore
+from mdweights_core.scattering.storage.store import StructureFactorStore
 
 LYSOZYME_CELL = "27.424,32.134,34.513,88.66,108.46,111.88"
 LIQUID, INDEPENDENT, RIGID = slice(0, 60), slice(60, 120), slice(120, 180)

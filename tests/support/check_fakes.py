@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mdweights_core.scattering.checks import FrameCheck
-from mdweights_core.scattering.remarks import Remark
+from mdweights_core.scattering.frames.checks import FrameCheck
+from mdweights_core.scattering.frames.remarks import Remark
 
 REMARKS = (
     Remark("good", "frames", "All 4 frames were looked at"),

@@ -201,7 +201,7 @@ def test_without_anything_to_compare_nothing_is_moved(values):
 
 def test_a_real_crystal_simulation(shared_data):
     """Four frames of a peptide in P 2 21 21, two cells: its own space group is found, another is not."""
-    from mdweights_core.io.trajectories import open_frames
+    from mdweights_core.io.frames.trajectories import open_frames
 
     folder = shared_data / "peptide_crystal"
     source = open_frames([folder / "mdXtal.nc"], folder / "x6dky.parm7")

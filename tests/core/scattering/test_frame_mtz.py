@@ -15,11 +15,11 @@ from mdweights_core.crystal.collapse import Collapse
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, in_asu, laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.mtz import MtzColumn, describe_mtz, read_frame, write_mtz
+from mdweights_core.io.maps.mtz import MtzColumn, describe_mtz, read_frame, write_mtz
 from mdweights_core.scattering.collect import collect_mtz_frames
 from mdweights_core.scattering.frame_mtz import write_average_mtz, write_block_averages, write_frame_mtzs
 from mdweights_core.scattering.reflections import half_lattice
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 
 P1 = gemmi.SpaceGroup("P 1")
 P212121 = gemmi.SpaceGroup("P 21 21 21")

@@ -14,16 +14,16 @@ import pytest
 from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.atoms import make_atoms
-from mdweights_core.io.mtz import MtzColumn, write_mtz
-from mdweights_core.io.trajectories import FrameSource, open_frames
+from mdweights_core.io.frames.atoms import make_atoms
+from mdweights_core.io.frames.trajectories import FrameSource, open_frames
+from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from mdweights_core.scattering.collect import collect_mtz_frames
-from mdweights_core.scattering.placement import anchor_atoms
+from mdweights_core.scattering.engine.structure_factors import ScatteringEngine, structure_factors
+from mdweights_core.scattering.frames.placement import anchor_atoms
 from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.scattering.store import StructureFactorStore
-from mdweights_core.scattering.structure_factors import ScatteringEngine, structure_factors
+from mdweights_core.scattering.storage.store import StructureFactorStore
 
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
 P1 = gemmi.SpaceGroup("P 1")
@@ -97,7 +97,7 @@ def test_store_holds_the_structure_factors_of_all_frames(source, lattice, tmp_pa
 
 def test_second_run_computes_nothing(source, lattice, tmp_path, monkeypatch):
     first = jobs.run(predict(source, lattice, KEEP, tmp_path / "F")).read()
-    monkeypatch.setattr("mdweights_core.scattering.device.ScatteringEngine", None)
+    monkeypatch.setattr("mdweights_core.scattering.engine.device.ScatteringEngine", None)
     began = time.monotonic()
     again = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
     assert time.monotonic() - began < 1.0
@@ -130,7 +130,7 @@ class Interrupting(ScatteringEngine):
 def test_stopped_run_keeps_its_frames_and_is_gone_on_with(tmp_path, lattice, monkeypatch, how):
     source = write_frames(tmp_path, scene(40), cells_like(CELL.parameters, 40))
     whole = jobs.run(predict(source, lattice, PredictSettings(), tmp_path / "whole"))
-    monkeypatch.setattr("mdweights_core.scattering.device.ScatteringEngine", Interrupting)
+    monkeypatch.setattr("mdweights_core.scattering.engine.device.ScatteringEngine", Interrupting)
     job = predict(source, lattice, PredictSettings(), tmp_path / "F")
     while next(job).step < 5:
         pass
@@ -150,7 +150,7 @@ def test_snapshots_come_while_a_frame_takes_long(source, lattice, tmp_path, monk
             time.sleep(1.5)
             return super().__call__(positions)
 
-    monkeypatch.setattr("mdweights_core.scattering.device.ScatteringEngine", Slow)
+    monkeypatch.setattr("mdweights_core.scattering.engine.device.ScatteringEngine", Slow)
     job = predict(source, lattice, KEEP, tmp_path / "F")
     next(job)
     began = time.monotonic()
@@ -437,7 +437,7 @@ def test_no_mtz_files(lattice, tmp_path):
 
 
 def test_jumps_are_told_from_drift():
-    from mdweights_core.scattering.placement import jumps
+    from mdweights_core.scattering.frames.placement import jumps
 
     rng = np.random.default_rng(0)
     steps = rng.normal(size=(100, 3))

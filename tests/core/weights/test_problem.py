@@ -11,7 +11,7 @@ from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
 from mdweights_core.crystal.laue import find_rows, group_of, images, laue_groups, representatives
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.reflections import half_lattice
-from mdweights_core.scattering.store import FrameTable, StructureFactorStore
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 from mdweights_core.weights import problem as module
 from mdweights_core.weights.model import intensity, model_arrays
 from mdweights_core.weights.problem import available_memory, build_problem

@@ -1,0 +1,1 @@
+"""Frames of simulations in files of all formats, and their atoms."""

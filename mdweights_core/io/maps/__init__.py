@@ -1,0 +1,1 @@
+"""Observed maps and reflections in files of all formats."""

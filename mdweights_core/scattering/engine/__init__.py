@@ -1,0 +1,1 @@
+"""Structure factors of one frame."""

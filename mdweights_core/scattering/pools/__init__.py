@@ -1,0 +1,1 @@
+"""Frames side by side: threads, processes, clusters."""

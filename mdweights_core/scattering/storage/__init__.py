@@ -1,0 +1,1 @@
+"""The store of structure factors on disk."""
