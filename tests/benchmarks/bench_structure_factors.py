@@ -279,7 +279,7 @@ def two_processes_against_one(folder: Path) -> list[Line]:
 
 
 def _trajectory_of(scene: Scene, n_frames: int, folder: Path) -> tuple[Path, Path]:
-    """Frames of atoms that tremble, as an XTC file with its PDB topology."""
+    """Frames of atoms that tremble, as a DCD file (an XTC file would first have to be unpacked) with its topology."""
     topology = mdtraj.Topology()
     chain = topology.add_chain()
     for element in scene.scatterers.element.tolist():
@@ -290,9 +290,9 @@ def _trajectory_of(scene: Scene, n_frames: int, folder: Path) -> tuple[Path, Pat
     xyz = scene.fractional * edges + rng.normal(0, 0.03, (n_frames, len(scene.scatterers), 3))
     frames = mdtraj.Trajectory(xyz.astype(np.float32), topology)
     frames.unitcell_lengths, frames.unitcell_angles = np.tile(edges, (n_frames, 1)), np.full((n_frames, 3), 90.0)
-    frames.save_xtc(str(folder / "frames.xtc"))
+    frames.save_dcd(str(folder / "frames.dcd"))
     frames[0].save_pdb(str(folder / "topology.pdb"))
-    return folder / "frames.xtc", folder / "topology.pdb"
+    return folder / "frames.dcd", folder / "topology.pdb"
 
 
 def _pace(frames: Path, topology: Path, scene: Scene, wanted: float, workers: int, out: Path) -> tuple[float, float]:

@@ -36,6 +36,7 @@ from mdweights_core.scattering.pools.pool import FULL_MEMORY, Computed, Failures
 
 _CONNECT_SECONDS = 10
 _CLOSE_SECONDS = 10
+_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")  # those with handlers
 _PATIENCE_SECONDS = 30.0  # without any worker
 _CHECK_SECONDS = 5.0
@@ -173,16 +174,20 @@ def _processes(n_workers: int) -> LocalCluster:
     # Ctrl-C goes to all processes of a terminal, and is for this one: threads and processes started here never see it
     resource_tracker.ensure_running()  # where it is started only by the first of them, that one sees it again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Dask has its processes give memory back at once; a transform would get all of its grids anew, which takes longer
+    # than the transform
+    environment = {k: v for k, v in dask.config.get(_ENVIRONMENT).items() if not k.startswith("MALLOC")}
     try:
-        return LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # of the scheduler's web pages, which cannot be turned off: any free port
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=0,
-            silence_logs=logging.CRITICAL + 1,
-        )
+        with dask.config.set({_ENVIRONMENT: environment}):
+            return LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # web pages, which cannot be turned off: any free port
+                scheduler_kwargs={"dashboard": False},
+                memory_limit=0,
+                silence_logs=logging.CRITICAL + 1,
+            )
     except (OSError, RuntimeError, TimeoutError) as problem:
         raise BadInput("The processes could not be started", advice="Compute on threads") from problem
     finally:
