@@ -1,14 +1,11 @@
-"""What every solver offers, and what it knows about where it is."""
+"""What every solver is given and what it tells."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Generator
+from dataclasses import dataclass
 
 import numpy as np
-
-from mdweights_core.weights.model import ModelArrays
 
 SOLVERS: dict[str, str] = {
     "gauss-newton": "Gauss-Newton, exact active set",
@@ -18,38 +15,50 @@ SOLVERS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class SolverSettings:
-    """What all solvers share.
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One fit of frame weights.
 
     Attributes
     ----------
-    theta : float
-        Strength of KL(w || w0) against the correlation coefficient.
+    rows : float64 [n_group]
+        How often each reflection counts; 0 where it is held out.
+    start : float64 [n_frames]
+        Weights to begin with: non-negative, sum one, zero where not `allowed`.
     prior : float64 [n_frames]
-        w0, positive, sums to one.
-    max_steps : int
-        Iterations after which to give up.
-    tolerance : float
-        Gain in the objective per iteration under which a solver considers itself done.
+        w0 of the relative entropy: positive, sum one.
+    theta : float
+        Strength of KL(w || w0).
+    allowed : bool [n_frames]
+        Frames that may have a weight.
+    n_eff_floor : float
+        Kish's effective number of frames that theta is raised for; 0 for none.
     """
 
-    theta: float
+    rows: np.ndarray
+    start: np.ndarray
     prior: np.ndarray
-    max_steps: int
-    tolerance: float = 1e-7
+    theta: float = 0.0
+    allowed: np.ndarray | None = None
+    n_eff_floor: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class SolverState:
-    """Where a solver is.
+    """Where a solver is with one task.
 
     Attributes
     ----------
     weights : float64 [n_frames]
         Non-negative, sum one.
+    x : float64 [n_group]
+        Their diffuse intensity.
     gain : float
-        CC - theta KL at these weights.
+        Objective - theta KL at these weights.
+    gradient : float64 [n_frames]
+        Of the gain in the weights.
+    theta : float
+        Used in the end: the task's, or more where a floor on the effective frames asked for it.
     iteration : int
     done, converged : bool
         Whether to go on, and whether the end was a good one.
@@ -57,33 +66,22 @@ class SolverState:
         Why it ended, as a sentence.
     raw_sum : float
         Sum of the weights before normalisation; 1 except for the prototype.
-    memory : object
-        The solver's own.
     """
 
     weights: np.ndarray
+    x: np.ndarray
     gain: float
+    gradient: np.ndarray
+    theta: float = 0.0
     iteration: int = 0
     done: bool = False
     converged: bool = False
     outcome: str = ""
     raw_sum: float = 1.0
-    memory: Any = field(default=None, repr=False)
 
 
-class Solver(ABC):
-    """init / step solver in the manner of optimistix: the caller owns the loop."""
-
-    def __init__(self, settings: SolverSettings) -> None:
-        self.settings = settings
-
-    @abstractmethod
-    def start(self, arrays: ModelArrays, weights: np.ndarray) -> SolverState:
-        """The state at the given normalised weights."""
-
-    @abstractmethod
-    def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
-        """About 150 ms of work (at least one iteration)."""
+Solve = Generator[list[SolverState], None, list[SolverState]]
+"""A solver at work: yields the states of all tasks after each piece of work, and returns the last ones."""
 
 
 def iterations(count: int) -> str:

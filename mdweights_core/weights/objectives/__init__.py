@@ -1,0 +1,1 @@
+"""What weights are fitted to: the agreement of a calculated with the observed map, behind one interface."""

@@ -1,0 +1,121 @@
+"""What a validation returns. No JAX here: the window and a saved project read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mdweights_core.weights.settings import ValidationSettings
+
+GOOD, WEAK, BAD, NONE = "good", "weak", "bad", "none"
+"""States of a light; "none" where it could not be computed."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """One of the six: held-out, starts, concentration, theta, time, influence.
+
+    Attributes
+    ----------
+    name : str
+        The word on the light.
+    state : str
+        "good", "weak", "bad" or "none".
+    value : str
+        What to read at a glance, such as ``0.41 (0.37 unweighted)``.
+    sentence : str
+        What it means for these weights.
+    """
+
+    name: str
+    state: str
+    value: str
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Held-out parts: the score named by `Validation.score` on each, fitted without it and with the prior weights."""
+
+    score: np.ndarray  # float64 [n_folds]
+    uniform: np.ndarray  # float64 [n_folds]
+    weights: np.ndarray  # float64 [n_folds, n_frames]
+
+
+@dataclass(frozen=True, eq=False)
+class Restarts:
+    """Fits from random weights."""
+
+    score: np.ndarray  # float64 [n_starts], on the work set
+    agreement: np.ndarray  # float64 [n_starts]  correlation of the weights with those of the fit
+    weights: np.ndarray  # float64 [n_starts, n_frames]
+
+
+@dataclass(frozen=True, eq=False)
+class ThetaScan:
+    """Fits over the strength of the entropy, rising.
+
+    `proposed` is the row of the largest theta whose held-out score is within one standard error of the best.
+    """
+
+    theta: np.ndarray  # float64 [n]
+    entropy: np.ndarray  # float64 [n]  KL(w || prior)
+    score: np.ndarray  # float64 [n]  on the work set
+    held_out: np.ndarray  # float64 [n]  mean over the folds
+    held_out_error: np.ndarray  # float64 [n]  its standard error
+    n_eff: np.ndarray  # float64 [n]
+    proposed: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Spread over samples of blocks of frames (and of Laue groups)."""
+
+    block: int  # frames
+    decorrelation: float  # frames
+    weight_error: np.ndarray  # float64 [n_frames]  standard error of each weight; NaN where it cannot be told
+    score: np.ndarray  # float64 [n_samples]
+    n_eff: np.ndarray  # float64 [n_samples]
+    weights: np.ndarray  # float64 [n_samples, n_frames]  NaN where a frame was not drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Why to believe a fit, or why not.
+
+    Attributes
+    ----------
+    settings : ValidationSettings
+    score : str
+        Which correlation the numbers are: "cc_aniso" or "cc".
+    folds, restarts, theta_scan, bootstrap : or None where the settings left them out
+    influence : float64 [n_frames]
+        First-order change of the score when one frame of the prior ensemble is doubled.
+    leave_one_out : float64 [n_frames]
+        Exact change of the score when one frame is taken out of the prior ensemble.
+    lights : tuple of Light
+        The six.
+    conclusion : str
+        "supported" (single weights can be read), "weak" (the ensemble is better, single weights are not to be read),
+        "unsupported" (no better than equal weights, or no agreement at all) or "overfit" (worse on held-out data).
+    verdict : str
+        The same in words, with the numbers.
+    seconds : float
+    complete : bool
+        False when it was stopped; what is missing is None.
+    """
+
+    settings: ValidationSettings
+    score: str
+    folds: Folds | None
+    restarts: Restarts | None
+    theta_scan: ThetaScan | None
+    bootstrap: Bootstrap | None
+    influence: np.ndarray
+    leave_one_out: np.ndarray
+    lights: tuple[Light, ...]
+    conclusion: str
+    verdict: str
+    seconds: float
+    complete: bool = True
