@@ -1,0 +1,268 @@
+"""The structure factors of all frames as blocks of one real matrix, in memory or on disk.
+
+For B Laue groups with K images each, a block is float32 [n_frames, (2K + 1) B]: the real parts of E = F - centre on
+every image, the imaginary parts, and the Laue average of |E|^2. Then everything a fit asks of the frames is a product
+of two matrices: W R gives mean structure factors and mean power of many sets of weights in one pass, R C^T the
+derivatives of many objectives.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdweights_core.io.files import disk_problem
+
+Array = jax.Array
+BLOCK_BYTES = 48 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some Laue groups of all frames.
+
+    Attributes
+    ----------
+    groups : slice
+        Which ones, without those that only fill the last block.
+    rows : float [n_frames, (2K + 1) B]
+    share : float [K, B]
+        1 / (number of images), zero where there is none.
+    centre : float [2K, B]
+        What is added to the mean of E before it is squared: zero for diffuse, the mean of F for Bragg intensity.
+    """
+
+    groups: slice
+    rows: Array
+    share: Array
+    centre: Array
+
+
+@dataclass(frozen=True, eq=False)
+class FrameBlocks:
+    """All frames on all Laue groups.
+
+    Attributes
+    ----------
+    n_frames, n_copies, n_groups : int
+        T, K, G.
+    block_size : int
+        Groups in a block, B; the last one is filled up with empty groups.
+    share : float [K, G]
+    sign : float
+        1 for the diffuse intensity, power - |m|^2; -1 for Bragg intensity |m|^2, where the power is left out.
+    centre : float [2K, G] or None
+        See `Block`; None for zero.
+    """
+
+    n_frames: int
+    n_copies: int
+    n_groups: int
+    block_size: int
+    share: np.ndarray
+    store: _Memory | _Scratch
+    sign: float = 1.0
+    centre: np.ndarray | None = None
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return -(-self.n_groups // self.block_size)
+
+    @property
+    def n_bytes(self) -> int:
+        """What one pass reads."""
+        return self.n_blocks * self.n_frames * (2 * self.n_copies + 1) * self.block_size * self.store.item_size
+
+    @property
+    def is_in_memory(self) -> bool:
+        """False when blocks are read from disk in every pass."""
+        return isinstance(self.store, _Memory)
+
+    def __iter__(self) -> Iterator[Block]:
+        for i, rows in enumerate(self.store):
+            yield self._block(i, rows)
+
+    def _block(self, i: int, rows: Array) -> Block:
+        groups = slice(i * self.block_size, min((i + 1) * self.block_size, self.n_groups))
+        centre = np.zeros((2 * self.n_copies, self.n_groups)) if self.centre is None else self.centre
+        parts = (self._filled(part[:, groups], rows.dtype) for part in (self.share, centre))
+        return Block(groups, rows, *parts)
+
+    def _filled(self, part: np.ndarray, dtype: Any) -> Array:
+        empty = self.block_size - part.shape[1]
+        return jnp.asarray(np.pad(part, ((0, 0), (0, empty))), dtype=dtype)
+
+    def take(self, chosen: np.ndarray) -> FrameBlocks:
+        """Some groups (rising numbers, int [n]) as one block in memory."""
+        parts = []
+        for block in self:
+            inside = chosen[(chosen >= block.groups.start) & (chosen < block.groups.stop)] - block.groups.start
+            if len(inside):
+                parts.append(_cube(np.asarray(block.rows), self.n_copies)[:, :, inside])
+        rows = jnp.asarray(np.concatenate(parts, axis=2).reshape(self.n_frames, -1))
+        return replace(
+            self,
+            n_groups=len(chosen),
+            block_size=len(chosen),
+            share=self.share[:, chosen],
+            store=_Memory((rows,)),
+            centre=None if self.centre is None else self.centre[:, chosen],
+        )
+
+    def with_frame(self, deviation: np.ndarray) -> FrameBlocks:
+        """One more frame at the end, `deviation` complex [K, G]; in memory."""
+        blocks = []
+        for block in self:
+            part = np.pad(deviation[:, block.groups], ((0, 0), (0, block.share.shape[1] - _length(block.groups))))
+            row = frame_rows(part[None], np.asarray(block.share), block.rows.dtype).reshape(1, -1)
+            blocks.append(jnp.concatenate([block.rows, row]))
+        return replace(self, n_frames=self.n_frames + 1, store=_Memory(tuple(blocks)))
+
+    @classmethod
+    def from_deviation(
+        cls, deviation: np.ndarray, share: np.ndarray, *, dtype: Any = np.float32, block_size: int | None = None
+    ) -> FrameBlocks:
+        """Blocks of E complex [n_frames, K, G] that is there as a whole."""
+        shape = deviation.shape
+        builder = BlockBuilder(*shape, share, dtype=dtype, block_size=block_size)
+        builder.put(slice(0, shape[0]), deviation)
+        return builder.finish()
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
+
+
+def _cube(rows: np.ndarray, n_copies: int) -> np.ndarray:
+    return rows.reshape(len(rows), 2 * n_copies + 1, -1)
+
+
+def frame_rows(deviation: np.ndarray, share: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
+    """Rows of a block [n_frames, 2K + 1, B] of E complex [n_frames, K, B]."""
+    power = np.einsum("tkg,kg->tg", deviation.real**2 + deviation.imag**2, share)
+    return np.concatenate([deviation.real, deviation.imag, power[:, None]], axis=1).astype(dtype, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    blocks: tuple[Array, ...]
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self.blocks)
+
+    @property
+    def item_size(self) -> int:
+        return int(self.blocks[0].dtype.itemsize)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scratch:
+    """Blocks in a file without a name: it is gone with the process, however that ends."""
+
+    file: IO[bytes]
+    place: Path
+    shape: tuple[int, int, int]  # frames, columns, blocks
+    item_size: int = 4
+
+    def __iter__(self) -> Iterator[Array]:
+        """The next block is read while the present one is worked on."""
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, 0)
+            for i in range(self.shape[2]):
+                rows = coming.result()
+                if i + 1 < self.shape[2]:
+                    coming = reader.submit(self._read, i + 1)
+                yield jnp.asarray(rows)
+
+    def _read(self, i: int) -> np.ndarray:
+        n_frames, n_columns, _ = self.shape
+        rows = np.empty((n_frames, n_columns), dtype=np.float32)
+        try:
+            self.file.seek(i * rows.nbytes)
+            if self.file.readinto(memoryview(rows).cast("B")) != rows.nbytes:  # type: ignore[attr-defined]
+                raise OSError("the file of working copies is too short")
+        except OSError as error:
+            raise disk_problem(error, self.place) from error
+        return rows
+
+    def write(self, i: int, first: int, rows: np.ndarray) -> None:
+        try:
+            self.file.seek((i * self.shape[0] + first) * self.shape[1] * self.item_size)
+            self.file.write(memoryview(np.ascontiguousarray(rows, dtype=np.float32)).cast("B"))
+        except OSError as error:
+            raise disk_problem(error, self.place) from error
+
+
+class BlockBuilder:
+    """Fills blocks with frames as they come.
+
+    Parameters
+    ----------
+    n_frames, n_copies, n_groups : int
+    share : float32 [n_copies, n_groups]
+    scratch : Path, optional
+        Folder for a file of blocks; in memory by default.
+    """
+
+    def __init__(
+        self,
+        n_frames: int,
+        n_copies: int,
+        n_groups: int,
+        share: np.ndarray,
+        *,
+        scratch: Path | None = None,
+        dtype: Any = np.float32,
+        block_size: int | None = None,
+    ) -> None:
+        n_parts = 2 * n_copies + 1
+        usual = max(256, BLOCK_BYTES // (4 * n_parts * n_frames))
+        self.share, self.dtype = share, dtype
+        self.shape = (n_frames, n_copies, n_groups)
+        self.size = min(block_size or usual, n_groups)
+        n_blocks = -(-n_groups // self.size)
+        self._scratch: _Scratch | None = None
+        self._blocks: list[np.ndarray] = []
+        if scratch is None:
+            self._blocks = [np.zeros((n_frames, n_parts, self.size), dtype=dtype) for _ in range(n_blocks)]
+        else:
+            self._scratch = _Scratch(_nameless(scratch), scratch, (n_frames, n_parts * self.size, n_blocks))
+
+    def put(self, frames: slice, deviation: np.ndarray) -> None:
+        """Store E complex [n, n_copies, n_groups] of some frames."""
+        for i in range(-(-self.shape[2] // self.size)):
+            groups = slice(i * self.size, min((i + 1) * self.size, self.shape[2]))
+            rows = frame_rows(deviation[:, :, groups], self.share[:, groups], self.dtype)
+            if self._scratch is None:
+                self._blocks[i][frames, :, : rows.shape[2]] = rows
+            else:
+                empty = self.size - rows.shape[2]
+                full = np.pad(rows, ((0, 0), (0, 0), (0, empty))) if empty else rows
+                self._scratch.write(i, frames.start, full)
+
+    def finish(self) -> FrameBlocks:
+        """The blocks, complete."""
+        n_frames, n_copies, n_groups = self.shape
+        store: _Memory | _Scratch
+        if self._scratch is not None:
+            store = self._scratch
+        else:
+            store = _Memory(tuple(jnp.asarray(block.reshape(n_frames, -1)) for block in self._blocks))
+            self._blocks = []
+        return FrameBlocks(n_frames, n_copies, n_groups, self.size, self.share, store)
+
+
+def _nameless(folder: Path) -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
+    except OSError as error:
+        raise disk_problem(error, folder) from error
