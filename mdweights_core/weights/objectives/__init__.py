@@ -1,1 +1,54 @@
 """What weights are fitted to: the agreement of a calculated with the observed map, behind one interface."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdweights_core.crystal.shells import AnisotropicOperator
+from mdweights_core.weights.objectives.base import Objective
+from mdweights_core.weights.objectives.correlation import Correlation
+from mdweights_core.weights.objectives.weighting import reflection_weights
+from mdweights_core.weights.settings import FitSettings
+
+__all__ = ["headline", "make_objective"]
+
+
+def make_objective(
+    settings: FitSettings,
+    observed: np.ndarray,
+    sigma: np.ndarray | None,
+    inverse_d: np.ndarray,
+    operator: AnisotropicOperator,
+    noise: float = 0.0,
+) -> Objective:
+    """The objective that `settings` ask for.
+
+    Parameters
+    ----------
+    settings : FitSettings
+        Objective and weighting of reflections.
+    observed : float64 [G]
+        Intensity.
+    sigma : float64 [G], optional
+        Its standard deviation; NaN where there is none.
+    inverse_d : float64 [G]
+        1/d, 1/angstrom.
+    operator : AnisotropicOperator
+        Shells and spline of the isotropic curve.
+    noise : float
+        Root mean square intensity under which a calculated map is rounding noise.
+
+    Raises
+    ------
+    BadInput
+        Weighting by standard deviations that the map does not have, or too few positive intensities for an objective
+        that compares only these.
+    """
+    observed = np.asarray(observed, dtype=np.float64)
+    weight = reflection_weights(observed, sigma, inverse_d, settings.weighting)
+    return Correlation(observed, weight, operator if settings.objective == "anisotropic-cc" else None, noise)
+
+
+def headline(objective: str) -> str:
+    """Which correlation coefficient tells of a fit to `objective` in one number: "cc_aniso" or "cc"."""
+    return "cc" if objective in ("cc", "gamma", "cross-entropy") else "cc_aniso"

@@ -1,0 +1,96 @@
+"""Pearson's correlation coefficient of the calculated with the observed map, in total or without the isotropic part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mdweights_core.crystal.shells import AnisotropicOperator
+from mdweights_core.weights.objectives.base import Linearisation, Metric, Objective
+from mdweights_core.weights.objectives.curves import ShellCurves, centred, sliced
+
+_TINY = 1e-300
+_FLAT = 1e-12
+_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True, eq=False)
+class Correlation(Objective):
+    """Weighted Pearson correlation: the same whatever the scale and the offset of either map.
+
+    With an operator the isotropic curve is removed from both maps first. The shell means are those of the counted
+    reflections, weighted as these are.
+
+    Attributes
+    ----------
+    observed : float64 [G]
+        Intensity.
+    weight : float64 [G]
+        Of each reflection, such as 1/sigma^2; any scale.
+    operator : AnisotropicOperator, optional
+        Shells and spline of the isotropic curve; none for the total correlation.
+    noise : float
+        Root mean square intensity under which a calculated map is rounding noise. An ensemble collapsed on one frame
+        has no diffuse intensity; its correlation is 0 instead of that of the noise.
+    """
+
+    observed: np.ndarray
+    weight: np.ndarray
+    operator: AnisotropicOperator | None = None
+    noise: float = 0.0
+
+    def linearise(self, x: np.ndarray, rows: np.ndarray) -> Linearisation:
+        """Gain (the coefficient itself) and model of P problems at their intensities `x` float64 [P, G]."""
+        response, image = np.empty_like(x), np.empty_like(x)
+        rho, norm2 = np.empty(len(x)), np.empty(len(x))
+        step = max(1, _AT_ONCE // max(1, x.shape[1]))
+        for first in range(0, len(x), step):
+            part = slice(first, first + step)
+            response[part], image[part], rho[part], norm2[part] = self._model(x[part], rows[part])
+        return Linearisation(rho, response, image, norm2, rho, np.ones(len(x)), power=1)
+
+    def _model(self, x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Response, image, rho and norm2 of some of the problems."""
+        counts = rows * self.weight
+        curves = ShellCurves(counts, self.operator)
+        target = self._target(curves)
+        calculated = counts * centred(curves.remove(x), counts)  # a centred map times the counts needs no C^T
+        image = curves.transposed(calculated)
+        norm2 = np.einsum("pg,pg->p", x, image) + self._floor(counts)
+        rho = np.einsum("pg,pg->p", x, target) / np.sqrt(norm2)
+        return target, image, rho, norm2
+
+    def _target(self, curves: ShellCurves) -> np.ndarray:
+        """Omega y, with y of unit length in Omega: [P, G]; zero where the observed map has no features."""
+        projected = centred(curves.remove(self.observed), curves.counts)
+        weighted = curves.counts * projected
+        length = np.sqrt(np.einsum("pg,pg->p", weighted, projected))
+        least = _FLAT * np.sqrt(curves.counts @ self.observed**2)
+        inverse = np.divide(1.0, length, out=np.zeros_like(length), where=length > least)
+        return curves.transposed(weighted * inverse[:, None])
+
+    def _floor(self, counts: np.ndarray) -> np.ndarray:
+        return self.noise**2 * counts.sum(axis=1) + _TINY
+
+    def metric(self, x: np.ndarray, rows: np.ndarray) -> Metric:
+        """Omega = (C A)^T diag(counts) C A, A = 1 - S M the removal of the curve and C = 1 - 1 c that of the mean."""
+        counts = rows * self.weight
+        spline, means = ShellCurves(counts[None], self.operator).matrices()
+        mean = counts / max(float(counts.sum()), _TINY)
+        left = np.column_stack([spline, np.ones(len(counts))])
+        right = np.vstack([means, mean - (mean @ spline) @ means])
+        return Metric(counts, left, right)
+
+    def restricted(self, chosen: np.ndarray) -> Correlation:
+        """The same correlation on some of the reflections, `chosen` int [n]."""
+        return Correlation(self.observed[chosen], self.weight[chosen], sliced(self.operator, chosen), self.noise)
+
+    def held_out_gain(self, x: np.ndarray, rows: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        """Correlation over the reflections of `held_out` [P, G], after the curve through the shell means of `rows`."""
+        curves, counts = ShellCurves(rows * self.weight, self.operator), held_out * self.weight
+        ours, theirs = (centred(curves.remove(values), counts) for values in (x, self.observed))
+        overlap = np.einsum("pg,pg,pg->p", counts, ours, theirs)
+        x2, y2 = (np.einsum("pg,pg,pg->p", counts, part, part) for part in (ours, theirs))
+        norm = np.sqrt((x2 + self._floor(counts)) * y2)
+        return np.divide(overlap, norm, out=np.zeros_like(norm), where=norm > 0)
