@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
+from mdweights_core.weights.frames.passes import contractions, intensities, means
 from mdweights_core.weights.indexing import indexing_warning
-from mdweights_core.weights.model import ModelArrays, gain_and_gradient, intensity, model_arrays
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, WeightFit, is_collapsed
 from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
-from mdweights_core.weights.solvers import SolverSettings, SolverState, make_solver
-from mdweights_core.weights.solvers.base import iterations
+from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
+from mdweights_core.weights.solvers.base import iterations, relative_entropy
+from mdweights_core.weights.terms import ODD, fit_task, fit_terms
+
+_HEAVY = 0.25  # of the weight on one frame
+_FALL = 0.01  # of the total CC
+_KEPT = 0.8  # of the frames with weight, when only some may have one
 
 
 def fit_weights(
@@ -70,31 +75,56 @@ def _told_when_memory_ends() -> Iterator[None]:
 
 
 def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarray | None) -> Job[WeightFit]:
-    watch = _Watch(problem)
-    limit = settings.max_steps or DEFAULT_STEPS[settings.solver]
+    watch, limit = _Watch(problem), settings.max_steps or DEFAULT_STEPS[settings.solver]
     yield Progress("weights", 0, limit, "Compiling")
-    arrays = model_arrays(problem, anisotropic=settings.objective == "anisotropic-cc")
-    weights = _start(problem, start_weights)
-    prior = np.full(problem.n_frames, 1.0 / problem.n_frames)
-    solver = make_solver(settings.solver, SolverSettings(settings.theta, prior, limit))
-    state = solver.start(arrays, weights)
-    stopped = False
+    terms = fit_terms(problem, settings)
+    state, stopped = _Reached(fit_task(problem, settings, _start(problem, start_weights))), False
     try:
-        yield watch.look(state, arrays, limit)
-        while not state.done:
-            state = solver.step(arrays, state)
-            yield watch.look(state, arrays, limit)
+        yield from _solved(terms, state, settings, limit, watch)
+        while settings.max_frames is not None and (task := state.with_fewer(settings.max_frames)) is not None:
+            state.task = task
+            yield from _solved(terms, state, settings, limit, watch)
     except Stopped:
-        stopped = not state.done
-    return _conclude(problem, arrays, state, settings, prior, watch, stopped)
+        stopped = not state.now.done
+    return _conclude(problem, terms, state, settings, watch, stopped)
 
 
-def _start(problem: WeightProblem, start_weights: np.ndarray | None) -> np.ndarray:
+class _Reached:
+    """The task at hand and how far its solver has come."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.now = SolverState(task.start, np.zeros(0), -np.inf, np.zeros(0), task.theta)
+
+    def with_fewer(self, most: int) -> Task | None:
+        """The task with the lightest fifth of its frames barred, but not fewer than `most`; None when these are few."""
+        weights = self.now.weights
+        active = int((weights > 0).sum())
+        if active <= most:
+            return None
+        kept = np.argsort(-weights, kind="stable")[: max(most, int(_KEPT * active))]
+        allowed = np.zeros(len(weights), dtype=bool)
+        allowed[kept] = True
+        start = np.where(allowed, weights, 0.0)
+        return replace(self.task, allowed=allowed, start=start / start.sum())
+
+
+def _solved(
+    terms: list[Term], reached: _Reached, settings: FitSettings, limit: int, watch: _Watch
+) -> Job[None]:
+    """Drive the solver to its end."""
+    for states in SOLVERS[settings.solver](terms, [reached.task], limit):
+        if states:
+            reached.now = states[0]
+        yield watch.look(reached.now, limit) if states else Progress("weights", 0, limit, "On a sample of reflections")
+
+
+def _start(problem: WeightProblem, start_weights: np.ndarray | None) -> np.ndarray | None:
     if start_weights is None:
-        start_weights = 1.0 / np.maximum(problem.oddness / _ODD, 1.0)
+        return None
     if len(start_weights) != problem.n_frames:
         raise BadInput(f"{len(start_weights)} starting weights were given for {problem.n_frames} frames")
-    return np.asarray(start_weights, dtype=np.float64) / np.sum(start_weights)
+    return problem.of_units(np.asarray(start_weights, dtype=np.float64))
 
 
 class _Watch:
@@ -105,12 +135,12 @@ class _Watch:
         self.clock = Clock()
         self.rows: list[dict[str, float]] = []
 
-    def look(self, state: SolverState, arrays: ModelArrays, limit: int) -> Progress:
-        calculated = np.asarray(intensity(jnp.asarray(state.weights), arrays))
-        values = {**coefficients(self.problem, calculated), "n_eff": kish(state.weights)}
+    def look(self, state: SolverState, limit: int) -> Progress:
+        weights = self.problem.of_frames(state.weights)
+        values = {**coefficients(self.problem, state.x), "n_eff": kish(weights)}
         self.rows.append({"step": state.iteration, "seconds": self.clock.elapsed, **values})
         message = f"Iteration {state.iteration}: anisotropic CC {values['cc_aniso']:.4f}, total {values['cc']:.4f}"
-        return Progress("weights", state.iteration, limit, message, values, {"weights": state.weights.copy()})
+        return Progress("weights", state.iteration, limit, message, values, {"weights": weights.copy()})
 
     @property
     def history(self) -> dict[str, np.ndarray]:
@@ -119,44 +149,46 @@ class _Watch:
 
 def _conclude(
     problem: WeightProblem,
-    arrays: ModelArrays,
-    state: SolverState,
+    terms: list[Term],
+    reached: _Reached,
     settings: FitSettings,
-    prior: np.ndarray,
     watch: _Watch,
     stopped: bool,
 ) -> WeightFit:
-    seconds = watch.clock.elapsed
-    equal = np.full(problem.n_frames, 1.0 / problem.n_frames)
-    calculated = np.asarray(intensity(jnp.asarray(state.weights), arrays))
-    plain = np.asarray(intensity(jnp.asarray(equal), arrays))
+    state, seconds = reached.now, watch.clock.elapsed
+    calculated, plain = intensities(problem.frames, np.stack([state.weights, problem.prior]))
     scores, uniform = score(problem, calculated), score(problem, plain)
-    _, gradient = gain_and_gradient(jnp.asarray(state.weights), arrays, settings.theta, prior)
-    _, at_equal = gain_and_gradient(jnp.asarray(equal), arrays, 0.0, prior)
+    gradients = _gradients(terms, reached.task, np.stack([state.weights, problem.prior]))
+    slopes = _with_entropy(gradients[0], state, reached.task)
     scale, offset = _scale(problem, calculated)
     equal_scale, equal_offset = _scale(problem, plain)
-    residual = kkt_residual(state.weights, np.asarray(gradient))
+    residual = kkt_residual(state.weights, slopes, reached.task.allowed)
     mean_f, mean_intensity = _averages(problem, state.weights, calculated)
+    weights = problem.of_frames(state.weights)
     warnings = (
         *problem.notes,
         *filter(None, [_optimality_warning(state, residual)]),
-        *fit_warnings(problem, state.weights, scores, uniform, settings, state.raw_sum),
+        *fit_warnings(problem, weights, scores, uniform, settings, state.raw_sum),
         *filter(None, [indexing_warning(problem, plain, uniform.cc_aniso)]),
     )
     return WeightFit(
-        weights=state.weights,
+        weights=weights,
+        prior=problem.of_frames(problem.prior),
         scores=scores,
         uniform=uniform,
-        n_eff=kish(state.weights),
-        n_eff_entropy=entropy_size(state.weights),
-        n_active=int((state.weights > ACTIVE / problem.n_frames).sum()),
+        n_eff=kish(weights),
+        n_eff_entropy=entropy_size(weights),
+        n_active=int((weights > ACTIVE / problem.n_frames).sum()),
+        gain=_gain(terms, reached.task, state.weights, state.theta),
+        theta=state.theta,
         kkt_residual=residual,
         iterations=state.iteration,
         seconds=seconds,
         converged=state.converged,
         stopped=stopped,
         outcome=f"Stopped by the user after {iterations(state.iteration)}." if stopped else state.outcome,
-        influence=_doubling(np.asarray(at_equal)),
+        influence=problem.of_frames(_doubling(gradients[1], problem.prior)),
+        multipliers=_to_frames(problem, state.weights @ slopes - slopes),
         history=watch.history,
         warnings=warnings,
         settings=settings,
@@ -174,13 +206,33 @@ def _conclude(
     )
 
 
+def _gradients(terms: list[Term], task: Task, weights: np.ndarray) -> np.ndarray:
+    """Gradient of the objective, without the entropy, at sets of weights [P, n_units]: float64 [P, n_units]."""
+    total = np.zeros_like(weights)
+    for term in terms:
+        rows = np.broadcast_to(task.rows if term.rows is None else term.rows, (len(weights), term.frames.n_groups))
+        linear = term.objective.linearise(intensities(term.frames, weights), rows)
+        total += term.weight * contractions(term.frames, weights, linear.gradient[None])[0]
+    return total
+
+
+def _with_entropy(gradient: np.ndarray, state: SolverState, task: Task) -> np.ndarray:
+    if state.theta == 0:
+        return gradient
+    return gradient - state.theta * np.log(np.maximum(state.weights, 1e-300) / task.prior)
+
+
+def _to_frames(problem: WeightProblem, values: np.ndarray) -> np.ndarray:
+    return values if problem.unit is None else values[problem.unit]
+
+
 def _averages(problem: WeightProblem, weights: np.ndarray, diffuse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean F on the P1 lattice and the Laue-averaged mean of |F|^2 (diffuse plus |mean F|^2)."""
-    mean = np.tensordot(weights.astype(np.float32), problem.deviation, 1) + problem.centre  # [n_copies, n_group]
+    mean = means(problem.frames, weights[None])[0] + problem.frames.origin  # [n_copies, n_group]
     there = problem.groups.copies >= 0
     on_p1 = np.zeros(len(problem.groups.p1), dtype=np.complex64)
     on_p1[problem.groups.copies[there]] = mean[there]
-    bragg = (problem.share * np.abs(mean) ** 2).sum(axis=0)
+    bragg = (problem.frames.share * np.abs(mean) ** 2).sum(axis=0)
     return on_p1, (diffuse + bragg).astype(np.float32)
 
 
@@ -189,25 +241,32 @@ def _scale(problem: WeightProblem, calculated: np.ndarray) -> tuple[float, float
     return fit_scale(calculated[work], problem.observed[work])
 
 
-def _doubling(gradient: np.ndarray) -> np.ndarray:
-    """Change of CC when one frame's weight 1/T is doubled (then all divided by the sum), to first order."""
-    return (gradient - gradient.mean()) / len(gradient)
+def _doubling(gradient: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Change of the objective when one weight of the prior is doubled (then all divided by the sum), to first order."""
+    return prior * (gradient - prior @ gradient)
 
 
-def kkt_residual(weights: np.ndarray, gradient: np.ndarray) -> float:
+def _gain(terms: list[Term], task: Task, weights: np.ndarray, theta: float) -> float:
+    """Objective less theta KL."""
+    found = -theta * relative_entropy(weights, task.prior) if theta > 0 else 0.0
+    for term in terms:
+        rows = task.rows if term.rows is None else term.rows
+        linear = term.objective.linearise(intensities(term.frames, weights[None]), rows[None])
+        found += term.weight * float(linear.gain[0])
+    return found
+
+
+def kkt_residual(weights: np.ndarray, gradient: np.ndarray, allowed: np.ndarray | None = None) -> float:
     """Largest violation of the optimality conditions on the simplex.
 
-    At a maximum the gradient equals its weighted mean on frames with weight and lies below it elsewhere.
+    At a maximum the gradient equals its weighted mean on frames with weight and lies below it elsewhere, but for frames
+    that are not `allowed` one.
     """
     reduced = gradient - weights @ gradient
     active = weights > ACTIVE / len(weights)
     inside = float(np.abs(reduced[active]).max(initial=0.0))
-    return max(inside, float(reduced[~active].max(initial=0.0)))
-
-
-_ODD = 10.0  # squared deviation from the mean, relative to the median frame's
-_HEAVY = 0.25  # of the weight on one frame
-_FALL = 0.01  # of the total CC
+    barred = active if allowed is None else active | ~allowed
+    return max(inside, float(reduced[~barred].max(initial=0.0)))
 
 
 def _optimality_warning(state: SolverState, residual: float) -> str | None:
@@ -266,7 +325,7 @@ def fit_warnings(
 
 
 def _odd_frames(problem: WeightProblem) -> Iterator[str]:
-    odd = np.flatnonzero(problem.oddness > _ODD)
+    odd = np.flatnonzero(problem.oddness > ODD)
     if len(odd):
         named = ", ".join(map(str, odd[:5])) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
         yield (

@@ -1,6 +1,6 @@
-"""What is fitted: structure factors of all frames on the observed reflections, ready for fast passes.
+"""What is fitted: an observed map, and the structure factors of all frames on its reflections.
 
-With deviations E_t = F_t - c from any fixed c (the plain mean of the frames), and weights that sum to one,
+With deviations E_t = F_t - c from any fixed c (about the mean of the frames), and weights that sum to one,
 
     x(h) = sum_t w_t |F_t|^2 - |sum_t w_t F_t|^2 = sum_t w_t |E_t|^2 - |sum_t w_t E_t|^2,
 
@@ -10,7 +10,9 @@ which spares single precision the cancellation of two numbers that are each most
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,18 +22,42 @@ from mdweights_core.crystal.lattice import DiffuseMap, format_cell, same_cell
 from mdweights_core.crystal.laue import LaueGroups, find_points, laue_groups
 from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.storage.store import StructureFactorStore
-from mdweights_core.weights.settings import MIN_REFLECTIONS
+from mdweights_core.weights.bragg import BraggData
+from mdweights_core.weights.frames.blocks import BlockBuilder, FrameBlocks
+from mdweights_core.weights.frames.passes import contractions
+from mdweights_core.weights.masks import apply_masks, looks_like_bragg, outlier_note
+from mdweights_core.weights.prior import spread, tied_groups
+from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 _FLAT = 1e-6  # relative spread that is only rounding
 _READ_BYTES = 64 * 2**20
+_CENTRE_BLOCKS = 8
+_MEMORY_PART = 0.5  # of what there is, for structure factors
+
+
+@dataclass(frozen=True, eq=False)
+class BraggPart:
+    """Bragg intensities fitted beside the diffuse map.
+
+    Attributes
+    ----------
+    data : BraggData
+    frames : FrameBlocks
+        Of sign -1: their intensity is that of the mean structure factor.
+    """
+
+    data: BraggData
+    frames: FrameBlocks
 
 
 @dataclass(frozen=True, eq=False)
 class WeightProblem:
     """Observed map and frames on one list of Laue groups.
+
+    Weights are of units: single frames, or neighbours that are tied together.
 
     Attributes
     ----------
@@ -43,14 +69,17 @@ class WeightProblem:
         Its standard uncertainty; NaN where unknown.
     free : bool [n_group]
         Held out of the fit.
-    deviation : complex64 [n_frames, n_copies, n_group]
-        E = F - centre on every image; zero where a group has fewer images.
-    centre : complex128 [n_copies, n_group]
-        Plain mean of F over the frames.
-    share : float32 [n_copies, n_group]
-        1 / (number of images), zero where there is none.
+    frames : FrameBlocks
+        Deviations E of all units on every image, and their mean power.
     operator : AnisotropicOperator
         Shell means taken over the work set only.
+    prior : float64 [n_units]
+        Weights before any fit: positive, sum one.
+    unit : int64 [n_frames] or None
+        Unit of each frame; None where each is one.
+    frame_prior : float64 [n_frames] or None
+        The prior of single frames inside units.
+    bragg : BraggPart or None
     is_anisotropic : bool
         The observed map came with its shell means already removed.
     notes : tuple of str
@@ -61,33 +90,58 @@ class WeightProblem:
     observed: np.ndarray
     sigma: np.ndarray | None
     free: np.ndarray
-    deviation: np.ndarray
-    centre: np.ndarray
-    share: np.ndarray
+    frames: FrameBlocks
     operator: AnisotropicOperator
+    prior: np.ndarray
+    unit: np.ndarray | None = None
+    frame_prior: np.ndarray | None = None
+    bragg: BraggPart | None = None
     is_anisotropic: bool = False
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     @property
+    def n_units(self) -> int:
+        """Number of weights that are fitted."""
+        return self.frames.n_frames
+
+    @property
     def n_frames(self) -> int:
         """Number of frames T."""
-        return len(self.deviation)
+        return self.frames.n_frames if self.unit is None else len(self.unit)
 
     @property
     def n_work(self) -> int:
         """Number of reflections that are fitted."""
         return int((~self.free).sum())
 
+    def of_frames(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of units [..., n_units] as weights of frames [..., n_frames]."""
+        if self.unit is None or self.frame_prior is None:
+            return weights
+        return spread(weights, self.unit, self.frame_prior)
+
+    def of_units(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of frames [n_frames] as weights of units [n_units]."""
+        return weights if self.unit is None else np.bincount(self.unit, weights)
+
     @cached_property
     def oddness(self) -> np.ndarray:
-        """Squared deviation of each frame from the mean, relative to the median frame's: float64 [n_frames]."""
-        parts = ((e.real.astype(np.float64), e.imag.astype(np.float64)) for e in self.deviation)
-        squares = np.array([np.vdot(re, re) + np.vdot(im, im) for re, im in parts])
+        """Squared deviation of each unit from the centre, relative to the median one's: float64 [n_units]."""
+        nothing = np.zeros((1, self.n_units))
+        many = self.groups.multiplicity.astype(np.float64)
+        squares = contractions(self.frames, nothing, many[None, None])[0, 0]
         return squares / (np.median(squares) or 1.0)
 
 
 def build_problem(
-    diffuse_map: DiffuseMap, store: StructureFactorStore, *, free_fraction: float = 0.1, seed: int = 0
+    diffuse_map: DiffuseMap,
+    store: StructureFactorStore,
+    settings: FitSettings = FitSettings(),
+    *,
+    prior: np.ndarray | None = None,
+    bragg: BraggData | None = None,
+    memory: float | None = None,
+    scratch: Path | None = None,
 ) -> Job[WeightProblem]:
     """Read the frames on the reflections of the map.
 
@@ -97,44 +151,72 @@ def build_problem(
         Already cut to the resolution limits wanted.
     store : StructureFactorStore
         Complete store whose lattice covers the map's reflections.
-    free_fraction : float
-        Part of the Laue groups held out when the map carries no free set.
-    seed : int
-        Of the draw of that free set.
+    settings : FitSettings
+        Masks, free set and tied frames.
+    prior : float64 [n_frames], optional
+        Weights of a biased simulation; equal ones by default.
+    bragg : BraggData, optional
+        Fitted beside the map, with `settings.bragg_weight`.
+    memory : float, optional
+        Bytes that structure factors may take; more, and they are read from a file in every pass. By default half of
+        what there is.
+    scratch : Path, optional
+        Folder for that file; the store's by default.
 
     Raises
     ------
     BadInput
         Different cells, too few common reflections, one frame only, frames that are all the same, a map without any
-        feature, or more data than memory.
+        feature.
+    DiskProblem
+        When neither memory nor disk have room for the structure factors.
     """
     _check(diffuse_map, store)
+    suspicion = looks_like_bragg(diffuse_map)
+    diffuse_map, masked = apply_masks(diffuse_map, settings)
     seen = average_equivalents(diffuse_map)
     rows, covered = _store_rows(seen.groups, store)
-    notes = (*store.origin["warnings"], *_coverage_notes(covered))
+    outliers = outlier_note(diffuse_map) if settings.mask_outliers == 0 else None
+    notes = (*store.origin["warnings"], *masked, *_coverage_notes(covered), *filter(None, [suspicion, outliers]))
     groups = laue_groups(seen.groups.lattice.select(covered))  # the same order: groups are sorted by index
     rows = rows[: groups.copies.shape[0], covered]
     observed = seen.intensity[covered]
     sigma = None if seen.sigma is None else seen.sigma[covered]
-    free = _free_set(None if seen.free is None else seen.free[covered], len(observed), free_fraction, seed)
+    free = _free_set(
+        None if seen.free is None else seen.free[covered], len(observed), settings.free_fraction, settings.seed
+    )
     _refuse_flat(observed[~free], diffuse_map)
-    _check_memory(store.n_frames, rows.shape)
-    deviation, centre = yield from _read_deviation(store, rows)
-    if not deviation.any():
-        raise BadInput("all frames have the same structure factors: there is no diffuse intensity", where=store.path)
-    share = ((rows >= 0) / np.maximum((rows >= 0).sum(axis=0), 1)).astype(np.float32)
-    return WeightProblem(
+    reader = _Reader(store, prior, settings.tied_frames, memory, scratch or store.path.parent)
+    frames = yield from reader.read(rows)
+    problem = WeightProblem(
         groups=groups,
         observed=observed,
         sigma=sigma,
         free=free,
-        deviation=deviation,
-        centre=centre,
-        share=share,
+        frames=frames,
         operator=anisotropic_operator(groups.lattice.inverse_d, reference=~free),
+        prior=reader.unit_prior,
+        unit=reader.unit,
+        frame_prior=None if reader.unit is None else reader.prior,
+        bragg=None if bragg is None else (yield from _bragg_part(bragg, store, reader)),
         is_anisotropic=diffuse_map.is_anisotropic,
         notes=notes,
     )
+    if not contractions(frames, np.zeros((1, frames.n_frames)), np.ones((1, 1, len(groups)))).any():
+        raise BadInput("all frames have the same structure factors: there is no diffuse intensity", where=store.path)
+    return problem
+
+
+def _bragg_part(data: BraggData, store: StructureFactorStore, reader: _Reader) -> Job[BraggPart]:
+    rows, covered = _store_rows(data.groups, store)
+    if not covered.all():
+        raise BadInput(
+            f"{int((~covered).sum())} of {len(covered)} Bragg reflections are not in the frames' structure factors",
+            where=store.path,
+            advice="Give trajectories, or predict the frames again with both, map and Bragg amplitudes",
+        )
+    frames = yield from reader.read(rows)
+    return BraggPart(data, replace(frames, sign=-1.0))
 
 
 def _check(diffuse_map: DiffuseMap, store: StructureFactorStore) -> None:
@@ -203,18 +285,6 @@ def _refuse_flat(observed: np.ndarray, diffuse_map: DiffuseMap) -> None:
         )
 
 
-def _check_memory(n_frames: int, shape: tuple[int, ...]) -> None:
-    # measured: deviations twice and a part once more on the way, power and the model with its projections
-    need = n_frames * (20.0 * shape[0] + 20.0) * shape[1]
-    have = available_memory(Path("/sys/fs/cgroup"))
-    if need > 0.8 * have:
-        raise BadInput(
-            f"{n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB of memory; "
-            f"this machine has {have / 2**30:.0f}",
-            advice="Raise --d-min, or take fewer frames",
-        )
-
-
 def available_memory(cgroups: Path) -> float:
     """Bytes this process may use: the machine's, cut to the container's limit (cgroup v2 or v1)."""
     machine = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -226,19 +296,86 @@ def available_memory(cgroups: Path) -> float:
     return machine
 
 
-def _read_deviation(store: StructureFactorStore, rows: np.ndarray) -> Job[tuple[np.ndarray, np.ndarray]]:
-    """F - mean(F) on [n_frames, n_copies, n_group], read a block of frames at a time."""
-    n_frames, present = store.n_frames, rows >= 0
-    values = np.empty((n_frames, *rows.shape), dtype=np.complex64)
-    in_file = store.frames_per_chunk  # files are read as a whole: each only once
-    clock, block = Clock(), in_file * max(1, _READ_BYTES // (8 * in_file * store.n_hkl))
-    for start in range(0, n_frames, block):
-        part = store.read(slice(start, min(start + block, n_frames)))
-        values[start : start + len(part)] = np.where(present, part[:, np.maximum(rows, 0)], 0)
-        if clock.is_due():
-            yield Progress("reading", start + len(part), n_frames, "Reading structure factors")
-    centre = values.mean(axis=0, dtype=np.complex128)
-    values -= centre.astype(np.complex64)
-    if not np.isfinite(values.view(np.float32)).all():
-        raise BadInput("the frames' structure factors hold values that are not numbers", where=store.path)
-    return values, centre.astype(np.complex64).astype(np.complex128)
+class _Reader:
+    """Reads structure factors of a store into blocks, units instead of frames where some are tied."""
+
+    def __init__(
+        self,
+        store: StructureFactorStore,
+        prior: np.ndarray | None,
+        tied: int,
+        memory: float | None,
+        scratch: Path,
+    ) -> None:
+        n = store.n_frames
+        self.store, self.scratch, self.tied = store, scratch, tied
+        self.prior = np.full(n, 1.0 / n) if prior is None else prior
+        self.unit = tied_groups(n, tied) if tied > 1 else None
+        self.unit_prior = self.prior if self.unit is None else np.bincount(self.unit, self.prior)
+        if len(self.unit_prior) < 2:
+            raise BadInput(f"{n} frames tied by {tied} are one unit only", advice="Tie fewer frames together")
+        self.memory = _MEMORY_PART * available_memory(Path("/sys/fs/cgroup")) if memory is None else memory
+
+    def read(self, rows: np.ndarray) -> Job[FrameBlocks]:
+        """E of all units on the store's `rows` [n_copies, n_group] (-1: none)."""
+        present = rows >= 0
+        share = (present / np.maximum(present.sum(axis=0), 1)).astype(np.float32)
+        centre = self._centre(rows)
+        builder = BlockBuilder(len(self.unit_prior), share, centre, scratch=self._place(rows.shape))
+        clock, done = Clock(), 0
+        for frames in self._parts():
+            values = self._values(frames, rows) - centre
+            if not np.isfinite(values.view(np.float32)).all():
+                raise BadInput("the frames' structure factors hold values that are not numbers", where=self.store.path)
+            units, mixture = self._units(frames)
+            builder.put(units, values, mixture)
+            done += len(values)
+            if clock.is_due():
+                yield Progress("reading", done, self.store.n_frames, "Reading structure factors")
+        return builder.finish()
+
+    def _parts(self) -> Iterator[slice]:
+        """Blocks of frames: files are read as a whole, each only once, and units are not cut."""
+        in_file = self.store.frames_per_chunk
+        length = in_file * max(1, _READ_BYTES // (8 * in_file * self.store.n_hkl))
+        length = max(length // self.tied, 1) * self.tied
+        return (slice(i, min(i + length, self.store.n_frames)) for i in range(0, self.store.n_frames, length))
+
+    def _values(self, frames: slice, rows: np.ndarray) -> np.ndarray:
+        part = self.store.read(frames)
+        return np.where(rows >= 0, part[:, np.maximum(rows, 0)], np.complex64(0))
+
+    def _centre(self, rows: np.ndarray) -> np.ndarray:
+        """The mean over some blocks of frames from beginning to end: any centre near the mean will do."""
+        parts = list(self._parts())
+        chosen = np.unique(np.linspace(0, len(parts) - 1, _CENTRE_BLOCKS).astype(int))
+        total, count = np.zeros(rows.shape, dtype=np.complex128), 0
+        for i in chosen:
+            values = self._values(parts[i], rows)
+            total, count = total + values.sum(axis=0, dtype=np.complex128), count + len(values)
+        return (total / count).astype(np.complex64)
+
+    def _units(self, frames: slice) -> tuple[slice, np.ndarray | None]:
+        """Which units some frames are, and how they are mixed from them [n_units, n_frames]."""
+        if self.unit is None:
+            return frames, None
+        unit, prior = self.unit[frames], self.prior[frames]
+        first, last = int(unit[0]), int(unit[-1]) + 1
+        mixture = np.zeros((last - first, len(unit)))
+        mixture[unit - first, np.arange(len(unit))] = prior / self.unit_prior[unit]
+        return slice(first, last), mixture
+
+    def _place(self, shape: tuple[int, ...]) -> Path | None:
+        """None for the memory; else the folder where there is room on disk."""
+        need = 4.0 * len(self.unit_prior) * (2 * shape[0] + 1) * shape[1]
+        if need <= self.memory:
+            return None
+        free = shutil.disk_usage(self.scratch).free
+        if need > 0.95 * free:
+            raise DiskProblem(
+                f"{self.store.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are neither "
+                f"in memory nor on this disk ({free / 2**30:.0f} GiB free)",
+                where=self.scratch,
+                advice="Free some space, raise --d-min, or take fewer frames",
+            )
+        return self.scratch

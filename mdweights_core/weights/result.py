@@ -30,12 +30,18 @@ class WeightFit:
     ----------
     weights : float64 [n_frames]
         Sum one.
+    prior : float64 [n_frames]
+        Weights before the fit: equal, unless others were given.
     scores, uniform : Scores
-        With these weights, and with equal ones.
+        With these weights, and with the prior's.
     n_eff, n_eff_entropy : float
         Kish and entropy effective numbers of frames.
     n_active : int
         Frames with a weight that is not zero.
+    gain : float
+        What was maximised: the objective less theta KL(w || prior).
+    theta : float
+        That of the settings, or more where a floor on the effective frames asked for it.
     kkt_residual : float
         Largest violation of the optimality conditions, in units of the objective per unit of weight: how much a frame
         outside still asks for weight, or how unequal the frames inside are.
@@ -46,7 +52,9 @@ class WeightFit:
     outcome : str
         How the solver ended.
     influence : float64 [n_frames]
-        First-order change of the objective's CC when one frame of the uniform ensemble is doubled.
+        First-order change of the objective when the weight of one frame of the prior ensemble is doubled.
+    multipliers : float64 [n_frames]
+        How much gain a frame costs per weight: zero for frames with weight, positive for those that want none.
     history : dict of float64 [n_steps]
         Keys step, seconds, cc, cc_aniso, cc_free, cc_aniso_free, n_eff.
     warnings : tuple of str
@@ -69,11 +77,14 @@ class WeightFit:
     """
 
     weights: np.ndarray
+    prior: np.ndarray
     scores: Scores
     uniform: Scores
     n_eff: float
     n_eff_entropy: float
     n_active: int
+    gain: float
+    theta: float
     kkt_residual: float
     iterations: int
     seconds: float
@@ -81,6 +92,7 @@ class WeightFit:
     stopped: bool
     outcome: str
     influence: np.ndarray
+    multipliers: np.ndarray
     history: dict[str, np.ndarray]
     warnings: tuple[str, ...]
     settings: FitSettings
@@ -194,6 +206,8 @@ def fit_summary(fit: WeightFit) -> dict[str, Any]:
         "n_eff": fit.n_eff,
         "n_eff_entropy": fit.n_eff_entropy,
         "n_active": fit.n_active,
+        "gain": fit.gain,
+        "theta": fit.theta,
         "kkt_residual": fit.kkt_residual,
         "iterations": fit.iterations,
         "seconds": fit.seconds,

@@ -10,6 +10,7 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.crystal.shells import anisotropic_operator
+from mdweights_core.weights.frames.blocks import FrameBlocks
 from mdweights_core.weights.problem import WeightProblem
 
 
@@ -55,16 +56,17 @@ def problem_of(groups, f_p1: np.ndarray, observed: np.ndarray, free: np.ndarray)
     """A problem from structure factors on ``groups.p1``."""
     there = groups.copies >= 0
     f = np.where(there, f_p1[:, np.maximum(groups.copies, 0)], 0)
-    centre = f.mean(axis=0).astype(np.complex64)
+    origin = f.mean(axis=0).astype(np.complex64)
+    share = (there / groups.multiplicity).astype(np.float32)
+    n = len(f)
     return WeightProblem(
         groups=groups,
         observed=observed,
         sigma=None,
         free=free,
-        deviation=(f - centre).astype(np.complex64),
-        centre=centre.astype(np.complex128),
-        share=(there / groups.multiplicity).astype(np.float32),
+        frames=FrameBlocks.from_deviation((f - origin).astype(np.complex64), share, origin),
         operator=anisotropic_operator(groups.lattice.inverse_d, reference=~free),
+        prior=np.full(n, 1.0 / n),
     )
 
 

@@ -57,10 +57,10 @@ class FrameBlocks:
     block_size : int
         Groups in a block, B; the last one is filled up with empty groups.
     share : float [K, G]
+    origin : complex128 [K, G]
+        The c of E = F - c, about the mean of F; zero where a group has fewer images.
     sign : float
-        1 for the diffuse intensity, power - |m|^2; -1 for Bragg intensity |m|^2, where the power is left out.
-    centre : float [2K, G] or None
-        See `Block`; None for zero.
+        1 for the diffuse intensity, power - |m|^2; -1 for Bragg intensity |m + c|^2, where the power is left out.
     """
 
     n_frames: int
@@ -68,9 +68,9 @@ class FrameBlocks:
     n_groups: int
     block_size: int
     share: np.ndarray
+    origin: np.ndarray
     store: _Memory | _Scratch
     sign: float = 1.0
-    centre: np.ndarray | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -93,9 +93,9 @@ class FrameBlocks:
 
     def _block(self, i: int, rows: Array) -> Block:
         groups = slice(i * self.block_size, min((i + 1) * self.block_size, self.n_groups))
-        centre = np.zeros((2 * self.n_copies, self.n_groups)) if self.centre is None else self.centre
-        parts = (self._filled(part[:, groups], rows.dtype) for part in (self.share, centre))
-        return Block(groups, rows, *parts)
+        origin = self.origin[:, groups] * (self.sign < 0)
+        parts = (self.share[:, groups], np.concatenate([origin.real, origin.imag]))
+        return Block(groups, rows, *(self._filled(part, rows.dtype) for part in parts))
 
     def _filled(self, part: np.ndarray, dtype: Any) -> Array:
         empty = self.block_size - part.shape[1]
@@ -114,27 +114,32 @@ class FrameBlocks:
             n_groups=len(chosen),
             block_size=len(chosen),
             share=self.share[:, chosen],
+            origin=self.origin[:, chosen],
             store=_Memory((rows,)),
-            centre=None if self.centre is None else self.centre[:, chosen],
         )
 
-    def with_frame(self, deviation: np.ndarray) -> FrameBlocks:
-        """One more frame at the end, `deviation` complex [K, G]; in memory."""
+    def with_empty_frame(self) -> FrameBlocks:
+        """One more frame that scatters nothing, E = -c; in memory."""
         blocks = []
         for block in self:
-            part = np.pad(deviation[:, block.groups], ((0, 0), (0, block.share.shape[1] - _length(block.groups))))
+            part = np.pad(-self.origin[:, block.groups], ((0, 0), (0, block.share.shape[1] - _length(block.groups))))
             row = frame_rows(part[None], np.asarray(block.share), block.rows.dtype).reshape(1, -1)
             blocks.append(jnp.concatenate([block.rows, row]))
         return replace(self, n_frames=self.n_frames + 1, store=_Memory(tuple(blocks)))
 
     @classmethod
     def from_deviation(
-        cls, deviation: np.ndarray, share: np.ndarray, *, dtype: Any = np.float32, block_size: int | None = None
+        cls,
+        deviation: np.ndarray,
+        share: np.ndarray,
+        origin: np.ndarray,
+        *,
+        dtype: Any = np.float32,
+        block_size: int | None = None,
     ) -> FrameBlocks:
-        """Blocks of E complex [n_frames, K, G] that is there as a whole."""
-        shape = deviation.shape
-        builder = BlockBuilder(*shape, share, dtype=dtype, block_size=block_size)
-        builder.put(slice(0, shape[0]), deviation)
+        """Blocks of E complex [n_frames, K, G] that is there as a whole, with the `origin` [K, G] it is relative to."""
+        builder = BlockBuilder(len(deviation), share, origin, dtype=dtype, block_size=block_size)
+        builder.put(slice(0, len(deviation)), deviation)
         return builder.finish()
 
 
@@ -207,8 +212,9 @@ class BlockBuilder:
 
     Parameters
     ----------
-    n_frames, n_copies, n_groups : int
+    n_frames : int
     share : float32 [n_copies, n_groups]
+    origin : complex [n_copies, n_groups]
     scratch : Path, optional
         Folder for a file of blocks; in memory by default.
     """
@@ -216,17 +222,17 @@ class BlockBuilder:
     def __init__(
         self,
         n_frames: int,
-        n_copies: int,
-        n_groups: int,
         share: np.ndarray,
+        origin: np.ndarray,
         *,
         scratch: Path | None = None,
         dtype: Any = np.float32,
         block_size: int | None = None,
     ) -> None:
+        n_copies, n_groups = share.shape
         n_parts = 2 * n_copies + 1
         usual = max(256, BLOCK_BYTES // (4 * n_parts * n_frames))
-        self.share, self.dtype = share, dtype
+        self.share, self.origin, self.dtype = share, origin.astype(np.complex128), dtype
         self.shape = (n_frames, n_copies, n_groups)
         self.size = min(block_size or usual, n_groups)
         n_blocks = -(-n_groups // self.size)
@@ -237,11 +243,13 @@ class BlockBuilder:
         else:
             self._scratch = _Scratch(_nameless(scratch), scratch, (n_frames, n_parts * self.size, n_blocks))
 
-    def put(self, frames: slice, deviation: np.ndarray) -> None:
-        """Store E complex [n, n_copies, n_groups] of some frames."""
+    def put(self, frames: slice, deviation: np.ndarray, mixture: np.ndarray | None = None) -> None:
+        """Store E complex [n, n_copies, n_groups] of some frames, or of units that are a `mixture` [n_units, n]."""
         for i in range(-(-self.shape[2] // self.size)):
             groups = slice(i * self.size, min((i + 1) * self.size, self.shape[2]))
             rows = frame_rows(deviation[:, :, groups], self.share[:, groups], self.dtype)
+            if mixture is not None:
+                rows = np.tensordot(mixture, rows, 1).astype(self.dtype)
             if self._scratch is None:
                 self._blocks[i][frames, :, : rows.shape[2]] = rows
             else:
@@ -258,7 +266,7 @@ class BlockBuilder:
         else:
             store = _Memory(tuple(jnp.asarray(block.reshape(n_frames, -1)) for block in self._blocks))
             self._blocks = []
-        return FrameBlocks(n_frames, n_copies, n_groups, self.size, self.share, store)
+        return FrameBlocks(n_frames, n_copies, n_groups, self.size, self.share, self.origin, store)
 
 
 def _nameless(folder: Path) -> IO[bytes]:

@@ -1,34 +1,21 @@
-"""Solvers of the weight problem behind one interface: `start`, then `step` until the state says it is done.
+"""Solvers of the weight problem: generators that yield where they are after each piece of work.
 
-A step is some 150 ms of work, so that whoever drives the solver can show progress and stop it. Solvers print nothing.
+Whoever drives a solver can show progress and stop it. Solvers print nothing.
 """
 
 from __future__ import annotations
 
-from mdweights_core.weights.solvers.base import SOLVERS, Solver, SolverSettings, SolverState
-from mdweights_core.weights.solvers.first_order import LBFGS, Adam, AdamPrototype
-from mdweights_core.weights.solvers.gauss_newton import GaussNewton
+from collections.abc import Callable, Sequence
 
-__all__ = [
-    "LBFGS",
-    "SOLVERS",
-    "Adam",
-    "AdamPrototype",
-    "GaussNewton",
-    "Solver",
-    "SolverSettings",
-    "SolverState",
-    "make_solver",
-]
+from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term
+from mdweights_core.weights.solvers.first_order import adam, adam_prototype, lbfgs
+from mdweights_core.weights.solvers.gauss_newton import solve_many
 
-_CLASSES: dict[str, type[Solver]] = {
-    "gauss-newton": GaussNewton,
-    "lbfgs": LBFGS,
-    "adam": Adam,
-    "adam-prototype": AdamPrototype,
+__all__ = ["SOLVERS", "Solve", "SolverState", "Task", "Term", "solve_many"]
+
+SOLVERS: dict[str, Callable[[Sequence[Term], Sequence[Task], int], Solve]] = {
+    "gauss-newton": solve_many,
+    "lbfgs": lbfgs,
+    "adam": adam,
+    "adam-prototype": adam_prototype,
 }
-
-
-def make_solver(name: str, settings: SolverSettings) -> Solver:
-    """The solver called `name` (one of `SOLVERS`)."""
-    return _CLASSES[name](settings)

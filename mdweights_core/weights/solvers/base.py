@@ -7,12 +7,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SOLVERS: dict[str, str] = {
-    "gauss-newton": "Gauss-Newton, exact active set",
-    "lbfgs": "L-BFGS on softmax weights",
-    "adam": "Adam on softmax weights",
-    "adam-prototype": "Adam, raw sigmoid weights (prototype, not normalised)",
-}
+from mdweights_core.weights.frames.blocks import FrameBlocks
+from mdweights_core.weights.objectives.base import Objective
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One part of what is fitted: an objective on the reflections of some blocks of frames.
+
+    Attributes
+    ----------
+    frames : FrameBlocks
+    objective : Objective
+    weight : float
+        Beside the other terms.
+    rows : float64 [n_group] or None
+        How often each reflection counts, where that is the same for every task.
+    order : int [n_group] or None
+        Reflections by resolution, for samples of them.
+    """
+
+    frames: FrameBlocks
+    objective: Objective
+    weight: float = 1.0
+    rows: np.ndarray | None = None
+    order: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +79,7 @@ class SolverState:
         Used in the end: the task's, or more where a floor on the effective frames asked for it.
     iteration : int
     done, converged : bool
-        Whether to go on, and whether the end was a good one.
+        Whether it is at an end, and whether the end was a good one.
     outcome : str
         Why it ended, as a sentence.
     raw_sum : float
@@ -82,6 +100,12 @@ class SolverState:
 
 Solve = Generator[list[SolverState], None, list[SolverState]]
 """A solver at work: yields the states of all tasks after each piece of work, and returns the last ones."""
+
+
+def relative_entropy(weights: np.ndarray, prior: np.ndarray) -> float:
+    """KL(w || w0) = sum w ln(w / w0), zero weights contributing nothing."""
+    there = weights > 0
+    return float(weights[there] @ np.log(weights[there] / prior[there]))
 
 
 def iterations(count: int) -> str:

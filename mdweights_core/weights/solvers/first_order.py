@@ -1,185 +1,192 @@
-"""First-order solvers from optax: L-BFGS, Adam, and the prototype's Adam on raw sigmoid weights."""
+"""First-order solvers, kept for comparison: Adam and L-BFGS on softmax weights, and the published prototype.
+
+They cost two passes over the structure factors per gradient, and hundreds of gradients.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mdweights_core.weights.model import ModelArrays, correlation, gain, raw_intensity
-from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState, iterations
+from mdweights_core.weights.frames.passes import contractions, intensities
+from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, iterations, relative_entropy
 
-Array = jax.Array
-_CHUNK_SECONDS = 0.15
-
-
-class _Carry(NamedTuple):
-    parameters: Array
-    optimiser: Any
-    best: Array  # float64 []  smallest loss so far
-    since_best: Array  # int64 []  iterations since the loss last fell by more than the tolerance
+LEARNING_RATE = 0.05
+_LOOK_SECONDS = 0.15
+_TOLERANCE = 1e-7  # gain in an iteration that still counts as one
+_MEMORY = 20  # pairs that L-BFGS keeps
+_ARMIJO = 1e-4
 
 
-@dataclass(frozen=True)
-class _Memory:
-    carry: _Carry
-    chunk: int = 1
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Gain and its gradient at some weights."""
+
+    weights: np.ndarray
+    x: np.ndarray
+    gain: float
+    gradient: np.ndarray
 
 
-def _softmax_loss(logits: Array, arrays: ModelArrays, theta: Array, prior: Array) -> Array:
-    return -gain(jax.nn.softmax(logits), arrays, theta, prior)
+class _Gain:
+    """Sum of the terms less theta KL, for weights of any sum."""
+
+    def __init__(self, terms: Sequence[Term], task: Task) -> None:
+        self.terms, self.task = terms, task
+        self.rows = [(task.rows if term.rows is None else term.rows)[None] for term in terms]
+
+    def value(self, weights: np.ndarray) -> tuple[float, list[np.ndarray]]:
+        """The gain, and the intensities of the terms."""
+        x = [intensities(term.frames, weights[None]) for term in self.terms]
+        linear = (t.objective.linearise(v, r) for t, v, r in zip(self.terms, x, self.rows, strict=True))
+        gain = sum(term.weight * float(lin.gain[0]) for term, lin in zip(self.terms, linear, strict=True))
+        if self.task.theta > 0:
+            gain -= self.task.theta * relative_entropy(weights, self.task.prior)
+        return gain, x
+
+    def point(self, weights: np.ndarray) -> _Point:
+        """The gain and its gradient in the weights."""
+        gain, x = self.value(weights)
+        total = np.zeros(len(weights))
+        for term, values, rows in zip(self.terms, x, self.rows, strict=True):
+            slope = term.weight * term.objective.linearise(values, rows).gradient
+            total += contractions(term.frames, weights[None], slope[None])[0, 0]
+        if self.task.theta > 0:
+            total -= self.task.theta * np.log(np.maximum(weights, 1e-300) / self.task.prior)
+        return _Point(weights, x[0][0], gain, total)
 
 
-def _prototype_loss(logits: Array, arrays: ModelArrays, theta: Array, prior: Array) -> Array:
-    # Weights are not divided by their sum: the published prototype's formula, kept for comparison.
-    del theta, prior
-    return -correlation(raw_intensity(jax.nn.sigmoid(logits), arrays), arrays)
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponential = np.exp(logits - logits.max())
+    return exponential / exponential.sum()
 
 
-_LOSSES = {"softmax": _softmax_loss, "prototype": _prototype_loss}
+def _logits(weights: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(weights, 1e-8))
 
 
-def _optimiser(name: str, learning_rate: float) -> optax.GradientTransformationExtraArgs:
-    if name == "lbfgs":
-        return optax.lbfgs(memory_size=20)
-    return optax.with_extra_args_support(optax.adam(learning_rate))
+def _through_softmax(point: _Point) -> np.ndarray:
+    return point.weights * (point.gradient - point.weights @ point.gradient)
 
 
-@partial(jax.jit, static_argnames=("loss", "optimiser", "learning_rate"))
-def _advance(
-    carry: _Carry,
-    n: Array,
-    patience: Array,
-    tolerance: Array,
-    arrays: ModelArrays,
-    theta: Array,
-    prior: Array,
-    *,
-    loss: str,
-    optimiser: str,
-    learning_rate: float,
-) -> tuple[_Carry, Array, Array]:
-    """Up to `n` iterations in one compiled loop: the carry, how many were done, and the loss at the new parameters.
+def adam(terms: Sequence[Term], tasks: Sequence[Task], limit: int) -> Solve:
+    """Adam, learning rate 0.05, on the logits of normalised weights; one task."""
+    gain = _Gain(terms, tasks[0])
+    logits = _logits(tasks[0].start)
+    return (yield from _iterated(_adam_steps(gain.point, logits, _softmax, _through_softmax), tasks[0], limit, 50))
 
-    Patience is counted iteration by iteration, so that where it ends does not depend on how the work was cut in chunks.
+
+def adam_prototype(terms: Sequence[Term], tasks: Sequence[Task], limit: int) -> Solve:
+    """The published prototype: sigmoid weights that are never normalised, Adam 0.05, no entropy; one task.
+
+    Its sum s differs from one, so Bragg intensity leaks into what it fits: x is that of normalised weights with one
+    more frame that scatters nothing and has the weight 1 - s. The weights returned are divided by their sum, which is
+    reported as `SolverState.raw_sum`.
     """
-    method, function = _optimiser(optimiser, learning_rate), _LOSSES[loss]
+    task = tasks[0]
+    empty = [replace(term, frames=term.frames.with_empty_frame()) for term in terms]
+    gain = _Gain(empty, replace(task, theta=0.0))
 
-    def value(parameters: Array) -> Array:
-        return function(parameters, arrays, theta, prior)
+    def point(raw: np.ndarray) -> _Point:
+        found = gain.point(np.append(raw, 1.0 - raw.sum()))
+        return _Point(raw, found.x, found.gain, found.gradient[:-1] - found.gradient[-1])
 
-    def unfinished(loop: tuple[Array, _Carry]) -> Array:
-        done, carry = loop
-        return (done < n) & (carry.since_best < patience)
+    def through_sigmoid(found: _Point) -> np.ndarray:
+        return found.weights * (1.0 - found.weights) * found.gradient
 
-    def iterate(loop: tuple[Array, _Carry]) -> tuple[Array, _Carry]:
-        done, (parameters, state, best, since_best) = loop
-        now, gradient = jax.value_and_grad(value)(parameters)
-        updates, state = method.update(gradient, state, parameters, value=now, grad=gradient, value_fn=value)
-        since_best = jnp.where(now < best - tolerance, 0, since_best + 1)
-        return done + 1, _Carry(optax.apply_updates(parameters, updates), state, jnp.minimum(now, best), since_best)
+    def sigmoid(logits: np.ndarray) -> np.ndarray:
+        return 1.0 / (1.0 + np.exp(-logits))
 
-    done, carry = jax.lax.while_loop(unfinished, iterate, (jnp.zeros_like(n), carry))
-    return carry, done, value(carry.parameters)
+    start = np.clip(task.start, 1e-8, 1 - 1e-8)
+    steps = _adam_steps(point, np.log(start / (1 - start)), sigmoid, through_sigmoid)
+    return (yield from _iterated(steps, task, limit, patience=limit + 1))  # it always runs all its steps, as published
 
 
-class _FirstOrder(Solver):
-    """Common loop: chunks sized by time, done when the gain has not risen for a while."""
+def lbfgs(terms: Sequence[Term], tasks: Sequence[Task], limit: int) -> Solve:
+    """L-BFGS on the logits of normalised weights, with a backtracking line search; one task."""
+    gain = _Gain(terms, tasks[0])
+    return (yield from _iterated(_lbfgs_steps(gain, _logits(tasks[0].start)), tasks[0], limit, patience=20))
 
-    loss = "softmax"
-    optimiser = "adam"
-    learning_rate = 0.05
-    patience = 50
 
-    def start(self, arrays: ModelArrays, weights: np.ndarray) -> SolverState:
-        parameters = jnp.asarray(self._to_parameters(weights))
-        state = _optimiser(self.optimiser, self.learning_rate).init(parameters)
-        value = _LOSSES[self.loss](
-            parameters, arrays, jnp.asarray(self.settings.theta), jnp.asarray(self.settings.prior)
+_Steps = Callable[[], _Point | None]
+"""The next point of a solver; None when it is stuck."""
+
+
+def _adam_steps(
+    point: Callable[[np.ndarray], _Point],
+    logits: np.ndarray,
+    weights: Callable[[np.ndarray], np.ndarray],
+    pulled_back: Callable[[_Point], np.ndarray],
+) -> _Steps:
+    method = optax.adam(LEARNING_RATE)
+    memory = method.init(logits)
+    now = point(weights(logits))
+
+    def step() -> _Point:
+        nonlocal logits, memory, now
+        updates, memory = method.update(-pulled_back(now), memory)
+        logits = logits + np.asarray(updates, dtype=np.float64)
+        now = point(weights(logits))
+        return now
+
+    return step
+
+
+def _lbfgs_steps(gain: _Gain, logits: np.ndarray) -> _Steps:
+    method = optax.scale_by_lbfgs(memory_size=_MEMORY)
+    memory = method.init(logits)
+    now = gain.point(_softmax(logits))
+    length = 1.0
+
+    def step() -> _Point | None:
+        nonlocal logits, memory, now, length
+        slope = _through_softmax(now)
+        updates, memory = method.update(-slope, memory, logits)
+        direction = -np.asarray(updates, dtype=np.float64)
+        if direction @ slope <= 0:
+            direction = slope
+        length = min(1.0, 4 * length)
+        for _ in range(20):
+            trial = logits + length * direction
+            value, _ = gain.value(_softmax(trial))
+            if value >= now.gain + _ARMIJO * length * (direction @ slope):
+                logits, now = trial, gain.point(_softmax(trial))
+                return now
+            length /= 2
+        return None
+
+    return step
+
+
+def _iterated(steps: _Steps, task: Task, limit: int, patience: int) -> Solve:
+    """Drive a solver: a look at it now and then, and an end when the gain has not risen for a while."""
+    best, since_best, looked = -np.inf, 0, time.monotonic()
+    nothing = np.zeros(0)
+    state = SolverState(task.start, nothing, -np.inf, nothing, task.theta)
+    for count in range(1, limit + 1):
+        point = steps()
+        if point is None or not np.isfinite(point.gain):
+            text = "The line search stalled" if point is None else "The objective is no longer a number"
+            state = replace(state, done=True, outcome=f"{text} after {iterations(count)}.")
+            break
+        since_best = 0 if point.gain > best + _TOLERANCE else since_best + 1
+        best = max(best, point.gain)
+        total = float(point.weights.sum())
+        state = SolverState(
+            point.weights / total, point.x, point.gain, point.gradient, task.theta, count, raw_sum=total
         )
-        carry = _Carry(parameters, state, jnp.asarray(np.inf), jnp.asarray(0))
-        return SolverState(np.asarray(weights), -float(value), memory=_Memory(carry))
-
-    def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
-        memory: _Memory = state.memory
-        n = min(memory.chunk, self.settings.max_steps - state.iteration)
-        started = time.monotonic()
-        carry, done, value = _advance(
-            memory.carry,
-            jnp.asarray(n),
-            jnp.asarray(self.patience),
-            jnp.asarray(self.settings.tolerance),
-            arrays,
-            jnp.asarray(self.settings.theta),
-            jnp.asarray(self.settings.prior),
-            loss=self.loss,
-            optimiser=self.optimiser,
-            learning_rate=self.learning_rate,
-        )
-        found, iteration = -float(value), state.iteration + int(done)
-        if not np.isfinite(found):
-            text = "The objective is no longer a number; these are the last weights before."
-            return replace(state, iteration=iteration, done=True, outcome=text)
-        memory = _Memory(carry, _next_chunk(n, time.monotonic() - started))
-        weights, total = self._to_weights(np.asarray(carry.parameters, dtype=np.float64))
-        moved = replace(state, weights=weights, gain=found, iteration=iteration, raw_sum=total, memory=memory)
-        return self._conclude(moved, int(carry.since_best))
-
-    def _conclude(self, state: SolverState, since_best: int) -> SolverState:
-        if since_best >= self.patience:
-            text = f"No further gain in the last {since_best} of {iterations(state.iteration)}."
-            return replace(state, done=True, converged=True, outcome=text)
-        if state.iteration >= self.settings.max_steps:
-            return replace(state, done=True, outcome=f"Stopped at the limit of {iterations(state.iteration)}.")
-        return state
-
-    def _to_parameters(self, weights: np.ndarray) -> np.ndarray:
-        return np.log(np.maximum(weights, 1e-8))
-
-    def _to_weights(self, parameters: np.ndarray) -> tuple[np.ndarray, float]:
-        exponential = np.exp(parameters - parameters.max())
-        return exponential / exponential.sum(), 1.0
-
-
-def _next_chunk(n: int, seconds: float) -> int:
-    """Aim the next chunk at `_CHUNK_SECONDS`, growing at most fourfold (the first chunk includes compilation)."""
-    return int(np.clip(n * _CHUNK_SECONDS / max(seconds, 1e-6), 1, 4 * n))
-
-
-class LBFGS(_FirstOrder):
-    """optax.lbfgs with its zoom line search."""
-
-    optimiser = "lbfgs"
-    patience = 20
-
-
-class Adam(_FirstOrder):
-    """Adam, learning rate 0.05, on the logits of normalised weights."""
-
-
-class AdamPrototype(_FirstOrder):
-    """The published prototype: sigmoid weights that are never normalised, Adam 0.05, no entropy.
-
-    Its sum differs from one, so Bragg intensity leaks into what it fits. Kept for comparison only: the weights
-    returned are divided by their sum, which is reported as `SolverState.raw_sum`.
-    """
-
-    loss = "prototype"
-    patience = 1_000_000  # it always runs all its steps, as published
-
-    def __init__(self, settings: SolverSettings) -> None:
-        super().__init__(replace(settings, theta=0.0))
-
-    def _to_parameters(self, weights: np.ndarray) -> np.ndarray:
-        w = np.clip(weights, 1e-8, 1 - 1e-8)
-        return np.log(w / (1 - w))
-
-    def _to_weights(self, parameters: np.ndarray) -> tuple[np.ndarray, float]:
-        raw = 1.0 / (1.0 + np.exp(-parameters))
-        return raw / raw.sum(), float(raw.sum())
+        if since_best >= patience:
+            text = f"No further gain in the last {since_best} of {iterations(count)}."
+            state = replace(state, done=True, converged=True, outcome=text)
+            break
+        if time.monotonic() - looked > _LOOK_SECONDS:
+            yield [state]
+            looked = time.monotonic()
+    else:
+        state = replace(state, done=True, outcome=f"Stopped at the limit of {iterations(limit)}.")
+    yield [state]
+    return [state]

@@ -1,166 +1,402 @@
-"""Gauss-Newton over the simplex.
+"""Gauss-Newton over the simplex, for many fits at once.
 
 With the mean structure factors m frozen the intensity is linear in the weights, x = sum_t w_t D_t with
-D_t = |F_t - m|^2, and its derivative along the simplex is exact. The frozen problem (the best correlation of a
-non-negative combination of the D_t with the map) is solved exactly: non-negative least squares without entropy, a
-damped Newton iteration with it. The step towards its solution is then taken as far as the true objective keeps rising.
+D_t = |F_t - m|^2, and its derivative along the simplex is exact. The frozen problem is solved exactly (`frozen`), and
+the step towards its solution is taken as far as the true gain keeps rising.
+
+Three things make it fast. The Gram matrix of the D_t, by far the dearest part, is formed over a sample of reflections
+that is stratified by resolution and corrected to be exact at the present weights; value, gradient and line search are
+those of all reflections, so that what comes out is their optimum. Only frames with weight, and those that ask for some,
+enter it (column generation). And all fits of a batch share every pass over the structure factors.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from threadpoolctl import threadpool_limits
 
-from mdweights_core.weights.model import (
-    ModelArrays,
-    QuadraticModel,
-    correlation_along,
-    gain_and_gradient,
-    quadratic_model,
-    segment,
-)
-from mdweights_core.weights.solvers.base import Solver, SolverSettings, SolverState, iterations
+from mdweights_core.weights.frames.blocks import FrameBlocks
+from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, intensities, lines
+from mdweights_core.weights.objectives.base import Linearisation
+from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, iterations, relative_entropy
+from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_secant
 
-_NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
+TOLERANCE = 1e-7
+"""Gain that a step must still promise; less, and a fit is done."""
+
+_COARSE_TOLERANCE = 1e-5
+_COARSE_STEPS = 30
+_SAMPLE = 8000  # reflections, at least
+_PER_FRAME = 16  # reflections in the sample for each frame
+_SAMPLE_BYTES = 600 * 2**20
+_MOST_COLUMNS = 1024
+_NEWCOMERS = 64
 _FEW = 800  # frames
 _COLLAPSED = 0.97  # beyond it the correlation only creeps up while the rest of the weights goes to zero
-_LONGEST_MOVE = 4.0  # in the logarithm of a weight
-_ALPHAS = np.concatenate([np.geomspace(1e-3, 1.0, 31), np.linspace(1.05, 1.5, 10)])
+_ENOUGH = 0.3  # of the gain that a step promised
+_LOWEST_THETA = 1e-6
 
 
-class GaussNewton(Solver):
-    """The default: a handful of iterations, an exact active set, and a certificate."""
+def solve_many(
+    terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, tolerance: float = TOLERANCE
+) -> Solve:
+    """Maximise the weighted sum of the terms less theta KL for every task.
 
-    def start(self, arrays: ModelArrays, weights: np.ndarray) -> SolverState:
-        gain, _ = gain_and_gradient(weights, arrays, self.settings.theta, self.settings.prior)
-        return SolverState(np.asarray(weights, dtype=np.float64), float(gain))
+    Parameters
+    ----------
+    terms : sequence of Term
+        The first one is the diffuse map, whose reflections the tasks' `rows` are.
+    tasks : sequence of Task
+    limit : int
+        Iterations at most.
+    tolerance : float
+        Gain that a step must still promise.
 
-    def step(self, arrays: ModelArrays, state: SolverState) -> SolverState:
-        model = quadratic_model(jnp.asarray(state.weights), arrays)
-        target = solve_frozen(model, state.weights, self.settings)
-        weights, gain = _line_search(state, target, arrays, self.settings)
-        return _conclude(state, weights, gain, self.settings)
-
-
-def _conclude(state: SolverState, weights: np.ndarray, gain: float, settings: SolverSettings) -> SolverState:
-    iteration, gained = state.iteration + 1, gain - state.gain
-    moved = replace(state, weights=weights, gain=gain, iteration=iteration)
-    if weights.max() > _COLLAPSED:
-        text = (
-            f"The correlation keeps rising as all weight moves onto frame {int(weights.argmax())}: there is no optimum."
-        )
-        return replace(moved, done=True, outcome=text)
-    if gained < settings.tolerance:
-        return replace(moved, done=True, converged=True, outcome=f"Converged after {iterations(iteration)}.")
-    if iteration >= settings.max_steps:
-        return replace(moved, done=True, outcome=f"Stopped at the limit of {iterations(iteration)}.")
-    return moved
-
-
-def solve_frozen(model: QuadraticModel, weights: np.ndarray, settings: SolverSettings) -> np.ndarray:
-    """Weights that maximise the frozen correlation less theta KL: float64 [n_frames], normalised."""
-    gram, overlap = np.asarray(model.gram), np.asarray(model.overlap)
-    # Small factorisations are many times slower on threads that XLA's keep waiting for a core.
-    with threadpool_limits(1 if len(gram) < _FEW else None):
-        if settings.theta > 0:
-            return _entropic(gram, overlap, weights, settings)
-        return _nonnegative(gram, overlap, weights)
-
-
-def _nonnegative(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """argmin_u>=0 u.N.u / 2 - b.u, normalised; the present weights when nothing correlates.
-
-    Solved for u |D_t|: a frame far larger than the others would push all of them under the noise.
+    Yields
+    ------
+    list of SolverState
+        One for each task, after each iteration; an empty list while a sample of the reflections is worked on.
     """
-    length = np.sqrt(np.maximum(np.diag(gram), 0.0))
-    length[length == 0] = 1.0
-    # not scipy.linalg: that holds the interpreter lock, and the window waits
-    values, vectors = np.linalg.eigh(gram / np.outer(length, length))
-    kept = values > _NOISE * values[-1]  # with more frames than reflections N has no full rank
-    factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
-    right = vectors[:, kept].T @ (overlap / length) / np.sqrt(values[kept])
-    solution, _ = scipy.optimize.nnls(factor, right, maxiter=30 * len(gram))
-    solution /= length
-    total = solution.sum()
-    return solution / total if total > 0 else weights
+    fits, rows = [_Fit.of(task) for task in tasks], np.stack([task.rows for task in tasks])
+    sampled = [_Sampled.of(term) for term in terms]
+    if any(part.is_part for part in sampled):
+        coarse = [_Sampled.whole(part.sample) for part in sampled]
+        for fits in _improved(coarse, rows[:, sampled[0].chosen], fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+            yield []
+        fits = [fit.begun_anew() for fit in fits]
+    states: list[SolverState] = []
+    for fits in _improved(sampled, rows, fits, limit, tolerance):
+        states = [fit.state for fit in fits]
+        yield states
+    return states
 
 
-def _entropic(gram: np.ndarray, overlap: np.ndarray, weights: np.ndarray, settings: SolverSettings) -> np.ndarray:
-    """Damped Newton in the logits of the weights.
+@dataclass(frozen=True, eq=False)
+class _Sampled:
+    """A term, and the sample of its reflections that Gram matrices are formed over."""
 
-    With P = 1 - x x^T/|x|^2 the curvature of -CC is taken as CC/|x|^2 D P D^T (its positive part) and the entropy's is
-    exact, so that the step in logits is -(H J + theta + damping)^-1 g with J = diag(w) - w w^T.
-    """
-    theta, prior = settings.theta, settings.prior
-    logits = np.log(np.maximum(weights, 1e-12))
-    damping = 1e-3 * theta
-    value, gradient, curvature = _frozen_gain(gram, overlap, _softmax(logits), theta, prior)
-    for _ in range(100):
-        w = _softmax(logits)
-        centred = gradient - w @ gradient
-        if w @ np.abs(centred) < 1e-10:
+    term: Term
+    sample: Term
+    chosen: np.ndarray
+
+    @classmethod
+    def of(cls, term: Term) -> _Sampled:
+        n = _sample_size(term.frames)
+        if n >= term.frames.n_groups:
+            return cls.whole(term)
+        chosen = _stratified(np.arange(term.frames.n_groups) if term.order is None else term.order, n)
+        rows = None if term.rows is None else term.rows[chosen]
+        sample = Term(term.frames.take(chosen), term.objective.restricted(chosen), term.weight, rows)
+        return cls(term, sample, chosen)
+
+    @classmethod
+    def whole(cls, term: Term) -> _Sampled:
+        n = term.frames.n_groups
+        one_block = term if term.frames.n_blocks == 1 else replace(term, frames=term.frames.take(np.arange(n)))
+        return cls(term, one_block, np.arange(n))
+
+    @property
+    def is_part(self) -> bool:
+        return len(self.chosen) < self.term.frames.n_groups
+
+    def rows_of(self, rows: np.ndarray) -> np.ndarray:
+        """The term's own reflection multiplicities where it has some, else the tasks': [P, G]."""
+        return rows if self.term.rows is None else np.broadcast_to(self.term.rows, (len(rows), len(self.term.rows)))
+
+
+def _sample_size(frames: FrameBlocks) -> int:
+    wanted = max(_SAMPLE, _PER_FRAME * frames.n_frames)
+    return int(min(wanted, _SAMPLE_BYTES // (4 * frames.n_frames * (2 * frames.n_copies + 1))))
+
+
+def _stratified(order: np.ndarray, n: int) -> np.ndarray:
+    """One of each run of neighbours in resolution, drawn with a fixed seed: rising numbers, int [n]."""
+    edges = np.linspace(0, len(order), n + 1).astype(np.int64)
+    picked = edges[:-1] + np.floor(np.random.default_rng(0).random(n) * np.diff(edges)).astype(np.int64)
+    return np.sort(order[picked])
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One task on its way."""
+
+    task: Task
+    state: SolverState
+
+    @classmethod
+    def of(cls, task: Task) -> _Fit:
+        nothing = np.zeros(0)
+        start = np.asarray(task.start, dtype=np.float64)
+        theta = max(task.theta, _LOWEST_THETA) if task.n_eff_floor > 0 else task.theta
+        return cls(task, SolverState(start, nothing, -np.inf, nothing, theta))
+
+    def begun_anew(self) -> _Fit:
+        """The same weights, not done."""
+        return replace(self, state=replace(self.state, iteration=0, done=False, converged=False, outcome=""))
+
+    @cached_property
+    def allowed(self) -> np.ndarray:
+        n = len(self.task.start)
+        return np.ones(n, dtype=bool) if self.task.allowed is None else self.task.allowed
+
+    @property
+    def entropy(self) -> float:
+        """KL(w || prior)."""
+        return relative_entropy(self.state.weights, self.task.prior)
+
+
+def _improved(
+    parts: Sequence[_Sampled], rows: np.ndarray, fits: list[_Fit], limit: int, tolerance: float
+) -> Iterator[list[_Fit]]:
+    """Iterate until every fit is done; the fits after each iteration."""
+    weights = np.stack([fit.state.weights for fit in fits])
+    x = [intensities(part.term.frames, weights) for part in parts]
+    while True:
+        going = np.array([i for i, fit in enumerate(fits) if not fit.state.done])
+        if not len(going):
+            return
+        batch = _Batch(parts, rows[going], [fits[i] for i in going], [values[going] for values in x])
+        moved, new_x = batch.step(limit, tolerance)
+        for place, i in enumerate(going):
+            fits[i] = moved[place]
+        for values, new in zip(x, new_x, strict=True):
+            values[going] = new
+        yield list(fits)
+
+
+class _Batch:
+    """One iteration of several fits."""
+
+    def __init__(
+        self, parts: Sequence[_Sampled], rows: np.ndarray, fits: list[_Fit], x: list[np.ndarray]
+    ) -> None:
+        self.parts, self.fits, self.x = parts, fits, x
+        self.rows = [part.rows_of(rows) for part in parts]
+        self.weights = np.stack([fit.state.weights for fit in fits])
+
+    def step(self, limit: int, tolerance: float) -> tuple[list[_Fit], list[np.ndarray]]:
+        """Fits after one iteration, and their intensities per term."""
+        self._linearise()
+        targets, promised, thetas = self._targets()
+        gains = np.array([self._gain(i, lin_gain) for i, lin_gain in enumerate(self._sums(self.linear))])
+        fits = [
+            replace(fit, state=replace(fit.state, x=self.x[0][i], gain=gains[i], gradient=self._slopes(i, fit.task)))
+            for i, fit in enumerate(self.fits)
+        ]
+        at_end = [self._ended(fit, promise, limit, tolerance) for fit, promise in zip(fits, promised, strict=True)]
+        going = np.array([i for i, fit in enumerate(at_end) if not fit.state.done], dtype=np.int64)
+        if len(going):
+            self._search(at_end, going, targets, promised, thetas)
+        return at_end, self.x
+
+    def _linearise(self) -> None:
+        """Values, and what they are made of per frame: b and N w of every term."""
+        self.linear: list[Linearisation] = []
+        self.overlap, self.image = [], []
+        for part, rows, x in zip(self.parts, self.rows, self.x, strict=True):
+            linear = part.term.objective.linearise(x, rows)
+            b, q = contractions(part.term.frames, self.weights, np.stack([linear.response, linear.image]))
+            self.linear.append(linear)
+            self.overlap.append(b)
+            self.image.append(q)
+
+    def _sums(self, linear: Sequence[Linearisation]) -> np.ndarray:
+        return sum(part.term.weight * lin.gain for part, lin in zip(self.parts, linear, strict=True))  # type: ignore
+
+    def _gain(self, i: int, value: float) -> float:
+        fit = self.fits[i]
+        return float(value) - fit.state.theta * (fit.entropy if fit.state.theta > 0 else 0.0)
+
+    def _slopes(self, i: int, task: Task) -> np.ndarray:
+        """Gradient of the gain in the weights of fit `i`: float64 [T]."""
+        fit = self.fits[i]
+        total = np.zeros(len(fit.state.weights))
+        for part, lin, b, q in zip(self.parts, self.linear, self.overlap, self.image, strict=True):
+            factor = part.term.weight * lin.slope[i] * lin.rho[i] ** (lin.power - 1)
+            total += factor * (b[i] / np.sqrt(lin.norm2[i]) - lin.rho[i] * q[i] / lin.norm2[i])
+        if fit.state.theta > 0:
+            total -= fit.state.theta * np.log(np.maximum(fit.state.weights, 1e-300) / task.prior)
+        return total
+
+    def _targets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where each fit wants to go, what it hopes to gain there, and theta, which a floor may have raised."""
+        targets, promised = np.empty_like(self.weights), np.empty(len(self.fits))
+        thetas = np.empty(len(self.fits))
+        with threadpool_limits(1 if self.weights.shape[1] < _FEW else None, user_api="blas"):
+            for i, fit in enumerate(self.fits):
+                columns = self._columns(i, fit)
+                frozen = self._frozen(i, fit, columns)
+                now = columns.of(fit.state.weights)
+                best, thetas[i] = _maximum(frozen, now, fit.task)
+                frozen = replace(frozen, theta=thetas[i])
+                promised[i] = float(frozen(best) - frozen(now))
+                targets[i] = columns.spread(best)
+        return targets, promised, thetas
+
+    def _columns(self, i: int, fit: _Fit) -> _Columns:
+        w, allowed = fit.state.weights, fit.allowed
+        if fit.state.theta > 0:
+            return _Columns(w, np.flatnonzero(allowed))
+        slopes = self._slopes(i, fit.task)
+        reduced = slopes - w @ slopes
+        active = w > 0
+        asking = np.flatnonzero(allowed & ~active & (reduced > 0))
+        most = max(_NEWCOMERS, int(active.sum()) // 2)
+        newcomers = asking[np.argsort(-reduced[asking], kind="stable")[:most]]
+        chosen = np.union1d(np.flatnonzero(active), newcomers)
+        if len(chosen) > _MOST_COLUMNS:
+            chosen = np.sort(chosen[np.argsort(-reduced[chosen], kind="stable")[:_MOST_COLUMNS]])
+        return _Columns(w, chosen)
+
+    def _frozen(self, i: int, fit: _Fit, columns: _Columns) -> FrozenGain:
+        now, terms = columns.of(fit.state.weights), []
+        for part, rows, x, lin, b, q in zip(
+            self.parts, self.rows, self.x, self.linear, self.overlap, self.image, strict=True
+        ):
+            metric = part.sample.objective.metric(x[i][part.chosen], rows[i][part.chosen])
+            matrix = gram(part.sample.frames, fit.state.weights, columns.mixtures, metric)
+            image = columns.of_each(q[i])
+            scale = (now @ image) / max(now @ matrix @ now, 1e-300)
+            matrix = with_secant(scale * matrix, now, image)
+            terms.append(
+                FrozenTerm(matrix, columns.of_each(b[i]), part.term.weight * float(lin.slope[i]), lin.power)
+            )
+        return FrozenGain(terms, fit.state.theta, columns.of(fit.task.prior))
+
+    def _ended(self, fit: _Fit, promise: float, limit: int, tolerance: float) -> _Fit:
+        state = fit.state
+        if state.theta == 0 and state.weights.max() > _COLLAPSED:
+            text = (
+                f"The correlation keeps rising as all weight moves onto frame {int(state.weights.argmax())}: there is "
+                "no optimum."
+            )
+            return replace(fit, state=replace(state, done=True, outcome=text))
+        if promise < tolerance:
+            text = f"Converged after {iterations(state.iteration)}."
+            return replace(fit, state=replace(state, done=True, converged=True, outcome=text))
+        if state.iteration >= limit:
+            text = f"Stopped at the limit of {iterations(state.iteration)}."
+            return replace(fit, state=replace(state, done=True, outcome=text))
+        return fit
+
+    def _search(
+        self, fits: list[_Fit], going: np.ndarray, targets: np.ndarray, promised: np.ndarray, thetas: np.ndarray
+    ) -> None:
+        """Go towards the targets as far as the true gain rises; a fit that cannot is done."""
+        directions = targets[going] - self.weights[going]
+        both = [lines(part.term.frames, self.weights[going], directions) for part in self.parts]
+
+        def gains(alpha: np.ndarray) -> np.ndarray:
+            x = [self._along(values[going], pair, alpha) for values, pair in zip(self.x, both, strict=True)]
+            linear = [
+                part.term.objective.linearise(values, rows[going])
+                for part, values, rows in zip(self.parts, x, self.rows, strict=True)
+            ]
+            found = self._sums(linear)
+            for place, i in enumerate(going):
+                if thetas[i] > 0:
+                    w = np.maximum(self.weights[i] + alpha[place] * directions[place], 0.0)
+                    found[place] -= thetas[i] * relative_entropy(w / w.sum(), fits[i].task.prior)
+            return found
+
+        start = gains(np.zeros(len(going)))
+        alpha, gain = _best_steps(gains, start, promised[going])
+        for values, pair in zip(self.x, both, strict=True):
+            values[going] = self._along(values[going], pair, alpha)
+        for place, i in enumerate(going):
+            w = np.maximum(self.weights[i] + alpha[place] * directions[place], 0.0)
+            state = replace(fits[i].state, weights=w / w.sum(), theta=thetas[i], iteration=fits[i].state.iteration + 1)
+            if alpha[place] == 0:
+                text = f"No further gain after {iterations(state.iteration)}."
+                state = replace(state, done=True, converged=bool(promised[i] < 100 * TOLERANCE), outcome=text)
+            fits[i] = replace(fits[i], state=replace(state, gain=float(gain[place])))
+
+    @staticmethod
+    def _along(x: np.ndarray, pair: tuple[np.ndarray, np.ndarray], alpha: np.ndarray) -> np.ndarray:
+        a = alpha[:, None]
+        return x + a * pair[0] + a**2 * pair[1]
+
+
+class _Columns:
+    """The frames a frozen problem is solved over, and all others with weight taken together as one column."""
+
+    def __init__(self, weights: np.ndarray, chosen: np.ndarray) -> None:
+        self.chosen = chosen
+        rest = weights.copy()
+        rest[chosen] = 0.0
+        mass = rest.sum()
+        self.mixtures = Mixtures(chosen, rest[None] / mass if mass > 0 else np.zeros((0, len(weights))))
+
+    def of(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of frames -> of columns."""
+        others = weights.sum() - weights[self.chosen].sum()
+        return np.append(weights[self.chosen], [others] * len(self.mixtures.rest))
+
+    def of_each(self, values: np.ndarray) -> np.ndarray:
+        """A value per frame -> per column: that of mixtures is the mean."""
+        return np.append(values[self.chosen], self.mixtures.rest @ values)
+
+    def spread(self, columns: np.ndarray) -> np.ndarray:
+        """Weights of columns -> of frames."""
+        n = len(self.chosen)
+        found = columns[n:] @ self.mixtures.rest
+        found[self.chosen] += columns[:n]
+        return found / found.sum()
+
+
+def _maximum(frozen: FrozenGain, now: np.ndarray, task: Task) -> tuple[np.ndarray, float]:
+    """The best weights of a frozen problem; theta is raised until they keep the floor on effective frames."""
+    best = frozen.maximum(now)
+    if task.n_eff_floor <= 0:
+        return best, frozen.theta
+    return _with_floor(frozen, best, task)
+
+
+def _with_floor(frozen: FrozenGain, best: np.ndarray, task: Task) -> tuple[np.ndarray, float]:
+    """Bisect the logarithm of theta for the least that keeps Kish's number at the floor."""
+    floor = min(task.n_eff_floor, 0.999 / float(np.sum(frozen.prior**2)))
+    lowest = max(task.theta, _LOWEST_THETA)
+
+    def at(theta: float, near: np.ndarray) -> np.ndarray:
+        return replace(frozen, theta=theta).maximum(near)
+
+    low = high = frozen.theta
+    found = best
+    while 1.0 / np.sum(found**2) < floor and high < 1e6:
+        low, high = high, 4 * high
+        found = at(high, found)
+    while low > lowest and 1.0 / np.sum((trial := at(low, found)) ** 2) >= floor:
+        high, found, low = low, trial, max(low / 4, lowest)
+    for _ in range(12):
+        if high / low < 1.002:
             break
-        jacobian = np.diag(w) - np.outer(w, w)
-        move = np.linalg.solve(curvature @ jacobian + (theta + damping) * np.eye(len(w)), centred)
-        # each by itself, so that weights on their way to nothing do not hold up the others
-        move = np.clip(move - w @ move, -_LONGEST_MOVE, _LONGEST_MOVE)
-        trial = _frozen_gain(gram, overlap, _softmax(logits + move), theta, prior)
-        if trial[0] > value:
-            logits, damping = logits + move, damping / 4
-            finished = trial[0] - value < 1e-13
-            value, gradient, curvature = trial
-            if finished:
-                break
-        elif damping > 1e6 * theta:
-            break
+        middle = float(np.sqrt(low * high))
+        trial = at(middle, found)
+        if 1.0 / np.sum(trial**2) >= floor:
+            high, found = middle, trial
         else:
-            damping = max(8 * damping, 1e-6 * theta)
-    return _softmax(logits)
+            low = middle
+    return found, high
 
 
-def _frozen_gain(
-    gram: np.ndarray, overlap: np.ndarray, w: np.ndarray, theta: float, prior: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Value and gradient of b.w/|x| - theta KL, and the positive part of the curvature of -b.w/|x|."""
-    nw = gram @ w
-    norm2 = max(w @ nw, 1e-300)
-    cc = overlap @ w / np.sqrt(norm2)
-    log_ratio = np.log(np.maximum(w, 1e-300) / prior)
-    gradient = overlap / np.sqrt(norm2) - cc * nw / norm2 - theta * (log_ratio + 1)
-    curvature = max(cc, 0.0) * (gram - np.outer(nw, nw) / norm2) / norm2
-    return float(cc - theta * w @ log_ratio), gradient, curvature
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponential = np.exp(logits - logits.max())
-    return exponential / exponential.sum()
-
-
-def _line_search(
-    state: SolverState, target: np.ndarray, arrays: ModelArrays, settings: SolverSettings
-) -> tuple[np.ndarray, float]:
-    """The best point on the line from the present weights to (and a little beyond) `target`; never a worse one."""
-    line = segment(jnp.asarray(state.weights), jnp.asarray(target), arrays)
-    alphas = _ALPHAS[_longest_step(state.weights, target) >= _ALPHAS]
-    points = state.weights + alphas[:, None] * (target - state.weights)
-    points = np.maximum(points, 0.0)
-    gains = correlation_along(line, alphas)
-    if settings.theta > 0:
-        safe = np.maximum(points, 1e-300)
-        gains = gains - settings.theta * (points * np.log(safe / settings.prior)).sum(axis=1)
-    best = int(np.argmax(gains))
-    weights = points[best] / points[best].sum()
-    gain = float(gain_and_gradient(jnp.asarray(weights), arrays, settings.theta, settings.prior)[0])
-    return (weights, gain) if gain > state.gain else (state.weights, state.gain)
-
-
-def _longest_step(weights: np.ndarray, target: np.ndarray) -> float:
-    """How far the line can be followed before a weight turns negative; at least 1."""
-    falling = target < weights
-    with np.errstate(divide="ignore"):
-        limits = weights[falling] / (weights[falling] - target[falling])
-    return max(1.0, float(limits.min(initial=np.inf)))
+def _best_steps(
+    gains: Callable[[np.ndarray], np.ndarray], start: np.ndarray, promised: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step lengths of at most 1 and the gains there; 0 where nothing rises."""
+    alpha = np.ones(len(start))
+    best, best_gain = np.zeros(len(start)), start.copy()
+    for _ in range(8):
+        now = gains(alpha)
+        better = now > best_gain
+        best, best_gain = np.where(better, alpha, best), np.where(better, now, best_gain)
+        short = best_gain - start < _ENOUGH * best * promised
+        if not (short | (best == 0)).any():
+            break
+        # the parabola through the start, its slope (what was promised, to first order twice) and this trial
+        bend = np.minimum(now - start - 2 * promised * alpha, -1e-300)
+        alpha = np.clip(-promised * alpha**2 / bend, 0.1 * alpha, 0.6 * alpha)
+    return best, best_gain

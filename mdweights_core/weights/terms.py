@@ -1,0 +1,67 @@
+"""What a problem and the settings of a fit make a solver work on: terms, and the task itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdweights_core.errors import BadInput
+from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.weights.objectives import bragg_objective, make_objective
+from mdweights_core.weights.problem import WeightProblem
+from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.solvers.base import Task, Term
+
+ODD = 10.0
+"""Squared deviation from the centre, relative to the median frame's, above which a frame is of another kind."""
+
+_NOISE = 1e-6  # of the usual intensity: what single precision leaves
+
+
+def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
+    """The diffuse map, and Bragg intensities beside it where the settings give these a weight.
+
+    Raises
+    ------
+    BadInput
+        When Bragg intensities are to be fitted and there are none, or the objective does not suit the map.
+    """
+    inverse_d = problem.groups.lattice.inverse_d
+    usual = intensities(problem.frames, problem.prior[None])[0]
+    noise = _NOISE * float(np.sqrt(np.mean(usual**2)))
+    objective = make_objective(settings, problem.observed, problem.sigma, inverse_d, problem.operator, noise)
+    order = np.argsort(inverse_d, kind="stable")
+    diffuse = Term(problem.frames, objective, 1.0 - settings.bragg_weight, order=order)
+    if settings.bragg_weight == 0:
+        return [diffuse]
+    if problem.bragg is None:
+        raise BadInput(
+            "there are no Bragg amplitudes to fit beside the diffuse map",
+            advice="Give --bragg, or a Bragg weight of 0",
+        )
+    data, frames = problem.bragg.data, problem.bragg.frames
+    bragg_d = data.groups.lattice.inverse_d
+    return [
+        diffuse,
+        Term(
+            frames,
+            bragg_objective(data.intensity, data.sigma, bragg_d),
+            settings.bragg_weight,
+            rows=(~data.free).astype(np.float64),
+            order=np.argsort(bragg_d, kind="stable"),
+        ),
+    ]
+
+
+def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | None = None) -> Task:
+    """The fit to the work set, from `start` [n_units] or from the prior with odd frames held back.
+
+    A frame of another origin or crystal would hide all others in the mean.
+    """
+    begin = problem.prior / np.maximum(problem.oddness / ODD, 1.0) if start is None else start
+    return Task(
+        rows=(~problem.free).astype(np.float64),
+        start=begin / begin.sum(),
+        prior=problem.prior,
+        theta=settings.theta,
+        n_eff_floor=settings.n_eff_floor,
+    )
