@@ -30,6 +30,21 @@ _RECORD = 80
 _WORD = 4
 _FIRST_WORDS = 20
 _COPY_AGAIN = "Copy or make the file again"
+_LAUE_CLASSES = {
+    "-1": "P -1",
+    "mmm": "P m m m",
+    "4/m": "P 4/m",
+    "4/mmm": "P 4/m m m",
+    "-3": "P -3",
+    "-3m1": "P -3 m 1",
+    "-31m": "P -3 1 m",
+    "6/m": "P 6/m",
+    "6/mmm": "P 6/m m m",
+    "m-3": "P m -3",
+    "m-3m": "P m -3 m",
+}
+_RHOMBOHEDRAL = {"-3": "R -3:R", "-3m": "R -3 m:R"}
+_OBLIQUE = 0.5  # degrees off a right angle
 _GEMMI_ERRORS = (RuntimeError, ValueError, MemoryError, IndexError, OSError)
 
 
@@ -143,11 +158,46 @@ def listing(columns: Iterable[Column], limit: int = 12) -> str:
 
 
 def parse_space_group(name: str, cell: gemmi.UnitCell, path: Path | None = None) -> gemmi.SpaceGroup:
-    """The space group called ``P 41``, ``P41``, ``76``..., in the setting of the cell; BadInput when there is none."""
-    group = gemmi.find_spacegroup_by_name(name, cell.alpha, cell.gamma) if name.isascii() else None
+    """The space group called ``P 41``, ``P41``, ``76``..., or that of a Laue class, in the setting of the cell.
+
+    Raises
+    ------
+    BadInput
+        When there is none of that name.
+    """
+    found = gemmi.find_spacegroup_by_name(name, cell.alpha, cell.gamma) if name.isascii() else None
+    group = found or parse_laue(name, cell)
     if group is None:
-        raise BadInput(f"There is no space group called {name!r}", where=path, advice="Write it like P 21 21 21")
+        raise BadInput(
+            f"There is no space group called {name!r}",
+            where=path,
+            advice="Write it like P 21 21 21, or only the Laue class, like 4/m",
+        )
     return group
+
+
+def parse_laue(symbol: str, cell: gemmi.UnitCell) -> gemmi.SpaceGroup | None:
+    """The symmorphic primitive space group of a Laue class, such as ``P 4/m`` of ``4/m``; None for any other text.
+
+    Of the settings of a monoclinic or trigonal class the one is taken that the angles of the cell can have.
+
+    Raises
+    ------
+    BadInput
+        For ``-3m`` on hexagonal axes, where it may be ``-3m1`` or ``-31m``.
+    """
+    plain = "".join(symbol.split()).lower()
+    if plain == "-3m" and cell.gamma >= 119:
+        raise BadInput("The Laue class -3m is ambiguous on hexagonal axes", advice="Write -3m1 or -31m")
+    known = {**_LAUE_CLASSES, "2/m": _monoclinic(cell), **({} if cell.gamma >= 119 else _RHOMBOHEDRAL)}
+    return gemmi.find_spacegroup_by_name(known[plain]) if plain in known else None
+
+
+def _monoclinic(cell: gemmi.UnitCell) -> str:
+    """P 2/m about the axis that the oblique angle lies across; about b where there is none."""
+    if abs(cell.gamma - 90) > _OBLIQUE:
+        return "P 1 1 2/m"
+    return "P 2/m 1 1" if abs(cell.alpha - 90) > _OBLIQUE else "P 1 2/m 1"
 
 
 def require_fit(cell: gemmi.UnitCell, group: gemmi.SpaceGroup, path: Path, advice: str) -> None:
