@@ -1,0 +1,157 @@
+"""Weights known beforehand, as of a biased simulation, and frames that share one weight."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mdweights_core.errors import BadInput, counted
+from mdweights_core.io.files import require_file, unreadable
+
+_COLUMN = "weight"
+_NUMPY = b"\x93NUMPY"
+_HOW = "Give one number a line, a CSV file with a column called weight, or a .npy file"
+
+
+def read_prior(path: str | os.PathLike[str], n_frames: int) -> np.ndarray:
+    """Read the weights that frames have before the fit.
+
+    Parameters
+    ----------
+    path : path
+        Text of one number a line, a table (columns separated by commas, semicolons, tabs or blanks) with a column
+        called weight, or a ``.npy`` file. Lines that begin with ``#`` and empty lines are skipped.
+    n_frames : int
+
+    Returns
+    -------
+    float64 [n_frames]
+        Positive, of sum one.
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be read, has no such column, another number of weights, or weights that are not positive.
+    """
+    path = require_file(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise unreadable(error, path) from error
+    weights = _array(content, path) if content.startswith(_NUMPY) else _text(content, path)
+    if len(weights) != n_frames:
+        raise BadInput(
+            f"the file holds {counted(len(weights), 'weight')} for {counted(n_frames, 'frame')}",
+            where=path,
+            advice="Give one weight for each frame, in the order of the frames",
+        )
+    return _normalised(weights, path)
+
+
+def _array(content: bytes, path: Path) -> np.ndarray:
+    try:
+        values = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        raise BadInput("the file is damaged, or holds no plain array", where=path, advice=_HOW) from error
+    if values.dtype.kind not in "fiu" or values.size != max(values.shape, default=0):
+        raise BadInput(
+            f"the array has shape {values.shape} and type {values.dtype}: no list of real numbers",
+            where=path,
+            advice=_HOW,
+        )
+    return np.asarray(values.ravel(), dtype=np.float64)
+
+
+def _text(content: bytes, path: Path) -> np.ndarray:
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput("the file is neither text nor a .npy file", where=path, advice=_HOW) from error
+    rows = [(number, _cells(line)) for number, line in enumerate(lines, start=1) if _is_told(line)]
+    if not rows:
+        raise BadInput("the file is empty", where=path, advice=_HOW)
+    column = _column(rows[0][1], path)
+    first = 0 if column is None else 1
+    return np.array([_number(cells, column or 0, number, path) for number, cells in rows[first:]])
+
+
+def _is_told(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line, whatever separates them; names of files in quotes may hold the separator."""
+    separator = next((sign for sign in ",;\t" if sign in line), None)
+    if separator is None:
+        return line.split()
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+    except csv.Error:  # a cell longer than any table has
+        return line.split(separator)
+
+
+def _column(cells: list[str], path: Path) -> int | None:
+    """Place of the weights in a table with a header; None where there is no header and one number a line."""
+    names = [cell.lower() for cell in cells]
+    if _COLUMN in names:
+        return names.index(_COLUMN)
+    if len(cells) > 1:
+        raise BadInput("the table has no column called weight", where=path, advice=_HOW)
+    return None
+
+
+def _number(cells: list[str], column: int, line: int, path: Path) -> float:
+    try:
+        return float(cells[column])
+    except (ValueError, IndexError):
+        found = cells[column] if column < len(cells) else "nothing"
+        raise BadInput(f"line {line} has {found} in place of a weight", where=path, advice=_HOW) from None
+
+
+def _normalised(weights: np.ndarray, path: Path) -> np.ndarray:
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
+    if len(bad):
+        raise BadInput(
+            f"{counted(len(bad), 'weight')} of {len(weights)} {'is' if len(bad) == 1 else 'are'} not positive, first "
+            f"that of frame {bad[0]} ({weights[bad[0]]:g})",
+            where=path,
+            advice="Give weights and not their logarithms, and leave frames of weight zero out",
+        )
+    relative = weights / weights.max()  # so that the sum cannot overflow
+    if not relative.all():
+        raise BadInput("the weights differ by more than numbers can hold", where=path, advice="Scale them alike")
+    return np.asarray(relative / relative.sum())
+
+
+def tied_groups(n_frames: int, tied: int) -> np.ndarray:
+    """Block of each frame when `tied` neighbours share one weight: int64 [n_frames]; the last may have fewer."""
+    return np.arange(n_frames, dtype=np.int64) // tied
+
+
+def tie(weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Weights of blocks, sums of those of their frames: [n_frames] -> float64 [n_blocks]."""
+    return np.bincount(groups, weights)
+
+
+def spread(block_weights: np.ndarray, groups: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Weights of frames from those of their blocks, shared out within a block as the prior does.
+
+    Parameters
+    ----------
+    block_weights : float64 [..., n_blocks]
+    groups : int64 [n_frames]
+        Block of each frame, see `tied_groups`.
+    prior : float64 [n_frames]
+        Positive.
+
+    Returns
+    -------
+    float64 [..., n_frames]
+        Of the same sum.
+    """
+    share = prior / tie(prior, groups)[groups]
+    return np.asarray(block_weights)[..., groups] * share
