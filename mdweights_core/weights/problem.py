@@ -176,7 +176,7 @@ def build_problem(
     diffuse_map, masked = apply_masks(diffuse_map, settings)
     seen = average_equivalents(diffuse_map)
     rows, covered = _store_rows(seen.groups, store)
-    outliers = outlier_note(diffuse_map) if settings.mask_outliers == 0 else None
+    outliers = outlier_note(diffuse_map, settings)
     notes = (*store.origin["warnings"], *masked, *_coverage_notes(covered), *filter(None, [suspicion, outliers]))
     groups = laue_groups(seen.groups.lattice.select(covered))  # the same order: groups are sorted by index
     rows = rows[: groups.copies.shape[0], covered]

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,7 +81,7 @@ class FrameBlocks:
     @property
     def n_bytes(self) -> int:
         """What one pass reads."""
-        return self.n_blocks * self.n_frames * (2 * self.n_copies + 1) * self.block_size * self.store.item_size
+        return self.n_blocks * self.n_frames * (2 * self.n_copies + 1) * self.block_size * self.store.dtype.itemsize
 
     @property
     def is_in_memory(self) -> bool:
@@ -88,27 +89,30 @@ class FrameBlocks:
         return isinstance(self.store, _Memory)
 
     def __iter__(self) -> Iterator[Block]:
-        for i, rows in enumerate(self.store):
-            yield self._block(i, rows)
+        for rows, (groups, share, centre) in zip(self.store, self._frame_free, strict=True):
+            yield Block(groups, rows, share, centre)
 
-    def _block(self, i: int, rows: Array) -> Block:
+    @cached_property
+    def _frame_free(self) -> list[tuple[slice, Array, Array]]:
+        """What blocks hold beside the rows."""
+        return [self._beside(i) for i in range(self.n_blocks)]
+
+    def _beside(self, i: int) -> tuple[slice, Array, Array]:
         groups = slice(i * self.block_size, min((i + 1) * self.block_size, self.n_groups))
         origin = self.origin[:, groups] * (self.sign < 0)
-        parts = (self.share[:, groups], np.concatenate([origin.real, origin.imag]))
-        return Block(groups, rows, *(self._filled(part, rows.dtype) for part in parts))
-
-    def _filled(self, part: np.ndarray, dtype: Any) -> Array:
-        empty = self.block_size - part.shape[1]
-        return jnp.asarray(np.pad(part, ((0, 0), (0, empty))), dtype=dtype)
+        share, centre = self.share[:, groups], np.concatenate([origin.real, origin.imag])
+        empty = ((0, 0), (0, self.block_size - share.shape[1]))
+        return groups, *(jnp.asarray(np.pad(part, empty), dtype=self.store.dtype) for part in (share, centre))
 
     def take(self, chosen: np.ndarray) -> FrameBlocks:
         """Some groups (rising numbers, int [n]) as one block in memory."""
-        parts = []
+        taken = np.empty((self.n_frames, 2 * self.n_copies + 1, len(chosen)), self.store.dtype)
         for block in self:
-            inside = chosen[(chosen >= block.groups.start) & (chosen < block.groups.stop)] - block.groups.start
-            if len(inside):
-                parts.append(_cube(np.asarray(block.rows), self.n_copies)[:, :, inside])
-        rows = jnp.asarray(np.concatenate(parts, axis=2).reshape(self.n_frames, -1))
+            first, last = np.searchsorted(chosen, (block.groups.start, block.groups.stop))
+            if last > first:
+                cube = _cube(np.asarray(block.rows), self.n_copies)
+                taken[:, :, first:last] = np.take(cube, chosen[first:last] - block.groups.start, axis=2)
+        rows = jnp.asarray(taken.reshape(self.n_frames, -1))
         return replace(
             self,
             n_groups=len(chosen),
@@ -165,8 +169,8 @@ class _Memory:
         return iter(self.blocks)
 
     @property
-    def item_size(self) -> int:
-        return int(self.blocks[0].dtype.itemsize)
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.blocks[0].dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +180,7 @@ class _Scratch:
     file: IO[bytes]
     place: Path
     shape: tuple[int, int, int]  # frames, columns, blocks
-    item_size: int = 4
+    dtype = np.dtype(np.float32)
 
     def __iter__(self) -> Iterator[Array]:
         """The next block is read while the present one is worked on."""
@@ -201,7 +205,7 @@ class _Scratch:
 
     def write(self, i: int, first: int, rows: np.ndarray) -> None:
         try:
-            self.file.seek((i * self.shape[0] + first) * self.shape[1] * self.item_size)
+            self.file.seek((i * self.shape[0] + first) * self.shape[1] * self.dtype.itemsize)
             self.file.write(memoryview(np.ascontiguousarray(rows, dtype=np.float32)).cast("B"))
         except OSError as error:
             raise disk_problem(error, self.place) from error

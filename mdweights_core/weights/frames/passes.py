@@ -79,33 +79,45 @@ def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray) -> t
 
 
 def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: Metric) -> np.ndarray:
-    """<D_s, Omega D_t> over the groups of `frames` (one block) between columns that are frames or mixtures of frames.
+    """<D_s, Omega D_t> between columns that are frames or mixtures of frames, at weights [T].
+
+    With Omega = (1 - L R)^T W (1 - L R) it is A - B C^T - C B^T + B (L^T W L) B^T, where A = D W D^T, B = D R^T and
+    C = D W L are sums over blocks.
 
     Returns
     -------
     float64 [n, n]
         First the chosen frames, then the mixtures.
     """
-    block = next(iter(frames))
-    n = len(mixtures.frames) + len(mixtures.rest)
-    padded = np.zeros(_bucket(len(mixtures.frames)), dtype=np.int32)
-    padded[: len(mixtures.frames)] = mixtures.frames
-    parts = (np.sqrt(metric.weight), metric.left, metric.right)
-    products, size = _gram(
-        _like(weights, block),
-        jnp.asarray(padded),
-        _like(mixtures.rest, block),
-        *(_like(part, block) for part in parts),
-        block.rows,
-        block.share,
-        block.centre,
-        frames.sign,
-    )
-    kept = np.r_[0 : len(mixtures.frames), len(padded) : len(padded) + len(mixtures.rest)]
-    size = np.asarray(size, dtype=np.float64)[kept]
-    found = np.asarray(products)[np.ix_(kept, kept)] * np.outer(size, size)
-    assert found.shape == (n, n)
-    return found
+    n, rank = len(mixtures.frames), metric.left.shape[1]
+    padded = np.zeros(_bucket(n), dtype=np.int32)
+    padded[:n] = mixtures.frames
+    total = len(padded) + len(mixtures.rest)
+    a, b, c = np.zeros((total, total)), np.zeros((total, rank)), np.zeros((total, rank))
+    size = None
+    for block in frames:
+        given = [_padded(part, block) for part in (metric.weight, metric.left.T, metric.right)]
+        columns = _columns(
+            _like(weights[None], block), padded, _like(mixtures.rest, block), block.rows, *_of(block), frames.sign
+        )
+        size = _sizes(columns) if size is None else size
+        for sum_, part in zip((a, b, c), _products(columns, size, *given), strict=True):
+            sum_ += np.asarray(part)
+    middle = (metric.left * metric.weight[:, None]).T @ metric.left
+    cross = c - b @ middle / 2
+    found = (a - b @ cross.T - cross @ b.T) * np.outer(size, size)
+    kept = np.r_[0:n, len(padded) : total]
+    return found[np.ix_(kept, kept)]
+
+
+def _of(block: Block) -> tuple[Array, Array]:
+    return block.share, block.centre
+
+
+def _padded(values: np.ndarray, block: Block) -> Array:
+    """Values [..., G] of a block's groups, zero for those that only fill it."""
+    part = values[..., block.groups]
+    return _like(np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, block.share.shape[1] - _size(block))]), block)
 
 
 class Mixtures:
@@ -186,38 +198,41 @@ def _constant(mean: Array, total: Array, share: Array, sign: Array) -> Array:
 
 
 @jax.jit
-def _gram(
-    weights: Array,
-    chosen: Array,
-    rest: Array,
-    root: Array,
-    left: Array,
-    right: Array,
-    rows: Array,
-    share: Array,
-    centre: Array,
-    sign: Array,
-) -> tuple[Array, Array]:
-    """Products of columns brought to size one, float32 in blocks summed in float64, and their sizes."""
-    mean, _ = _split(weights[None] @ rows, share)
+def _columns(
+    weights: Array, chosen: Array, rest: Array, rows: Array, share: Array, centre: Array, sign: Array
+) -> Array:
+    """D of some frames, and of mixtures of all: [n, B]."""
+    mean, _ = _split(weights @ rows, share)
     total = mean + centre
-    picked = jnp.concatenate([rows[chosen], rest @ rows])
-    parts, power = _split(picked, share)
+    parts, power = _split(jnp.concatenate([rows[chosen], rest @ rows]), share)
     columns = _power(power, sign) - 2 * sign * jnp.sum(_both(share) * total * parts, axis=1)
-    columns = columns + _constant(mean, total, share, sign)
-    columns = (columns - (columns @ right.T) @ left.T) * root
+    return columns + _constant(mean, total, share, sign)
+
+
+@jax.jit
+def _sizes(columns: Array) -> Array:
+    """A usual size of each column, to which it is brought: squares of intensities can be beyond single precision."""
     size = jnp.max(jnp.abs(columns), axis=1)
-    size = jnp.where(size > 0, size, 1.0)
-    return _products(columns / size[:, None]), size
+    return jnp.where(size > 0, size, 1.0)
 
 
-def _products(rows: Array) -> Array:
-    n_blocks = -(-rows.shape[1] // _GRAM_COLUMNS)
-    padded = jnp.pad(rows, ((0, 0), (0, n_blocks * _GRAM_COLUMNS - rows.shape[1])))
+@jax.jit
+def _products(columns: Array, size: Array, weight: Array, left: Array, right: Array) -> tuple[Array, Array, Array]:
+    """A, B, C of a block (see `gram`): float32 products of parts of it, summed in float64."""
+    columns = columns / size[:, None]
+    n_parts = -(-columns.shape[1] // _GRAM_COLUMNS)
+    empty = n_parts * _GRAM_COLUMNS - columns.shape[1]
+    wide = jnp.pad(jnp.concatenate([columns, right]), ((0, 0), (0, empty)))
+    heavy = jnp.pad(jnp.concatenate([columns * weight, left * weight]), ((0, 0), (0, empty)))
 
-    def add(i: Array, total: Array) -> Array:
-        block = jax.lax.dynamic_slice_in_dim(padded, i * _GRAM_COLUMNS, _GRAM_COLUMNS, axis=1)
-        return total + (block @ block.T).astype(jnp.float64)
+    def add(i: Array, total: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        start = i * _GRAM_COLUMNS
+        plain = jax.lax.dynamic_slice_in_dim(wide, start, _GRAM_COLUMNS, axis=1)
+        times = jax.lax.dynamic_slice_in_dim(heavy, start, _GRAM_COLUMNS, axis=1)
+        d, r = plain[:n], plain[n:]
+        parts = (d @ times[:n].T, d @ r.T, d @ times[n:].T)
+        return tuple(t + part.astype(jnp.float64) for t, part in zip(total, parts, strict=True))  # type: ignore
 
-    start = jnp.zeros((rows.shape[0], rows.shape[0]), dtype=jnp.float64)
-    return jax.lax.fori_loop(0, n_blocks, add, start)
+    n, rank = columns.shape[0], right.shape[0]
+    start = tuple(jnp.zeros((n, m), dtype=jnp.float64) for m in (n, rank, rank))
+    return jax.lax.fori_loop(0, n_parts, add, start)

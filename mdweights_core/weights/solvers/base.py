@@ -32,6 +32,15 @@ class Term:
     rows: np.ndarray | None = None
     order: np.ndarray | None = None
 
+    def rows_of(self, rows: np.ndarray) -> np.ndarray:
+        """Its own reflection counts where it has some, else those of P tasks, `rows` [P, n_group]: [P, n_group]."""
+        return rows if self.rows is None else np.broadcast_to(self.rows, (len(rows), len(self.rows)))
+
+    def restricted(self, chosen: np.ndarray) -> Term:
+        """The term on some of its reflections (rising numbers, int [n])."""
+        rows = None if self.rows is None else self.rows[chosen]
+        return Term(self.frames.take(chosen), self.objective.restricted(chosen), self.weight, rows)
+
 
 @dataclass(frozen=True, eq=False)
 class Task:

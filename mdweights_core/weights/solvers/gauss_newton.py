@@ -4,10 +4,11 @@ With the mean structure factors m frozen the intensity is linear in the weights,
 D_t = |F_t - m|^2, and its derivative along the simplex is exact. The frozen problem is solved exactly (`frozen`), and
 the step towards its solution is taken as far as the true gain keeps rising.
 
-Three things make it fast. The Gram matrix of the D_t, by far the dearest part, is formed over a sample of reflections
-that is stratified by resolution and corrected to be exact at the present weights; value, gradient and line search are
-those of all reflections, so that what comes out is their optimum. Only frames with weight, and those that ask for some,
-enter it (column generation). And all fits of a batch share every pass over the structure factors.
+Four things make it fast. A fit is first brought to its end on a sample of the reflections, stratified by resolution.
+The Gram matrix of the D_t, by far the dearest part, holds only frames with weight and those that ask for some (column
+generation). All fits of a batch share every pass over the structure factors. And they share one Gram matrix, which is
+corrected for each to be exact at its present weights: value, gradient and line search are always those of all
+reflections, so that what comes out is their optimum whatever the Gram matrix was.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _MOST_COLUMNS = 1024
 _NEWCOMERS = 64
 _FEW = 800  # frames
 _COLLAPSED = 0.97  # beyond it the correlation only creeps up while the rest of the weights goes to zero
+_SAME_ENOUGH = 0.02  # weight moved, for which a Gram matrix need not be formed anew
 _ENOUGH = 0.3  # of the gain that a step promised
 _LOWEST_THETA = 1e-6
 
@@ -62,50 +64,17 @@ def solve_many(
         One for each task, after each iteration; an empty list while a sample of the reflections is worked on.
     """
     fits, rows = [_Fit.of(task) for task in tasks], np.stack([task.rows for task in tasks])
-    sampled = [_Sampled.of(term) for term in terms]
-    if any(part.is_part for part in sampled):
-        coarse = [_Sampled.whole(part.sample) for part in sampled]
-        for fits in _improved(coarse, rows[:, sampled[0].chosen], fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+    if all(_sample_size(term.frames) < term.frames.n_groups for term in terms):
+        chosen = [_stratified(term) for term in terms]
+        coarse = [term.restricted(some) for term, some in zip(terms, chosen, strict=True)]
+        for fits in _improved(coarse, rows[:, chosen[0]], fits, _COARSE_STEPS, _COARSE_TOLERANCE):
             yield []
         fits = [fit.begun_anew() for fit in fits]
     states: list[SolverState] = []
-    for fits in _improved(sampled, rows, fits, limit, tolerance):
+    for fits in _improved(terms, rows, fits, limit, tolerance):
         states = [fit.state for fit in fits]
         yield states
     return states
-
-
-@dataclass(frozen=True, eq=False)
-class _Sampled:
-    """A term, and the sample of its reflections that Gram matrices are formed over."""
-
-    term: Term
-    sample: Term
-    chosen: np.ndarray
-
-    @classmethod
-    def of(cls, term: Term) -> _Sampled:
-        n = _sample_size(term.frames)
-        if n >= term.frames.n_groups:
-            return cls.whole(term)
-        chosen = _stratified(np.arange(term.frames.n_groups) if term.order is None else term.order, n)
-        rows = None if term.rows is None else term.rows[chosen]
-        sample = Term(term.frames.take(chosen), term.objective.restricted(chosen), term.weight, rows)
-        return cls(term, sample, chosen)
-
-    @classmethod
-    def whole(cls, term: Term) -> _Sampled:
-        n = term.frames.n_groups
-        one_block = term if term.frames.n_blocks == 1 else replace(term, frames=term.frames.take(np.arange(n)))
-        return cls(term, one_block, np.arange(n))
-
-    @property
-    def is_part(self) -> bool:
-        return len(self.chosen) < self.term.frames.n_groups
-
-    def rows_of(self, rows: np.ndarray) -> np.ndarray:
-        """The term's own reflection multiplicities where it has some, else the tasks': [P, G]."""
-        return rows if self.term.rows is None else np.broadcast_to(self.term.rows, (len(rows), len(self.term.rows)))
 
 
 def _sample_size(frames: FrameBlocks) -> int:
@@ -113,9 +82,11 @@ def _sample_size(frames: FrameBlocks) -> int:
     return int(min(wanted, _SAMPLE_BYTES // (4 * frames.n_frames * (2 * frames.n_copies + 1))))
 
 
-def _stratified(order: np.ndarray, n: int) -> np.ndarray:
+def _stratified(term: Term) -> np.ndarray:
     """One of each run of neighbours in resolution, drawn with a fixed seed: rising numbers, int [n]."""
-    edges = np.linspace(0, len(order), n + 1).astype(np.int64)
+    n, size = _sample_size(term.frames), term.frames.n_groups
+    order = np.arange(size) if term.order is None else term.order
+    edges = np.linspace(0, size, n + 1).astype(np.int64)
     picked = edges[:-1] + np.floor(np.random.default_rng(0).random(n) * np.diff(edges)).astype(np.int64)
     return np.sort(order[picked])
 
@@ -150,16 +121,17 @@ class _Fit:
 
 
 def _improved(
-    parts: Sequence[_Sampled], rows: np.ndarray, fits: list[_Fit], limit: int, tolerance: float
+    terms: Sequence[Term], rows: np.ndarray, fits: list[_Fit], limit: int, tolerance: float
 ) -> Iterator[list[_Fit]]:
     """Iterate until every fit is done; the fits after each iteration."""
     weights = np.stack([fit.state.weights for fit in fits])
-    x = [intensities(part.term.frames, weights) for part in parts]
+    x = [intensities(term.frames, weights) for term in terms]
+    grams = [_Grams(term, rows, weights) for term in terms]
     while True:
         going = np.array([i for i, fit in enumerate(fits) if not fit.state.done])
         if not len(going):
             return
-        batch = _Batch(parts, rows[going], [fits[i] for i in going], [values[going] for values in x])
+        batch = _Batch(terms, grams, rows[going], [fits[i] for i in going], [values[going] for values in x])
         moved, new_x = batch.step(limit, tolerance)
         for place, i in enumerate(going):
             fits[i] = moved[place]
@@ -172,10 +144,15 @@ class _Batch:
     """One iteration of several fits."""
 
     def __init__(
-        self, parts: Sequence[_Sampled], rows: np.ndarray, fits: list[_Fit], x: list[np.ndarray]
+        self,
+        terms: Sequence[Term],
+        grams: Sequence[_Grams],
+        rows: np.ndarray,
+        fits: list[_Fit],
+        x: list[np.ndarray],
     ) -> None:
-        self.parts, self.fits, self.x = parts, fits, x
-        self.rows = [part.rows_of(rows) for part in parts]
+        self.terms, self.grams, self.fits, self.x = terms, grams, fits, x
+        self.rows = [term.rows_of(rows) for term in terms]
         self.weights = np.stack([fit.state.weights for fit in fits])
 
     def step(self, limit: int, tolerance: float) -> tuple[list[_Fit], list[np.ndarray]]:
@@ -197,15 +174,15 @@ class _Batch:
         """Values, and what they are made of per frame: b and N w of every term."""
         self.linear: list[Linearisation] = []
         self.overlap, self.image = [], []
-        for part, rows, x in zip(self.parts, self.rows, self.x, strict=True):
-            linear = part.term.objective.linearise(x, rows)
-            b, q = contractions(part.term.frames, self.weights, np.stack([linear.response, linear.image]))
+        for term, rows, x in zip(self.terms, self.rows, self.x, strict=True):
+            linear = term.objective.linearise(x, rows)
+            b, q = contractions(term.frames, self.weights, np.stack([linear.response, linear.image]))
             self.linear.append(linear)
             self.overlap.append(b)
             self.image.append(q)
 
     def _sums(self, linear: Sequence[Linearisation]) -> np.ndarray:
-        return sum(part.term.weight * lin.gain for part, lin in zip(self.parts, linear, strict=True))  # type: ignore
+        return sum(term.weight * lin.gain for term, lin in zip(self.terms, linear, strict=True))  # type: ignore
 
     def _gain(self, i: int, value: float) -> float:
         fit = self.fits[i]
@@ -215,8 +192,8 @@ class _Batch:
         """Gradient of the gain in the weights of fit `i`: float64 [T]."""
         fit = self.fits[i]
         total = np.zeros(len(fit.state.weights))
-        for part, lin, b, q in zip(self.parts, self.linear, self.overlap, self.image, strict=True):
-            factor = part.term.weight * lin.slope[i] * lin.rho[i] ** (lin.power - 1)
+        for term, lin, b, q in zip(self.terms, self.linear, self.overlap, self.image, strict=True):
+            factor = term.weight * lin.slope[i] * lin.rho[i] ** (lin.power - 1)
             total += factor * (b[i] / np.sqrt(lin.norm2[i]) - lin.rho[i] * q[i] / lin.norm2[i])
         if fit.state.theta > 0:
             total -= fit.state.theta * np.log(np.maximum(fit.state.weights, 1e-300) / task.prior)
@@ -254,17 +231,14 @@ class _Batch:
 
     def _frozen(self, i: int, fit: _Fit, columns: _Columns) -> FrozenGain:
         now, terms = columns.of(fit.state.weights), []
-        for part, rows, x, lin, b, q in zip(
-            self.parts, self.rows, self.x, self.linear, self.overlap, self.image, strict=True
+        for term, grams, rows, x, lin, b, q in zip(
+            self.terms, self.grams, self.rows, self.x, self.linear, self.overlap, self.image, strict=True
         ):
-            metric = part.sample.objective.metric(x[i][part.chosen], rows[i][part.chosen])
-            matrix = gram(part.sample.frames, fit.state.weights, columns.mixtures, metric)
+            matrix = grams.between(columns, fit.state.weights, x[i], rows[i])
             image = columns.of_each(q[i])
             scale = (now @ image) / max(now @ matrix @ now, 1e-300)
             matrix = with_secant(scale * matrix, now, image)
-            terms.append(
-                FrozenTerm(matrix, columns.of_each(b[i]), part.term.weight * float(lin.slope[i]), lin.power)
-            )
+            terms.append(FrozenTerm(matrix, columns.of_each(b[i]), term.weight * float(lin.slope[i]), lin.power))
         return FrozenGain(terms, fit.state.theta, columns.of(fit.task.prior))
 
     def _ended(self, fit: _Fit, promise: float, limit: int, tolerance: float) -> _Fit:
@@ -288,13 +262,13 @@ class _Batch:
     ) -> None:
         """Go towards the targets as far as the true gain rises; a fit that cannot is done."""
         directions = targets[going] - self.weights[going]
-        both = [lines(part.term.frames, self.weights[going], directions) for part in self.parts]
+        both = [lines(term.frames, self.weights[going], directions) for term in self.terms]
 
         def gains(alpha: np.ndarray) -> np.ndarray:
             x = [self._along(values[going], pair, alpha) for values, pair in zip(self.x, both, strict=True)]
             linear = [
-                part.term.objective.linearise(values, rows[going])
-                for part, values, rows in zip(self.parts, x, self.rows, strict=True)
+                term.objective.linearise(values, rows[going])
+                for term, values, rows in zip(self.terms, x, self.rows, strict=True)
             ]
             found = self._sums(linear)
             for place, i in enumerate(going):
@@ -321,6 +295,35 @@ class _Batch:
         return x + a * pair[0] + a**2 * pair[1]
 
 
+class _Grams:
+    """Gram matrices of one term: anew for a fit that is alone, one for all at the mean of their weights otherwise."""
+
+    def __init__(self, term: Term, rows: np.ndarray, weights: np.ndarray) -> None:
+        self.term, self.is_shared = term, len(weights) > 1
+        self._known: tuple[np.ndarray, _Columns, np.ndarray] | None = None
+        if self.is_shared:
+            mean = weights.mean(axis=0)
+            every = _Columns(mean, np.arange(len(mean)))
+            x = intensities(term.frames, mean[None])[0]
+            self.shared = self._formed(every, mean, x, term.rows_of(rows).mean(axis=0))
+
+    def between(self, columns: _Columns, weights: np.ndarray, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The matrix between columns, for the weights [T] that have the intensity x [G]."""
+        if self.is_shared:
+            return columns.of_matrix(self.shared)
+        if self._known is not None and np.abs(weights - self._known[0]).sum() < _SAME_ENOUGH:
+            _, before, matrix = self._known
+            places = np.searchsorted(before.chosen, columns.chosen)
+            if len(columns) == len(columns.chosen) and np.isin(columns.chosen, before.chosen).all():
+                return matrix[np.ix_(places, places)]
+        matrix = self._formed(columns, weights, x, rows)
+        self._known = (weights, columns, matrix)
+        return matrix
+
+    def _formed(self, columns: _Columns, weights: np.ndarray, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return gram(self.term.frames, weights, columns.mixtures, self.term.objective.metric(x, rows))
+
+
 class _Columns:
     """The frames a frozen problem is solved over, and all others with weight taken together as one column."""
 
@@ -335,6 +338,14 @@ class _Columns:
         """Weights of frames -> of columns."""
         others = weights.sum() - weights[self.chosen].sum()
         return np.append(weights[self.chosen], [others] * len(self.mixtures.rest))
+
+    def __len__(self) -> int:
+        return len(self.chosen) + len(self.mixtures.rest)
+
+    def of_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """A matrix between frames -> between columns."""
+        half = np.concatenate([matrix[self.chosen], self.mixtures.rest @ matrix])
+        return np.concatenate([half[:, self.chosen], half @ self.mixtures.rest.T], axis=1)
 
     def of_each(self, values: np.ndarray) -> np.ndarray:
         """A value per frame -> per column: that of mixtures is the mean."""
