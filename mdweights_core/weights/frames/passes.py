@@ -128,8 +128,8 @@ class Mixtures:
 
 
 def _bucket(n: int) -> int:
-    """Few sizes, so that few are compiled: multiples of 128 up to 1024, then of 512."""
-    step = 128 if n <= 1024 else 512
+    """Few sizes, so that few are compiled: multiples of 64 up to 512, then of 256."""
+    step = 64 if n <= 512 else 256
     return -(-max(n, 1) // step) * step
 
 

@@ -222,7 +222,7 @@ class _Batch:
         reduced = slopes - w @ slopes
         active = w > 0
         asking = np.flatnonzero(allowed & ~active & (reduced > 0))
-        most = max(_NEWCOMERS, int(active.sum()) // 2)
+        most = max(_NEWCOMERS, int(active.sum()) // 4)
         newcomers = asking[np.argsort(-reduced[asking], kind="stable")[:most]]
         chosen = np.union1d(np.flatnonzero(active), newcomers)
         if len(chosen) > _MOST_COLUMNS:
