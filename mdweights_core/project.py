@@ -31,12 +31,17 @@ from mdweights_core.weights.settings import FitSettings
 
 if TYPE_CHECKING:  # WeightFit lives beside the solvers, which load JAX; a project is opened without it
     from mdweights_core.io.frames.trajectories import FrameSource
+    from mdweights_core.meaning.result import Meaning
     from mdweights_core.scattering.storage.store import FrameTable
     from mdweights_core.weights.result import WeightFit
+    from mdweights_core.weights.validation.result import Validation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 knew no prior weights, no validation and no meaning of weights."""
+
 STORE_NAME = "frames.zarr"  # of projects that name none
 _JSON_NAME = "project.json"
+_OPTIONAL_FILES = ("topology", "prior", "bragg")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class FitInputs:
         Operator applied to the map's indices, such as ``k,h,-l``.
     d_min, d_max : float, optional
         Resolution limits, angstrom.
+    prior : Path, optional
+        File with the weights of a biased simulation.
+    bragg : Path, optional
+        File with Bragg amplitudes that are fitted beside the map.
     """
 
     map: Path
@@ -74,6 +83,8 @@ class FitInputs:
     reindex: str | None = None
     d_min: float | None = None
     d_max: float | None = None
+    prior: Path | None = None
+    bragg: Path | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("d_min", self.d_min), ("d_max", self.d_max)):
@@ -87,7 +98,9 @@ class FitInputs:
         plain = asdict(self)
         plain["map"] = os.path.abspath(self.map)
         plain["frames"] = [os.path.abspath(p) for p in self.frames]
-        plain["topology"] = None if self.topology is None else os.path.abspath(self.topology)
+        for name in _OPTIONAL_FILES:
+            file = getattr(self, name)
+            plain[name] = None if file is None else os.path.abspath(file)
         return plain
 
     @classmethod
@@ -96,7 +109,8 @@ class FitInputs:
         known = {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
         known["map"] = Path(known["map"])
         known["frames"] = tuple(Path(p) for p in known["frames"])
-        known["topology"] = Path(known["topology"]) if known.get("topology") else None
+        for name in _OPTIONAL_FILES:
+            known[name] = Path(known[name]) if known.get(name) else None
         known["cell"] = tuple(known["cell"]) if known.get("cell") else None
         return cls(**known)
 
@@ -118,6 +132,10 @@ class Project:
         Versions, date, fingerprints of the input files.
     store_name : str
         Folder in `path` with the structure factors, unless `inputs` are a store themselves.
+    validation : Validation or None
+        Why to believe the weights, or why not.
+    meaning : Meaning or None
+        What they go with.
     """
 
     path: Path
@@ -128,6 +146,8 @@ class Project:
     frames: FrameTable
     provenance: Mapping[str, Any] = field(default_factory=dict)
     store_name: str = STORE_NAME
+    validation: Validation | None = None
+    meaning: Meaning | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Project:
@@ -152,6 +172,8 @@ class Project:
                 frames,
                 record["provenance"],
                 str(record.get("store", STORE_NAME)),
+                _load_validation(record, arrays),
+                _load_meaning(record, arrays),
             )
         except (OSError, KeyError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             raise BadInput(
@@ -181,12 +203,25 @@ class Project:
         old = {p.name for p in self.path.glob("fit-*.npz")}
         number = 1 + max((int(name[4:-4]) for name in old if name[4:-4].isdigit()), default=0)
         name = f"fit-{number:04d}.npz"
-        arrays = _fit_arrays(self.fit) | _frame_arrays(self.frames)
+        arrays, plain = self._parts()
         atomic_write(self.path / name, lambda target: _write_npz(target, arrays))
-        text = json.dumps(self._record(name), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(self._record(name) | plain, indent=2, allow_nan=False) + "\n"
         atomic_write_text(self.path / _JSON_NAME, text)
         for name in old:
             (self.path / name).unlink(missing_ok=True)
+
+    def _parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All arrays, and validation and meaning as plain values."""
+        from mdweights_core.weights.validation.record import to_record
+
+        arrays, plain = _fit_arrays(self.fit) | _frame_arrays(self.frames), {}
+        if self.validation is not None:
+            more, plain["validation"] = to_record(self.validation)
+            arrays |= more
+        if self.meaning is not None:
+            more, plain["meaning"] = self.meaning.to_arrays()
+            arrays |= more
+        return arrays, plain
 
     def _record(self, arrays: str) -> dict[str, Any]:
         from mdweights_core.weights.result import fit_summary
@@ -265,7 +300,8 @@ def trajectory_of(inputs: FitInputs) -> tuple[tuple[Path, ...], Path | None]:
 
 def provenance(inputs: FitInputs) -> dict[str, Any]:
     """Date, versions and fingerprints of the files that were read."""
-    files = [inputs.map, *inputs.frames, *([inputs.topology] if inputs.topology else [])]
+    others = [getattr(inputs, name) for name in _OPTIONAL_FILES]
+    files = [inputs.map, *inputs.frames, *filter(None, others)]
     return {
         "program": f"mdweights {__version__}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -303,7 +339,9 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 _FIT_ARRAYS = (
     "weights",
+    "prior",
     "influence",
+    "multipliers",
     "observed",
     "calculated",
     "uniform_calculated",
@@ -313,10 +351,12 @@ _FIT_ARRAYS = (
 )
 
 
+_OPTIONAL_ARRAYS = ("observed_sigma", "start")
+
+
 def _fit_arrays(fit: WeightFit) -> dict[str, np.ndarray]:
     arrays = {name: getattr(fit, name) for name in _FIT_ARRAYS} | {"hkl": fit.groups.lattice.hkl}
-    if fit.observed_sigma is not None:
-        arrays["observed_sigma"] = fit.observed_sigma
+    arrays |= {name: value for name in _OPTIONAL_ARRAYS if (value := getattr(fit, name)) is not None}
     arrays |= {f"history/{key}": value for key, value in fit.history.items()}
     for name, scores in (("fitted", fit.scores), ("uniform", fit.uniform)):
         arrays |= {f"shells/{name}/{f.name}": getattr(scores.shells, f.name) for f in fields(scores.shells)}
@@ -346,6 +386,7 @@ def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> We
         tuple(record["ndiv"]),
     )
     numbers = ("n_eff", "n_eff_entropy", "n_active", "kkt_residual", "iterations", "seconds", "converged", "stopped")
+    arrays = _of_schema_1(arrays) if "prior" not in arrays else arrays
     from_arrays: dict[str, Any] = {name: arrays[name] for name in _FIT_ARRAYS}
     return WeightFit(
         **from_arrays,
@@ -356,8 +397,33 @@ def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> We
         warnings=tuple(result["warnings"]),
         settings=FitSettings(**record["fit_settings"]),
         groups=laue_groups(lattice),
-        observed_sigma=arrays.get("observed_sigma"),
+        gain=_number(result.get("gain")),
+        theta=result.get("theta", record["fit_settings"]["theta"]),
+        **{name: arrays.get(name) for name in _OPTIONAL_ARRAYS},
     )
+
+
+def _of_schema_1(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    n = len(arrays["weights"])
+    return {**arrays, "prior": np.full(n, 1.0 / n), "multipliers": np.full(n, np.nan)}
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _load_validation(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Validation | None:
+    from mdweights_core.weights.validation.record import from_record
+
+    plain = record.get("validation")
+    return None if plain is None else from_record(arrays, plain)
+
+
+def _load_meaning(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Meaning | None:
+    from mdweights_core.meaning.result import Meaning
+
+    plain = record.get("meaning")
+    return None if plain is None else Meaning.from_arrays(arrays, plain)
 
 
 def _load_scores(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: str, suffix: str) -> Any:
@@ -365,7 +431,7 @@ def _load_scores(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray], na
 
     shells = ShellTable(**{f.name: arrays[f"shells/{name}/{f.name}"] for f in fields(ShellTable)})
     values = {key: result[key + suffix] for key in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
-    return Scores(**{key: float("nan") if value is None else value for key, value in values.items()}, shells=shells)
+    return Scores(**{key: _number(value) for key, value in values.items()}, shells=shells)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

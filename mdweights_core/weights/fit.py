@@ -86,7 +86,8 @@ def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarra
             yield from _solved(terms, state, settings, limit, watch)
     except Stopped:
         stopped = not state.now.done
-    return _conclude(problem, terms, state, settings, watch, stopped)
+    fit = _conclude(problem, terms, state, settings, watch, stopped)
+    return fit if start_weights is None else replace(fit, start=np.asarray(start_weights, dtype=np.float64))
 
 
 class _Reached:

@@ -74,6 +74,8 @@ class WeightFit:
         Laue average of the weighted mean of |F|^2.
     raw_sum : float
         Sum of the solver's weights before normalisation; 1 except for the prototype.
+    start : float64 [n_frames] or None
+        Where the fit began, when that was given.
     """
 
     weights: np.ndarray
@@ -107,6 +109,7 @@ class WeightFit:
     mean_f: np.ndarray
     mean_intensity: np.ndarray
     raw_sum: float = 1.0
+    start: np.ndarray | None = None
 
     @property
     def diffuse(self) -> np.ndarray:
@@ -206,7 +209,7 @@ def fit_summary(fit: WeightFit) -> dict[str, Any]:
         "n_eff": fit.n_eff,
         "n_eff_entropy": fit.n_eff_entropy,
         "n_active": fit.n_active,
-        "gain": fit.gain,
+        "gain": _finite(fit.gain),
         "theta": fit.theta,
         "kkt_residual": fit.kkt_residual,
         "iterations": fit.iterations,
