@@ -6,13 +6,13 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from app.plots.base import PlotPanel, known_curve, plain_axis, style_plot, summary_label
-from app.plots.brush import BrushViewBox
+from app.plots.base import known_curve, plain_axis, style_plot, summary_label
 from app.plots.frame_bars import is_rising, order_frames
+from app.plots.frame_plot import FramePlot
 from app.theme import Theme
 
 _DRIFT, _EDGES, _ANGLES = "drift", "box edges", "box angles"
@@ -35,19 +35,8 @@ class _Quantity(NamedTuple):
     axis: str
 
 
-class CheckPlot(PlotPanel):
-    """Drift or box of the frames that were looked at, against frame number or time. Frames are counted from 0.
-
-    Signals
-    -------
-    frame_selected(int)
-        The frame nearest to a click.
-    frames_brushed(object)
-        Frames in a stretch dragged with Shift, int64 array: a copy.
-    """
-
-    frame_selected = Signal(int)
-    frames_brushed = Signal(object)
+class CheckPlot(FramePlot):
+    """Drift or box of the frames that were looked at, against frame number or time."""
 
     title = "Check of the frames"
     empty_text = "Open a map and frames to see whether they fit together."
@@ -57,14 +46,10 @@ class CheckPlot(PlotPanel):
         self._frames = np.empty(0, dtype=np.int64)
         self._time, self._x = np.empty(0), np.empty(0)
         self._quantities: dict[str, _Quantity] = {}
-        self._brushed = np.empty(0, dtype=np.int64)
-        self._selected: int | None = None
         self._make_controls()
         self._make_plot()
         self.quantity.currentIndexChanged.connect(self._change)
         self.order.currentIndexChanged.connect(self._change)
-        self.box.clicked.connect(self._click)
-        self.box.brushed.connect(self._brush)
         self.apply_theme(self.theme)
 
     # ---- data in
@@ -89,16 +74,6 @@ class CheckPlot(PlotPanel):
         self._offer()
         self.show_content()
         self._change()
-
-    def set_selected(self, frame: int | None) -> None:
-        """Ring a frame where it was looked at (None: none), without emitting."""
-        self._selected = frame
-        self._draw_highlights()
-
-    def set_brushed(self, frames: np.ndarray) -> None:
-        """Highlight frames brushed elsewhere, int [n], without emitting."""
-        self._brushed = np.array(frames, dtype=np.int64)
-        self._draw_highlights()
 
     def clear(self) -> None:
         """Forget what was seen."""
@@ -159,12 +134,10 @@ class CheckPlot(PlotPanel):
             row.addWidget(widget)
         row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)
-        self.canvas.setToolTip("Click selects a frame, Shift and drag brushes, drag moves, wheel zooms")
 
     def _make_plot(self) -> None:
         self.legend = pg.LegendItem(colCount=4, verSpacing=-4, labelTextSize="8pt")
         self.canvas.addItem(self.legend, row=0, col=0)
-        self.box = BrushViewBox()
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box)
         self.plot.hideButtons()
         self.plot.getAxis("left").setWidth(56)
@@ -232,15 +205,12 @@ class CheckPlot(PlotPanel):
     @Slot(QPointF)
     def _click(self, where: QPointF) -> None:
         if len(self._x) and self._quantities:
-            frame = int(self._frames[np.argmin(np.abs(self._x - where.x()))])
-            self.set_selected(frame)
-            self.frame_selected.emit(frame)
+            self._pick(int(self._frames[np.argmin(np.abs(self._x - where.x()))]))
 
     @Slot(QRectF)
     def _brush(self, area: QRectF) -> None:
         if self._quantities:
-            self.set_brushed(self._frames[(self._x >= area.left()) & (self._x <= area.right())])
-            self.frames_brushed.emit(self._brushed.copy())
+            self._take_brush(self._frames[(self._x >= area.left()) & (self._x <= area.right())])
 
 
 def _quantities(drift: np.ndarray, boxes: np.ndarray) -> dict[str, _Quantity]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Signal, Slot
+from PySide6.QtCore import QPointF, QRectF, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from app.models.marks import Mark
-from app.plots.base import PlotPanel, glass, plain_axis, style_plot, subtle_label, summary_label
-from app.plots.brush import BrushViewBox
+from app.plots.base import glass, plain_axis, style_plot, subtle_label, summary_label
+from app.plots.frame_plot import FramePlot
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme, intensity_colours
 
@@ -20,19 +20,8 @@ _MANY = 20_000
 _CELLS = 128
 
 
-class FrameScatter(PlotPanel):
-    """One point per frame. Frames are counted from 0.
-
-    Signals
-    -------
-    frame_selected(int)
-        The frame nearest to a click.
-    frames_brushed(object)
-        Frames in a rectangle dragged with Shift, int64 array: a copy.
-    """
-
-    frame_selected = Signal(int)
-    frames_brushed = Signal(object)
+class FrameScatter(FramePlot):
+    """One point per frame."""
 
     title = "Frames: one quantity against another"
     empty_text = "Run a fit to compare what is known of every frame."
@@ -41,14 +30,10 @@ class FrameScatter(PlotPanel):
         super().__init__(parent)
         self._columns: dict[str, tuple[np.ndarray, str]] = {}
         self._marks = np.empty(0, dtype=np.int8)
-        self._brushed = np.empty(0, dtype=np.int64)
-        self._selected: int | None = None
         self._make_controls()
         self._make_plot()
         self.horizontal.currentIndexChanged.connect(self._change_quantity)
         self.vertical.currentIndexChanged.connect(self._change_quantity)
-        self.box.clicked.connect(self._click)
-        self.box.brushed.connect(self._brush)
         self.apply_theme(self.theme)
 
     # ---- data in
@@ -83,13 +68,7 @@ class FrameScatter(PlotPanel):
 
     def set_selected(self, frame: int | None) -> None:
         """Ring a frame (None: none), without emitting."""
-        self._selected = frame if frame is not None and 0 <= frame < self.n_frames else None
-        self._draw_highlights()
-
-    def set_brushed(self, frames: np.ndarray) -> None:
-        """Highlight frames brushed elsewhere, int [n], without emitting."""
-        self._brushed = np.array(frames, dtype=np.int64)
-        self._draw_highlights()
+        super().set_selected(frame if frame is not None and 0 <= frame < self.n_frames else None)
 
     def clear(self) -> None:
         """Forget all quantities."""
@@ -103,11 +82,6 @@ class FrameScatter(PlotPanel):
     def n_frames(self) -> int:
         """Frames shown."""
         return len(next(iter(self._columns.values()))[0]) if self._columns else 0
-
-    @property
-    def selected(self) -> int | None:
-        """The ringed frame."""
-        return self._selected
 
     @Slot()
     def reset_view(self) -> None:
@@ -141,10 +115,8 @@ class FrameScatter(PlotPanel):
             row.addWidget(widget)
         row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)
-        self.canvas.setToolTip("Click selects a frame, Shift and drag brushes, drag moves, wheel zooms")
 
     def _make_plot(self) -> None:
-        self.box = BrushViewBox()
         self.plot = self.canvas.addPlot(viewBox=self.box)
         self.plot.hideButtons()
         self._density = pg.ImageItem(axisOrder="row-major")
@@ -212,16 +184,13 @@ class FrameScatter(PlotPanel):
         (left, right), (low, high) = self.box.viewRange()
         distance = ((x - where.x()) / (right - left)) ** 2 + ((y - where.y()) / (high - low)) ** 2
         if np.isfinite(distance).any():
-            frame = int(np.nanargmin(distance))
-            self.set_selected(frame)
-            self.frame_selected.emit(frame)
+            self._pick(int(np.nanargmin(distance)))
 
     @Slot(QRectF)
     def _brush(self, area: QRectF) -> None:
         x, y = self._points()
         inside = (x >= area.left()) & (x <= area.right()) & (y >= area.top()) & (y <= area.bottom())
-        self.set_brushed(np.flatnonzero(inside))
-        self.frames_brushed.emit(self._brushed.copy())
+        self._take_brush(np.flatnonzero(inside))
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

@@ -6,14 +6,14 @@ from typing import cast
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
 from app.models.marks import Mark
-from app.plots.base import PlotPanel, glass, plain_axis, style_axis, subtle_label, summary_label
-from app.plots.brush import BrushViewBox
+from app.plots.base import glass, plain_axis, style_axis, subtle_label, summary_label
 from app.plots.frame_bars import ORDERS, is_rising, order_frames
+from app.plots.frame_plot import HAND, FramePlot
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme
 
@@ -24,19 +24,8 @@ _MANY = 4000
 _THIN = 300
 
 
-class WeightsPlot(PlotPanel):
-    """Weight per frame as bars, in the order of frames, of time, or sorted. Frames are counted from 0.
-
-    Signals
-    -------
-    frame_selected(int)
-        A bar was clicked, or the arrow keys moved on to it.
-    frames_brushed(object)
-        Frames under the brush, int64 array (empty when the brush was taken away): a copy.
-    """
-
-    frame_selected = Signal(int)
-    frames_brushed = Signal(object)
+class WeightsPlot(FramePlot):
+    """Weight per frame as bars, in the order of frames, of time, or sorted; arrow keys step from bar to bar."""
 
     title = "Frame weights"
     empty_text = "Run a fit to see the weight of every frame."
@@ -49,8 +38,6 @@ class WeightsPlot(PlotPanel):
         self._hidden: np.ndarray | None = None
         self._uniform = 0.0
         self._marks = np.empty(0, dtype=np.int8)
-        self._brushed = np.empty(0, dtype=np.int64)
-        self._selected: int | None = None
         self._order = order_frames("frame", self._weights, None)
         self._make_controls()
         self._make_plot()
@@ -108,14 +95,12 @@ class WeightsPlot(PlotPanel):
 
     def set_selected(self, frame: int | None) -> None:
         """Put the selection marker on a frame (None: on none), without emitting."""
-        self._selected = frame if frame is not None and 0 <= frame < len(self._weights) else None
-        self._draw_selection()
+        super().set_selected(frame if frame is not None and 0 <= frame < len(self._weights) else None)
 
     def set_brushed(self, frames: np.ndarray) -> None:
-        """Highlight frames brushed elsewhere, int [n], without emitting."""
-        self._brushed = np.array(frames, dtype=np.int64)
+        """Highlight frames brushed elsewhere, int [n], without emitting; a brush drawn here goes away."""
         self._region.hide()
-        self._draw_bars()
+        super().set_brushed(frames)
 
     def clear(self) -> None:
         """Forget weights, marks and selection."""
@@ -124,16 +109,6 @@ class WeightsPlot(PlotPanel):
         super().clear()
 
     # ---- state out
-
-    @property
-    def brushed(self) -> np.ndarray:
-        """Frames under the brush, int64: a copy."""
-        return self._brushed.copy()
-
-    @property
-    def selected(self) -> int | None:
-        """The frame with the marker."""
-        return self._selected
 
     @Slot()
     def reset_view(self) -> None:
@@ -149,7 +124,7 @@ class WeightsPlot(PlotPanel):
     def clear_brush(self) -> None:
         """Take the brush away and say so."""
         self._region.hide()
-        self._set_brush(np.empty(0, dtype=np.int64))
+        self._take_brush(np.empty(0, dtype=np.int64))
 
     def apply_theme(self, theme: Theme) -> None:
         """Repaint with the colours of `theme`."""
@@ -192,10 +167,9 @@ class WeightsPlot(PlotPanel):
             row.addWidget(widget)
         row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)
-        self.canvas.setToolTip("Click selects a frame, Shift and drag brushes, drag moves, wheel zooms, arrows step")
+        self.canvas.setToolTip(f"{HAND}, arrows step")
 
     def _make_plot(self) -> None:
-        self.box = BrushViewBox()
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box)
         self.lane = self.canvas.addPlot(row=0, col=0, viewBox=pg.ViewBox(enableMenu=False, enableMouse=False))
         self.lane.setXLink(self.plot)
@@ -234,8 +208,6 @@ class WeightsPlot(PlotPanel):
     def _connect(self) -> None:
         self.order.currentIndexChanged.connect(self._change_order)
         self.truth.toggled.connect(self._draw_detail)
-        self.box.clicked.connect(self._click)
-        self.box.brushed.connect(self._brush)
         self.box.sigXRangeChanged.connect(self._draw_detail)
         self._region.sigRegionChangeFinished.connect(self._move_region)
         for key, slot in (
@@ -292,7 +264,7 @@ class WeightsPlot(PlotPanel):
             x = self._order.x[marks == mark]
             points.setData(x=x, y=np.full(len(x), 0.5))
         self.apply_theme(self.theme)
-        self._draw_selection()
+        self._draw_highlights()
 
     @Slot()
     def _draw_detail(self) -> None:
@@ -311,7 +283,10 @@ class WeightsPlot(PlotPanel):
             self._truth.setData(ends, np.repeat(hidden[frames], 2))
         self._truth.setVisible(few and hidden is not None and self.truth.isChecked())
 
-    def _draw_selection(self) -> None:
+    def _draw_brushed(self) -> None:
+        self._draw_bars()
+
+    def _draw_highlights(self) -> None:
         self._cursor.setVisible(self._selected is not None)
         if self._selected is None:
             self._pointer.setData(x=[], y=[])
@@ -325,7 +300,7 @@ class WeightsPlot(PlotPanel):
     @Slot(QPointF)
     def _click(self, where: QPointF) -> None:
         if len(self._weights):
-            self._select(self._order.nearest(where.x()))
+            self._pick(self._order.nearest(where.x()))
 
     @Slot()
     def _select_left(self) -> None:
@@ -337,11 +312,7 @@ class WeightsPlot(PlotPanel):
 
     def _step(self, step: int) -> None:
         if len(self._weights):
-            self._select(0 if self._selected is None else self._order.neighbour(self._selected, step))
-
-    def _select(self, frame: int) -> None:
-        self.set_selected(frame)
-        self.frame_selected.emit(frame)
+            self._pick(0 if self._selected is None else self._order.neighbour(self._selected, step))
 
     @Slot(QRectF)
     def _brush(self, area: QRectF) -> None:
@@ -349,14 +320,9 @@ class WeightsPlot(PlotPanel):
         self._region.setRegion((area.left(), area.right()))
         self._region.blockSignals(False)
         self._region.show()
-        self._set_brush(self._order.between(area.left(), area.right()))
+        self._take_brush(self._order.between(area.left(), area.right()))
 
     @Slot()
     def _move_region(self) -> None:
         if self._region.isVisible():
-            self._set_brush(self._order.between(*self._region.getRegion()))
-
-    def _set_brush(self, frames: np.ndarray) -> None:
-        self._brushed = np.sort(frames)
-        self._draw_bars()
-        self.frames_brushed.emit(self._brushed.copy())
+            self._take_brush(self._order.between(*self._region.getRegion()))
