@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class Folds:
     score: np.ndarray  # float64 [n_folds]
     uniform: np.ndarray  # float64 [n_folds]
     weights: np.ndarray  # float64 [n_folds, n_frames]
+    reliability: float = float("nan")  # correlation to expect with the weights that endless data would give
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,8 @@ class Restarts:
 class ThetaScan:
     """Fits over the strength of the entropy, rising.
 
-    `proposed` is the row of the largest theta whose held-out score is within one standard error of the best.
+    `proposed` is the row of the largest theta whose held-out score lies below the best by no more than one standard
+    error of that difference, fold by fold.
     """
 
     theta: np.ndarray  # float64 [n]
@@ -66,6 +68,8 @@ class ThetaScan:
     held_out_error: np.ndarray  # float64 [n]  its standard error
     n_eff: np.ndarray  # float64 [n]
     proposed: int | None
+    uniform: float = float("nan")  # held-out score of the prior weights, which is that of endless theta
+    by_fold: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # float64 [n, n_folds]  held-out scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +79,10 @@ class Bootstrap:
     block: int  # frames
     decorrelation: float  # frames
     weight_error: np.ndarray  # float64 [n_frames]  standard error of each weight; NaN where it cannot be told
-    score: np.ndarray  # float64 [n_samples]
+    score: np.ndarray  # float64 [n_samples]  on the Laue groups that were not drawn
     n_eff: np.ndarray  # float64 [n_samples]
     weights: np.ndarray  # float64 [n_samples, n_frames]  NaN where a frame was not drawn
+    uniform: np.ndarray | None = None  # float64 [n_samples]  score of the sample's prior weights on the same groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +98,8 @@ class Validation:
     influence : float64 [n_frames]
         First-order change of the score when one frame of the prior ensemble is doubled.
     leave_one_out : float64 [n_frames]
-        Exact change of the score when one frame is taken out of the prior ensemble.
+        Exact change of the score when one frame (with those that are tied to it) is taken out of the prior ensemble.
+        This and `influence` are NaN where a validation was stopped before them.
     lights : tuple of Light
         The six.
     conclusion : str

@@ -1,0 +1,215 @@
+"""What all fits of a validation share: the problem, how it was fitted, and the correlation that scores them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.weights.objectives import headline
+from mdweights_core.weights.objectives.correlation import Correlation
+from mdweights_core.weights.problem import WeightProblem
+from mdweights_core.weights.result import WeightFit
+from mdweights_core.weights.settings import DEFAULT_STEPS
+from mdweights_core.weights.solvers import SolverState, Task, Term, solve_many
+from mdweights_core.weights.terms import fit_task, fit_terms
+
+_AT_ONCE = 2**25
+"""Problems times reflections that are worked on together: 256 MiB for each array of that shape."""
+
+_ROUNDING = 1e-6  # of the usual intensity
+_KEPT = 0.8  # of the frames with weight, when only some may have one
+_SAME = 1e-6  # of the mean weight
+
+Key = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A fit as something that can be repeated.
+
+    Attributes
+    ----------
+    terms : sequence of Term
+        What was fitted; the first one is the diffuse map.
+    score : Correlation
+        Of the diffuse map, every reflection alike.
+    usual : Task
+        The fit as it was: its reflections, start, prior, theta and floor.
+    weights : float64 [n_units]
+        The fit's.
+    most : int or None
+        Units that may have a weight at most.
+    runs : int [n_units]
+        Number of the trajectory each unit is of; neighbours in time have neighbouring places.
+    """
+
+    terms: Sequence[Term]
+    score: Correlation
+    usual: Task
+    weights: np.ndarray
+    most: int | None
+    runs: np.ndarray
+
+    @classmethod
+    def of(cls, problem: WeightProblem, fit: WeightFit, runs: np.ndarray | None) -> Bench:
+        """The `fit` of a `problem`; `runs` int [n_frames] tells the trajectory of each frame, by default one."""
+        settings = fit.settings
+        operator = problem.operator if headline(settings.objective) == "cc_aniso" else None
+        equal = np.ones(len(problem.observed))
+        return cls(
+            terms=fit_terms(problem, settings),
+            score=Correlation(problem.observed, equal, operator, _noise(problem)),
+            usual=fit_task(problem, settings),
+            weights=problem.of_units(fit.weights),
+            most=settings.max_frames,
+            runs=_runs_of_units(problem, runs),
+        )
+
+    @property
+    def rows(self) -> np.ndarray:
+        """1 on the reflections that were fitted, else 0: float64 [n_group]."""
+        return self.usual.rows
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Prior weights: float64 [n_units]."""
+        return self.usual.prior
+
+    def score_of(self, weights: np.ndarray) -> np.ndarray:
+        """Score of sets of weights [P, n_units] on the reflections that were fitted: float64 [P]."""
+        rows = np.broadcast_to(self.rows, (len(weights), len(self.rows)))
+        return self.score.held_out_gain(intensities(self.terms[0].frames, weights), rows, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A fit to be done, and where it is scored.
+
+    Attributes
+    ----------
+    task : Task
+    held_out : float64 [n_group]
+        1 on the reflections of the score; shell means are those of the task's.
+    """
+
+    task: Task
+    held_out: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What a trial came to.
+
+    Attributes
+    ----------
+    weights : float64 [n_frames]
+    score : float
+        On the reflections that were held out.
+    uniform : float
+        That of the prior weights on the same reflections.
+    """
+
+    weights: np.ndarray
+    score: float
+    uniform: float
+
+
+@dataclass(eq=False)
+class Trials:
+    """Fits that are done side by side, so that they share every pass over the structure factors.
+
+    What is finished stays in `done` when the work is broken off.
+    """
+
+    bench: Bench
+    message: str
+    planned: Mapping[Key, Trial]
+    done: dict[Key, Tried] = field(default_factory=dict)
+
+    def run(self, progress: Callable[[int, str], Progress]) -> Job[None]:
+        """Do them; `progress` is told how many are finished, and what runs."""
+        keys, size = list(self.planned), max(1, _AT_ONCE // len(self.bench.rows))
+        for first in range(0, len(keys), size):
+            yield from self._batch({key: self.planned[key] for key in keys[first : first + size]}, progress)
+
+    def _batch(self, trials: Mapping[Key, Trial], progress: Callable[[int, str], Progress]) -> Job[None]:
+        """Fits that share their passes; those with too many frames are repeated with fewer."""
+        tasks = {key: trial.task for key, trial in trials.items()}
+        yield progress(len(self.done), self.message)
+        while tasks:
+            states: dict[Key, SolverState] = {}
+            try:
+                yield from self._solved(tasks, states, progress)
+            finally:
+                ended = {key: state for key, state in states.items() if state.done}
+                smaller = {key: fewer(tasks[key], state.weights, self.bench.most) for key, state in ended.items()}
+                self._keep(trials, {key: state for key, state in ended.items() if smaller[key] is None})
+            tasks = {key: task for key, task in smaller.items() if task is not None}
+
+    def _solved(
+        self, tasks: Mapping[Key, Task], states: dict[Key, SolverState], progress: Callable[[int, str], Progress]
+    ) -> Job[None]:
+        clock = Clock()
+        solve = solve_many(self.bench.terms, list(tasks.values()), DEFAULT_STEPS["gauss-newton"])
+        for found in solve:
+            states.update(zip(tasks, found, strict=False))  # nothing is found while a sample is worked on
+            if clock.is_due():
+                yield progress(len(self.done) + sum(state.done for state in found), self.message)
+
+    def _keep(self, trials: Mapping[Key, Trial], states: Mapping[Key, SolverState]) -> None:
+        """Score the fits that have come to their end."""
+        if not states:
+            return
+        scores, uniform = self._scores([trials[key] for key in states], np.stack([s.x for s in states.values()]))
+        for (key, state), score, plain in zip(states.items(), scores, uniform, strict=True):
+            self.done[key] = Tried(state.weights, float(score), float(plain))
+
+    def _scores(self, trials: list[Trial], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, held_out = (np.stack(part) for part in zip(*((t.task.rows, t.held_out) for t in trials), strict=True))
+        priors, which = np.unique([trial.task.prior for trial in trials], axis=0, return_inverse=True)
+        plain = intensities(self.bench.terms[0].frames, priors)[which.ravel()]
+        score = self.bench.score
+        return score.held_out_gain(x, rows, held_out), score.held_out_gain(plain, rows, held_out)
+
+
+def fewer(task: Task, weights: np.ndarray, most: int | None) -> Task | None:
+    """The task with the lightest fifth of its frames barred, but not fewer than `most`; None when these are few."""
+    active = int((weights > 0).sum())
+    if most is None or active <= most:
+        return None
+    kept = np.argsort(-weights, kind="stable")[: max(most, int(_KEPT * active))]
+    allowed = np.zeros(len(weights), dtype=bool)
+    allowed[kept] = True
+    start = np.where(allowed, weights, 0.0)
+    return replace(task, allowed=allowed, start=start / start.sum())
+
+
+def _noise(problem: WeightProblem) -> float:
+    """Root mean square intensity that is nothing but rounding."""
+    usual = intensities(problem.frames, problem.prior[None])[0]
+    return _ROUNDING * float(np.sqrt(np.mean(usual**2)))
+
+
+def _runs_of_units(problem: WeightProblem, runs: np.ndarray | None) -> np.ndarray:
+    if runs is None:
+        return np.zeros(problem.n_units, dtype=np.int64)
+    if problem.unit is None:
+        return runs
+    first = np.unique(problem.unit, return_index=True)[1]
+    return runs[first]
+
+
+def agreement(weights: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Pearson correlation of `weights` [n_frames] with each row of `others` [n, n_frames]: float64 [n].
+
+    Equal weights have no pattern: 0 beside any other, 1 beside themselves.
+    """
+    centred, rows = weights - weights.mean(), others - others.mean(axis=1, keepdims=True)
+    norm = np.sqrt((rows**2).sum(axis=1) * (centred @ centred))
+    same = np.abs(others - weights).max(axis=1, initial=0.0) < _SAME / len(weights)
+    found = np.divide(rows @ centred, norm, out=np.zeros(len(others)), where=norm > 0)
+    return np.where(same, 1.0, found)

@@ -1,0 +1,69 @@
+"""Bootstrap samples: another simulation of the same length, and another measurement of the same size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mdweights_core.weights.scores import kish
+from mdweights_core.weights.solvers import Task
+from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried
+from mdweights_core.weights.validation.decorrelation import draw_blocks
+from mdweights_core.weights.validation.result import Bootstrap
+
+_FEWEST = 3  # samples that a frame must have been drawn in for an error of its weight
+
+
+def plan_bootstrap(bench: Bench, n_samples: int, block: int, rng: np.random.Generator) -> dict[Key, Trial]:
+    """Fits to blocks of frames and to Laue groups, both drawn with replacement.
+
+    Frames that were not drawn have no weight, and the prior counts the others as often as they were. Scored are the
+    Laue groups that were not drawn, about a third.
+    """
+    planned: dict[Key, Trial] = {}
+    for i in range(n_samples):
+        n = len(bench.rows)
+        rows = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
+        held_out = (rows == 0).astype(np.float64)
+        planned["sample", i] = Trial(_sampled(bench.usual, rows, draw_blocks(bench.runs, block, rng)), held_out)
+    return planned
+
+
+def _sampled(task: Task, rows: np.ndarray, counts: np.ndarray) -> Task:
+    prior = counts * task.prior
+    prior /= prior.sum()
+    tiny = np.finfo(np.float64).tiny  # logarithms of the prior are taken, and multiplied by a weight of zero
+    return replace(task, rows=rows, start=prior, prior=np.maximum(prior, tiny), allowed=counts > 0)
+
+
+def collect_bootstrap(
+    bench: Bench, decorrelation: float, block: int, planned: Mapping[Key, Trial], done: Mapping[Key, Tried]
+) -> Bootstrap | None:
+    """The samples that are finished; None with fewer than two."""
+    keys = [key for key in planned if key in done]
+    if len(keys) < 2:
+        return None
+    tried = [done[key] for key in keys]
+    priors = np.stack([planned[key].task.prior for key in keys])
+    drawn = priors > np.finfo(np.float64).tiny
+    weights = np.where(drawn, np.stack([t.weights for t in tried]), np.nan)
+    return Bootstrap(
+        block=block,
+        decorrelation=decorrelation,
+        weight_error=bench.prior * _spread(weights / priors, drawn),
+        score=np.array([t.score for t in tried]),
+        n_eff=np.array([kish(t.weights) for t in tried]),
+        weights=weights,
+        uniform=np.array([t.uniform for t in tried]),
+    )
+
+
+def _spread(ratios: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Standard deviation of w / w0 of each frame over the samples that it was drawn in; NaN where these are too few."""
+    n = drawn.sum(axis=0)
+    known = n >= _FEWEST
+    mean = np.where(drawn, ratios, 0.0).sum(axis=0) / np.maximum(n, 1)
+    squares = np.where(drawn, (ratios - mean) ** 2, 0.0).sum(axis=0)
+    return np.where(known, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
