@@ -4,35 +4,62 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, cell_parameters, format_cell, same_cell
+from mdweights_core.crystal.lattice import DiffuseMap, cell_parameters, format_cell, same_cell
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import disk_problem
-from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
+from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
 from mdweights_core.io.maps.contents import given_cell
 from mdweights_core.io.maps.mtz_file import parse_space_group
 from mdweights_core.jobs import Job, Progress
 from mdweights_core.project import FitInputs, Project, observed_map, provenance
-from mdweights_core.scattering.collect import collect_mtz_frames, mtz_key
-from mdweights_core.scattering.collect_xtraj import checkpoint_key, collect_checkpoint
-from mdweights_core.scattering.predict import predict, predict_key
+from mdweights_core.scattering.frame_run import (
+    FrameRun,
+    check,
+    compute,
+    in_project,
+    is_done,
+    settings_behind,
+    with_fitted_solvent,
+    with_source,
+)
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import Execution, PredictSettings
-from mdweights_core.scattering.storage.filling import same_store
-from mdweights_core.scattering.storage.names import STORE_PATTERN, begin_with_older, remove_others, store_place
-from mdweights_core.scattering.storage.store import StructureFactorStore, is_store
+from mdweights_core.scattering.storage.names import STORE_PATTERN, begin_with_older, remove_others
+from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 if TYPE_CHECKING:
     from mdweights_core.scattering.frames.checks import FrameCheck
+    from mdweights_core.weights.problem import WeightProblem
+
+__all__ = [
+    "FrameFactors",
+    "FrameRun",
+    "check",
+    "check_destination",
+    "compute",
+    "fit_project",
+    "in_project",
+    "is_done",
+    "load_map",
+    "open_complete_store",
+    "run_for_predict",
+    "run_on_cell",
+    "run_on_map",
+    "settings_behind",
+    "structure_factors_of",
+    "weight_problem",
+    "with_fitted_solvent",
+]
 
 _SHORTEST_EDGE = 2.0  # angstrom, of a unit cell: copper has 3.6, tungsten 3.2
 
@@ -81,34 +108,84 @@ def fit_project(
         Any input that cannot be used; the project there is unchanged then, as when the job is stopped.
     """
     check_destination(out)
-    yield Progress("reading", message=f"Reading {Path(inputs.map).name}")
-    diffuse_map = load_map(inputs)
-    run = yield from run_on_map(inputs, diffuse_map, predict_settings, out)
-    if run is None:
-        store = open_complete_store(inputs.frames[0])
-        predict_settings = settings_behind(store) or predict_settings
-    else:
-        run = in_project((yield from with_fitted_solvent(run, bragg)), out)
-        if on_note is not None and run.note:
-            on_note(run.note)
-        if on_check is not None and not is_done(run) and (checked := (yield from check(run))):
-            on_check(checked)
-        yield from begin_with_older(run.out, run.key())
-        store, predict_settings = (yield from compute(run, execution)), run.settings
-    from mdweights_core.weights.fit import fit_weights  # loads JAX: only here, on the thread that computes
-    from mdweights_core.weights.problem import build_problem
-
-    problem = yield from build_problem(
-        diffuse_map, store, free_fraction=fit_settings.free_fraction, seed=fit_settings.seed
+    problem, factors = yield from weight_problem(
+        inputs,
+        predict_settings,
+        fit_settings,
+        out,
+        execution=execution,
+        bragg=bragg,
+        on_check=on_check,
+        on_note=on_note,
     )
+    from mdweights_core.weights.fit import fit_weights  # loads JAX: only here, on the thread that computes
+
     fit = yield from fit_weights(problem, fit_settings, start_weights)
     yield Progress("saving", message=f"Saving {out.name}")
-    told = provenance(inputs)
-    project = Project(out, inputs, predict_settings, fit_settings, fit, store.frames, told, store.path.name)
+    store, told = factors.store, provenance(inputs)
+    project = Project(out, inputs, factors.settings, fit_settings, fit, store.frames, told, store.path.name)
     project.save()
-    if run is not None:
+    if not factors.is_given:
         remove_others(store.path)
     return project
+
+
+class FrameFactors(NamedTuple):
+    """Structure factors of all frames, what they were computed with, and whether they were given as a store."""
+
+    store: StructureFactorStore
+    settings: PredictSettings
+    is_given: bool
+
+
+def weight_problem(
+    inputs: FitInputs,
+    predict_settings: PredictSettings,
+    fit_settings: FitSettings,
+    out: Path,
+    *,
+    execution: Execution = Execution(),
+    bragg: Path | None = None,
+    on_check: Callable[[FrameCheck], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Job[tuple[WeightProblem, FrameFactors]]:
+    """Read the map and get the frames' structure factors: what weights are fitted to. Arguments as of `fit_project`."""
+    yield Progress("reading", message=f"Reading {Path(inputs.map).name}")
+    diffuse_map = load_map(inputs)
+    factors = yield from structure_factors_of(
+        inputs, diffuse_map, predict_settings, out, execution=execution, bragg=bragg, on_check=on_check, on_note=on_note
+    )
+    from mdweights_core.weights.problem import build_problem  # loads JAX, too
+
+    return (yield from build_problem(diffuse_map, factors.store, fit_settings)), factors
+
+
+def structure_factors_of(
+    inputs: FitInputs,
+    diffuse_map: DiffuseMap,
+    settings: PredictSettings,
+    out: Path,
+    *,
+    execution: Execution = Execution(),
+    bragg: Path | None = None,
+    on_check: Callable[[FrameCheck], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Job[FrameFactors]:
+    """The frames' structure factors on the map's lattice: of the store given, or of one in the folder `out`.
+
+    Those that are there already are not computed again. Arguments and errors as of `fit_project`.
+    """
+    run = yield from run_on_map(inputs, diffuse_map, settings, out)
+    if run is None:
+        store = open_complete_store(inputs.frames[0])
+        return FrameFactors(store, settings_behind(store) or settings, is_given=True)
+    run = in_project((yield from with_fitted_solvent(run, bragg)), out)
+    if on_note is not None and run.note:
+        on_note(run.note)
+    if on_check is not None and not is_done(run) and (checked := (yield from check(run))):
+        on_check(checked)
+    yield from begin_with_older(run.out, run.key)
+    return FrameFactors((yield from compute(run, execution)), run.settings, is_given=False)
 
 
 def check_destination(out: Path) -> None:
@@ -159,58 +236,6 @@ def load_map(inputs: FitInputs) -> DiffuseMap:
     return diffuse_map
 
 
-@dataclass(frozen=True, eq=False)
-class FrameRun:
-    """What structure factors are to be computed, or collected, of.
-
-    Attributes
-    ----------
-    frames : tuple of Path
-        Trajectory files, per-frame MTZ files or a folder of them, or a checkpoint.
-    topology : Path or None
-    lattice : MillerLattice
-        One of each Friedel pair, as of P1; its space group is the crystal's.
-    settings : PredictSettings
-    out : Path
-        Folder of the store.
-    cell : gemmi.UnitCell or None
-        The crystal's cell where it was typed.
-    note : str
-        What was found on the way and belongs to the result, as a fitted bulk solvent.
-    """
-
-    frames: tuple[Path, ...]
-    topology: Path | None
-    lattice: MillerLattice
-    settings: PredictSettings
-    out: Path
-    cell: gemmi.UnitCell | None = None
-    note: str = ""
-
-    @property
-    def has_atoms(self) -> bool:
-        """True for trajectories, False for structure factors that only have to be collected."""
-        return frame_kind(self.frames) == "trajectory"
-
-    def source(self) -> FrameSource:
-        """The trajectory, opened."""
-        return open_frames(self.frames, self.topology, altloc=self.settings.altloc)
-
-    def key(self) -> dict[str, Any]:
-        """The key of its store."""
-        kind = frame_kind(self.frames)
-        if kind == "mtz":
-            return mtz_key(frame_mtzs(self.frames), self.lattice)
-        if kind == "checkpoint":
-            return checkpoint_key(self.frames[0], self.lattice)
-        return predict_key(self.source(), self.lattice, self.settings, self.cell)
-
-
-def in_project(run: FrameRun, folder: Path) -> FrameRun:
-    """The run with its store in a project's folder, under the name of its key."""
-    return replace(run, out=store_place(folder, run.key()))
-
-
 def run_on_map(
     inputs: FitInputs, diffuse_map: DiffuseMap, settings: PredictSettings, out: Path
 ) -> Job[FrameRun | None]:
@@ -256,8 +281,7 @@ def run_on_cell(
             "without a map the space group of the asymmetric unit is not known",
             advice="Give --space-group, or leave --expand-symmetry out",
         )
-    typed = _typed_cell(cell)
-    crystal = typed or _cell_of_box(open_frames(frames, topology, altloc=settings.altloc), settings)
+    crystal, source = _crystal(frames, topology, settings, cell)
     group = parse_space_group(space_group or "P 1", crystal)
     if not crystal.is_compatible_with_spacegroup(group, 0.01):
         raise BadInput(
@@ -265,7 +289,20 @@ def run_on_cell(
             advice="Give the space group of these frames, or --cell and --supercell as they are",
         )
     lattice = half_lattice(crystal, group, d_min, d_max, ndiv or settings.supercell or (1, 1, 1))
-    return FrameRun(frames, topology, lattice, settings, out, typed)
+    if source is None:
+        return FrameRun(frames, topology, lattice, settings, out, crystal)
+    return with_source(FrameRun(frames, topology, lattice, settings, out), source)
+
+
+def _crystal(
+    frames: tuple[Path, ...], topology: Path | None, settings: PredictSettings, cell: tuple[float, ...] | None
+) -> tuple[gemmi.UnitCell, FrameSource | None]:
+    """The cell given; else that of the frames, which are open then."""
+    typed = _typed_cell(cell)
+    if typed is not None:
+        return typed, None
+    source = open_frames(frames, topology, altloc=settings.altloc)
+    return _cell_of_box(source, settings), source
 
 
 def _cell_of_box(source: FrameSource, settings: PredictSettings) -> gemmi.UnitCell:
@@ -280,58 +317,6 @@ def _cell_of_box(source: FrameSource, settings: PredictSettings) -> gemmi.UnitCe
         box = mean_box(source.boxes())
     box[:3] /= settings.supercell or (1, 1, 1)
     return _possible_cell(gemmi.UnitCell(*box))
-
-
-def check(run: FrameRun) -> Job[FrameCheck | None]:
-    """Look at the frames before anything is computed; None when there are no atoms to look at."""
-    if not run.has_atoms:
-        return None
-    from mdweights_core.scattering.frames.checks import check_frames
-
-    return (yield from check_frames(run.source(), run.lattice, run.settings, cell=run.cell, out=run.out))
-
-
-def is_done(run: FrameRun) -> bool:
-    """True when the store of a run is there and complete, so that there is nothing to compute."""
-    if not run.has_atoms or not is_store(run.out):
-        return False
-    store = same_store(run.out, run.key())
-    return store is not None and store.is_complete
-
-
-def settings_behind(store: StructureFactorStore) -> PredictSettings | None:
-    """What a store was computed with; None when it was collected from files of structure factors."""
-    given = store.key.get("settings")
-    if not isinstance(given, dict):
-        return None
-    known = {field.name: given[field.name] for field in fields(PredictSettings) if field.name in given}
-    return PredictSettings(**known)
-
-
-def with_fitted_solvent(run: FrameRun, bragg: Path | None) -> Job[FrameRun]:
-    """The run with density and B factor of the bulk solvent fitted to Bragg amplitudes, when there are any."""
-    if bragg is None or not run.has_atoms:
-        return run
-    from mdweights_core.scattering.solvent_fit import fit_solvent_of_frames
-
-    fitted = yield from fit_solvent_of_frames(run.source(), run.lattice, run.settings, bragg)
-    yield Progress("bulk solvent", message=fitted.sentence)
-    settings = replace(run.settings, solvent="mask", k_sol=round(fitted.k_sol, 4), b_sol=round(fitted.b_sol, 2))
-    return replace(run, settings=settings, note=fitted.sentence)
-
-
-def compute(
-    run: FrameRun, execution: Execution = Execution(), *, may_replace: bool = True
-) -> Job[StructureFactorStore]:
-    """Fill the store of a run; one that is complete is returned at once, one of another run replaced if it may be."""
-    options: dict[str, Any] = {"may_replace": may_replace}
-    if frame_kind(run.frames) == "mtz":
-        return (yield from collect_mtz_frames(frame_mtzs(run.frames), run.lattice, run.out, **options))
-    if frame_kind(run.frames) == "checkpoint":
-        return (yield from collect_checkpoint(run.frames[0], run.lattice, run.out, **options))
-    yield Progress("reading", message=f"Opening {Path(run.frames[0]).name}")
-    options |= {"cell": run.cell, "execution": execution}
-    return (yield from predict(run.source(), run.lattice, run.settings, run.out, **options))
 
 
 def run_for_predict(

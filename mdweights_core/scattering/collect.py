@@ -35,7 +35,12 @@ from mdweights_core.scattering.storage.store import FrameTable, StructureFactorS
 
 
 def collect_mtz_frames(
-    paths: Sequence[str | os.PathLike[str]], lattice: MillerLattice, out: Path, *, may_replace: bool = True
+    paths: Sequence[str | os.PathLike[str]],
+    lattice: MillerLattice,
+    out: Path,
+    *,
+    may_replace: bool = True,
+    key: dict[str, Any] | None = None,
 ) -> Job[StructureFactorStore]:
     """Collect the structure factors of frames from one MTZ file each into the store `out`.
 
@@ -49,6 +54,8 @@ def collect_mtz_frames(
         Folder of the store; an older store there is replaced.
     may_replace : bool
         False keeps a complete store of something else that is there.
+    key : dict, optional
+        `mtz_key` of the same arguments, where it is known already.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def collect_mtz_frames(
     """
     files, out = [Path(path) for path in paths], Path(out)
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
-    key = mtz_key(files, wanted)
+    key = key or mtz_key(files, wanted)
     store = same_store(out, key)
     if store is None and not may_replace:
         refuse_to_replace(out)

@@ -36,7 +36,12 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 def collect_checkpoint(
-    path: str | os.PathLike[str], lattice: MillerLattice, out: Path, *, may_replace: bool = True
+    path: str | os.PathLike[str],
+    lattice: MillerLattice,
+    out: Path,
+    *,
+    may_replace: bool = True,
+    key: dict[str, Any] | None = None,
 ) -> Job[StructureFactorStore]:
     """Collect the structure factors of a checkpoint's frames into the store `out`, some frames at a time.
 
@@ -50,6 +55,8 @@ def collect_checkpoint(
         Folder of the store; an older store there is replaced.
     may_replace : bool
         False keeps a complete store of something else that is there.
+    key : dict, optional
+        `checkpoint_key` of the same arguments, where it is known already.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def collect_checkpoint(
     """
     checkpoint, out = open_checkpoint(path), Path(out)
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
-    key = checkpoint_key(checkpoint.path, wanted)
+    key = key or checkpoint_key(checkpoint.path, wanted)
     store = same_store(out, key)
     if store is None and not may_replace:
         refuse_to_replace(out)

@@ -60,6 +60,7 @@ def predict(
     cell: gemmi.UnitCell | None = None,
     execution: Execution = Execution(),
     may_replace: bool = True,
+    key: dict[str, Any] | None = None,
 ) -> Job[StructureFactorStore]:
     """Compute the structure factors of all frames into the store `out`.
 
@@ -82,6 +83,8 @@ def predict(
         Where frames are computed.
     may_replace : bool
         False keeps a complete store of something else that is there.
+    key : dict, optional
+        `predict_key` of the same arguments, where it is known already.
 
     Yields
     ------
@@ -105,7 +108,7 @@ def predict(
     """
     source, rows, target, symmetry = _settled(source, lattice, settings, cell)
     _check(source, target)
-    out, key = Path(out), run_key(source, target, settings, symmetry)
+    out, key = Path(out), key or run_key(source, target, settings, symmetry)
     store = same_store(out, key)
     if store is None or not store.is_complete:
         # made before an older store is touched: it refuses what cannot be computed

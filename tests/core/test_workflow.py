@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,25 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.io.files import hold
+from mdweights_core.io.frames import trajectories
 from mdweights_core.io.frames.frame_files import frame_mtzs
 from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from mdweights_core.project import Project
+from mdweights_core.scattering import frame_run
+from mdweights_core.scattering.predict import predict, predict_key
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.storage.names import begin_with_older, remove_others, store_place
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, is_store
 from mdweights_core.weights.settings import FitSettings
-from mdweights_core.workflow import check_destination, compute, fit_project, run_for_predict
+from mdweights_core.workflow import (
+    check_destination,
+    compute,
+    fit_project,
+    in_project,
+    load_map,
+    run_for_predict,
+    structure_factors_of,
+)
 
 QUICK = FitSettings(max_steps=2)
 
@@ -49,6 +61,58 @@ def test_a_second_fit_reuses_the_structure_factors(example_project, tmp_path):
     stages.clear()
     jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
     assert "structure factors" not in stages
+
+
+def test_a_run_opens_its_frames_and_hashes_their_files_once(tmp_path, monkeypatch):
+    asked = Counter()
+    monkeypatch.setattr(frame_run, "open_frames", _counted(asked, frame_run.open_frames))
+    monkeypatch.setattr(trajectories, "_fingerprint", _counted(asked, trajectories._fingerprint))
+    inputs, out = dataclasses.replace(example_inputs(), d_min=3.0), tmp_path / "a.mdw"
+    told: list[object] = []
+    factors = jobs.run(structure_factors_of(inputs, load_map(inputs), PredictSettings(), out, on_check=told.append))
+    assert len(told) == 1
+    assert factors.store.is_complete
+    assert not factors.is_given
+    assert asked == {"open_frames": 1, "_fingerprint": len(inputs.frames)}
+
+
+def _counted(asked: Counter[str], function):
+    def call(*arguments, **options):
+        asked[function.__name__] += 1
+        return function(*arguments, **options)
+
+    return call
+
+
+def test_a_run_with_other_settings_has_another_key_and_the_same_open_frames(tmp_path):
+    inputs = example_inputs()
+    run = jobs.run(run_for_predict(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0))
+    placed = in_project(run, tmp_path)
+    assert placed.source is run.source
+    assert placed.key is run.key
+    assert placed.out.parent == tmp_path
+    warmer = dataclasses.replace(run, settings=PredictSettings(b_iso=80.0))
+    assert warmer.key["settings"]["b_iso"] == 80
+    assert warmer.key != run.key
+
+
+def test_a_key_that_is_known_is_that_of_the_store(tmp_path):
+    inputs = example_inputs()
+    run = jobs.run(run_for_predict(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0))
+    from_run = jobs.run(compute(run))
+    assert from_run.key == predict_key(run.source, run.lattice, run.settings)
+    again = jobs.run(predict(run.source, run.lattice, run.settings, run.out, may_replace=False))
+    assert again.key == from_run.key
+
+
+def test_structure_factors_that_are_given_are_taken_as_they_are(example_project, tmp_path):
+    frames = (example_project.store_path,)
+    inputs = dataclasses.replace(example_inputs(), frames=frames, topology=None)
+    factors = jobs.run(structure_factors_of(inputs, load_map(inputs), PredictSettings(b_iso=80.0), tmp_path / "a.mdw"))
+    assert factors.is_given
+    assert factors.store.path == example_project.store_path
+    assert factors.settings.b_iso == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("how", ["stopped", "failed"])
