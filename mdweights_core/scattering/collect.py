@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,16 @@ from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.storage.filling import (
     METHOD,
     SNAPSHOT_SECONDS,
+    Blank,
     Finding,
     Pace,
     Writer,
+    collected,
+    gaps_warning,
     lattice_hash,
-    looked_through,
     refuse_gaps,
-    refuse_to_replace,
-    require_space,
-    same_store,
 )
-from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 
 
 def collect_mtz_frames(
@@ -72,29 +72,8 @@ def collect_mtz_frames(
     files, out = [Path(path) for path in paths], Path(out)
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
     key = key or mtz_key(files, wanted)
-    store = same_store(out, key)
-    if store is None and not may_replace:
-        refuse_to_replace(out)
-    if store is None or not store.is_complete:
-        present = yield from _present_everywhere(files, wanted)  # whatever is wrong shows before an older store goes
-        with sole_writer(out):
-            store = same_store(out, key)
-            if store is None:
-                store = _new_store(out, files, wanted, present, key)
-            else:
-                yield from looked_through(store)
-            yield from _fill_from_mtz(store, files)
-    return store
-
-
-def _new_store(
-    out: Path, files: list[Path], lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
-) -> StructureFactorStore:
-    require_space(out, store_bytes(len(files), int(present.sum())))
-    table = FrameTable.blank([str(file) for file in files], np.zeros(len(files), dtype=np.int32))
-    store = StructureFactorStore.create(out, lattice.select(present), table, key)
-    store.warn(_missing_warning(present))
-    return store
+    prepare, fill = partial(_prepared, files, wanted), partial(_fill, files)
+    return (yield from collected(out, key, prepare, fill, may_replace=may_replace))
 
 
 def mtz_key(files: Sequence[Path], lattice: MillerLattice) -> dict[str, Any]:
@@ -109,6 +88,12 @@ def mtz_key(files: Sequence[Path], lattice: MillerLattice) -> dict[str, Any]:
         "input": fingerprints.hexdigest(),
         "lattice": lattice_hash(lattice),
     }
+
+
+def _prepared(files: list[Path], lattice: MillerLattice) -> Job[Blank]:
+    present = yield from _present_everywhere(files, lattice)
+    table = FrameTable.blank([str(file) for file in files], np.zeros(len(files), dtype=np.int32))
+    return Blank(lattice.select(present), table, gaps_warning(present, "in some frame"))
 
 
 def _present_everywhere(files: list[Path], lattice: MillerLattice) -> Generator[Progress, None, np.ndarray]:
@@ -146,16 +131,7 @@ def _steps(own: gemmi.UnitCell, lattice: MillerLattice, file: Path) -> np.ndarra
     return repeats // np.array(lattice.ndiv, dtype=np.int32)
 
 
-def _missing_warning(present: np.ndarray) -> list[str]:
-    missing = int((~present).sum())
-    if not missing:
-        return []
-    return [f"{missing} of {len(present)} reflections are missing in some frame and were left out"]
-
-
-def _fill_from_mtz(store: StructureFactorStore, files: list[Path]) -> Generator[Progress, None, None]:
-    if store.is_complete:
-        return
+def _fill(files: list[Path], store: StructureFactorStore) -> Generator[Progress, None, None]:
     missing = np.flatnonzero(~store.finished)
     pace = Pace(len(files) - len(missing), len(files))
     with Writer(store) as writer:

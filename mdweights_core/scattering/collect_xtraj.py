@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,16 @@ from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.storage.filling import (
     METHOD,
     SNAPSHOT_SECONDS,
+    Blank,
     Finding,
     Pace,
     Writer,
+    collected,
+    gaps_warning,
     lattice_hash,
-    looked_through,
     refuse_gaps,
-    refuse_to_replace,
-    require_space,
-    same_store,
 )
-from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, sole_writer, store_bytes
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 
 _BLOCK_BYTES = 64 * 2**20
 
@@ -73,19 +73,8 @@ def collect_checkpoint(
     checkpoint, out = open_checkpoint(path), Path(out)
     wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
     key = key or checkpoint_key(checkpoint.path, wanted)
-    store = same_store(out, key)
-    if store is None and not may_replace:
-        refuse_to_replace(out)
-    if store is None or not store.is_complete:
-        present = yield from _present_everywhere(checkpoint, wanted)  # whatever is wrong shows before an old store goes
-        with sole_writer(out):
-            store = same_store(out, key)
-            if store is None:
-                store = _new_store(out, checkpoint, wanted, present, key)
-            else:
-                yield from looked_through(store)
-            yield from _fill(store, checkpoint)
-    return store
+    prepare, fill = partial(_prepared, checkpoint, wanted), partial(_fill, checkpoint)
+    return (yield from collected(out, key, prepare, fill, may_replace=may_replace))
 
 
 def checkpoint_key(path: Path, lattice: MillerLattice) -> dict[str, Any]:
@@ -99,28 +88,21 @@ def checkpoint_key(path: Path, lattice: MillerLattice) -> dict[str, Any]:
     }
 
 
-def _new_store(
-    out: Path, checkpoint: Checkpoint, lattice: MillerLattice, present: np.ndarray, key: dict[str, Any]
-) -> StructureFactorStore:
+def _prepared(checkpoint: Checkpoint, lattice: MillerLattice) -> Job[Blank]:
+    present = yield from _present_everywhere(checkpoint, lattice)
     n = checkpoint.n_frames
-    require_space(out, store_bytes(n, int(present.sum())))
     table = FrameTable.blank([str(checkpoint.path)] * n, np.arange(n, dtype=np.int32))
-    store = StructureFactorStore.create(out, lattice.select(present), table, key)
-    store.warn(_warnings(checkpoint, present))
-    return store
+    return Blank(lattice.select(present), table, [*gaps_warning(present, "in the checkpoint"), *_warnings(checkpoint)])
 
 
-def _warnings(checkpoint: Checkpoint, present: np.ndarray) -> list[str]:
-    said = []
-    group, missing = checkpoint.lattice.space_group, int((~present).sum())
-    if missing:
-        said.append(f"{missing} of {len(present)} reflections are missing in the checkpoint and were left out")
-    if len(group.operations()) > 1:
-        said.append(
-            f"Every frame of the checkpoint was given the symmetry {group.xhm()}, which averages away most of the "
-            "diffuse scattering; computed in P 1 of the unit cell the frames keep it"
-        )
-    return said
+def _warnings(checkpoint: Checkpoint) -> list[str]:
+    group = checkpoint.lattice.space_group
+    if len(group.operations()) == 1:
+        return []
+    return [
+        f"Every frame of the checkpoint was given the symmetry {group.xhm()}, which averages away most of the "
+        "diffuse scattering; computed in P 1 of the unit cell the frames keep it"
+    ]
 
 
 def _present_everywhere(checkpoint: Checkpoint, lattice: MillerLattice) -> Generator[Progress, None, np.ndarray]:
@@ -194,9 +176,7 @@ def _pick(own: MillerLattice, wanted: MillerLattice) -> _Pick:
     return _Pick(rows, phases, is_conjugate)
 
 
-def _fill(store: StructureFactorStore, checkpoint: Checkpoint) -> Generator[Progress, None, None]:
-    if store.is_complete:
-        return
+def _fill(checkpoint: Checkpoint, store: StructureFactorStore) -> Generator[Progress, None, None]:
     pick = _pick(checkpoint.lattice, store.lattice)
     start = int(np.argmin(store.finished))
     pace = Pace(start, checkpoint.n_frames)
