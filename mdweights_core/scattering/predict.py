@@ -13,7 +13,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
-from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.io.frames.selection import select_frames
 from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
@@ -181,8 +181,8 @@ def _take_over(
     store.extend(_frames_of(run.source), key)
     yield from looked_through(store)
     if new:
-        were, are = ("frame was", "frames were")[there > 1], ("is", "are")[new > 1]
-        store.note([f"{there} {were} there, {new} {are} new"])
+        were, are = ("was" if there == 1 else "were"), ("is" if new == 1 else "are")
+        store.note([f"{counted(there, 'frame')} {were} there, {new} {are} new"])
     if len(others):
         is_other = "is another" if len(others) == 1 else "are others"
         store.note([f"{frames_text(others).capitalize()} {is_other} now: computed again"])
@@ -303,7 +303,8 @@ def _fill(store: StructureFactorStore, run: _Run, pool: Pool) -> Generator[Progr
                 if pace.is_due():
                     yield pace.progress(largest_drift(store))
     except (DiskProblem, WorkersLost) as problem:
-        kept = f"{problem.what}; {int(store.finished.sum())} of {store.n_frames} frames are kept"
+        are = "is" if store.n_frames == 1 else "are"
+        kept = f"{problem.what}; {int(store.finished.sum())} of {counted(store.n_frames, 'frame')} {are} kept"
         raise type(problem)(kept, where=problem.where or store.path, advice=problem.advice) from problem
     finally:
         store.warn(pool.warnings)

@@ -17,6 +17,7 @@ import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.errors import counted
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.jobs import Clock, Progress
@@ -153,7 +154,7 @@ def duplicates_warning(store: StructureFactorStore) -> list[str]:
     if not pairs:
         return []
     one, other = pairs[0]
-    more = f" (and {len(pairs) - 1} more pair{'s' if len(pairs) > 2 else ''})" if len(pairs) > 1 else ""
+    more = f" (and {counted(len(pairs) - 1, 'more pair')})" if len(pairs) > 1 else ""
     return [
         f"Frames {one + 1} and {other + 1} are identical{more}: restarts often write a frame twice; "
         "only the sum of their weights means anything"
