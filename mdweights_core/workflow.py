@@ -19,7 +19,8 @@ from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
 from mdweights_core.io.maps.contents import given_cell
 from mdweights_core.io.maps.mtz_file import parse_space_group
-from mdweights_core.jobs import Job, Progress
+from mdweights_core.jobs import Job, Progress, Stopped
+from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import FitInputs, Project, observed_map, provenance
 from mdweights_core.scattering.frame_run import (
     FrameRun,
@@ -34,10 +35,13 @@ from mdweights_core.scattering.frame_run import (
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.storage.names import STORE_PATTERN, begin_with_older, remove_others
-from mdweights_core.scattering.storage.store import StructureFactorStore
-from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
+from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
+from mdweights_core.weights.bragg import BraggData, bragg_data, bragg_lattice, union
+from mdweights_core.weights.prior import read_prior
+from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings, ValidationSettings
 
 if TYPE_CHECKING:
+    from mdweights_core.meaning.result import Meaning
     from mdweights_core.scattering.frames.checks import FrameCheck
     from mdweights_core.weights.problem import WeightProblem
 
@@ -71,12 +75,15 @@ def fit_project(
     out: Path,
     start_weights: np.ndarray | None = None,
     *,
+    validation_settings: ValidationSettings | None = ValidationSettings(),
+    meaning_settings: MeaningSettings | None = MeaningSettings(),
     execution: Execution = Execution(),
+    memory: float | None = None,
     bragg: Path | None = None,
     on_check: Callable[[FrameCheck], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Job[Project]:
-    """Read the map, get the frames' structure factors, fit the weights and save the project.
+    """Read the map, get the frames' structure factors, fit the weights, validate and explain them, save the project.
 
     Parameters
     ----------
@@ -84,12 +91,18 @@ def fit_project(
     predict_settings : PredictSettings
     fit_settings : FitSettings
     out : Path
-        The project folder NAME.mdw; an existing one is overwritten in the end, its structure factors reused when they
-        still fit.
+        The project folder NAME.mdw; an existing one is overwritten when the weights are there, its structure factors
+        reused when they still fit.
     start_weights : float64 [n_frames], optional
         Where the fit begins.
+    validation_settings : ValidationSettings or None
+        None leaves the validation out.
+    meaning_settings : MeaningSettings or None
+        None leaves the meaning of the weights out.
     execution : Execution
         Where structure factors are computed.
+    memory : float, optional
+        Bytes that structure factors may take in the fit; more, and they are read from disk in every pass.
     bragg : Path, optional
         Bragg amplitudes that density and B factor of the bulk solvent are fitted to first.
     on_check : callable, optional
@@ -100,12 +113,18 @@ def fit_project(
     Yields
     ------
     Progress
-        Stages "reading", "structure factors", "weights", "saving".
+        Stages "reading", "structure factors", "weights", "saving", "validation", "meaning".
+
+    Returns
+    -------
+    Project
+        Also when it is stopped once there are weights: with what is finished.
 
     Raises
     ------
     BadInput
-        Any input that cannot be used; the project there is unchanged then, as when the job is stopped.
+        Any input that cannot be used; the project there is unchanged then, as when the job is stopped before there are
+        weights.
     """
     check_destination(out)
     problem, factors = yield from weight_problem(
@@ -114,6 +133,7 @@ def fit_project(
         fit_settings,
         out,
         execution=execution,
+        memory=memory,
         bragg=bragg,
         on_check=on_check,
         on_note=on_note,
@@ -121,13 +141,76 @@ def fit_project(
     from mdweights_core.weights.fit import fit_weights  # loads JAX: only here, on the thread that computes
 
     fit = yield from fit_weights(problem, fit_settings, start_weights)
-    yield Progress("saving", message=f"Saving {out.name}")
     store, told = factors.store, provenance(inputs)
     project = Project(out, inputs, factors.settings, fit_settings, fit, store.frames, told, store.path.name)
-    project.save()
+    yield from _saved(project)
     if not factors.is_given:
         remove_others(store.path)
+    return (yield from _proved(project, problem, validation_settings, meaning_settings))
+
+
+def _saved(project: Project) -> Job[None]:
+    yield Progress("saving", message=f"Saving {project.path.name}")
+    project.save()
+
+
+def _proved(
+    project: Project,
+    problem: WeightProblem,
+    validation_settings: ValidationSettings | None,
+    meaning_settings: MeaningSettings | None,
+) -> Job[Project]:
+    """The project with validation and meaning; what is finished when it is stopped. A stopped fit has neither."""
+    if project.fit.stopped:
+        return project
+    try:
+        if validation_settings is not None:
+            from mdweights_core.weights.validation.validate import validate
+
+            runs = trajectory_runs(project.frames)
+            validation = yield from validate(problem, project.fit, validation_settings, runs=runs)
+            project = replace(project, validation=validation)
+            yield from _saved(project)
+            if not validation.complete:
+                return project
+        del problem  # its structure factors may be most of the memory
+        if meaning_settings is not None:
+            project = replace(project, meaning=(yield from explained(project, meaning_settings)))
+            yield from _saved(project)
+    except Stopped:
+        pass
     return project
+
+
+def explained(
+    project: Project,
+    settings: MeaningSettings,
+    good: np.ndarray | None = None,
+    bad: np.ndarray | None = None,
+) -> Job[Meaning]:
+    """What the weights of a project go with; `good` and `bad` are frames to compare, where they are given."""
+    from mdweights_core.meaning.explain import explain
+
+    bootstrap = None if project.validation is None else project.validation.bootstrap
+    return (
+        yield from explain(
+            project.frame_source(),
+            project.frames,
+            project.fit.weights,
+            None if bootstrap is None else bootstrap.weight_error,
+            project.fit.prior,
+            settings,
+            sampled_weights=None if bootstrap is None else bootstrap.weights,
+            good=good,
+            bad=bad,
+        )
+    )
+
+
+def trajectory_runs(frames: FrameTable) -> np.ndarray:
+    """Number of the file each frame is of, int64 [n_frames]; one for all where each frame is a file of its own."""
+    names, runs = np.unique(np.array(frames.source), return_inverse=True)
+    return np.zeros(len(runs), dtype=np.int64) if len(names) == len(runs) else runs
 
 
 class FrameFactors(NamedTuple):
@@ -145,6 +228,7 @@ def weight_problem(
     out: Path,
     *,
     execution: Execution = Execution(),
+    memory: float | None = None,
     bragg: Path | None = None,
     on_check: Callable[[FrameCheck], None] | None = None,
     on_note: Callable[[str], None] | None = None,
@@ -152,12 +236,41 @@ def weight_problem(
     """Read the map and get the frames' structure factors: what weights are fitted to. Arguments as of `fit_project`."""
     yield Progress("reading", message=f"Reading {Path(inputs.map).name}")
     diffuse_map = load_map(inputs)
+    bragg_intensities = None
+    if inputs.bragg is not None and fit_settings.bragg_weight > 0:
+        bragg_intensities = bragg_data(
+            inputs.bragg,
+            diffuse_map.lattice,
+            inputs.d_min,
+            inputs.d_max,
+            free_fraction=fit_settings.free_fraction,
+            seed=fit_settings.seed,
+        )
     factors = yield from structure_factors_of(
-        inputs, diffuse_map, predict_settings, out, execution=execution, bragg=bragg, on_check=on_check, on_note=on_note
+        inputs,
+        diffuse_map,
+        predict_settings,
+        out,
+        execution=execution,
+        bragg=bragg,
+        beside=bragg_intensities,
+        on_check=on_check,
+        on_note=on_note,
     )
+    n_frames = factors.store.n_frames
+    prior = None if inputs.prior is None else read_prior(inputs.prior, n_frames)
     from mdweights_core.weights.problem import build_problem  # loads JAX, too
 
-    return (yield from build_problem(diffuse_map, factors.store, fit_settings)), factors
+    problem = yield from build_problem(
+        diffuse_map,
+        factors.store,
+        fit_settings,
+        prior=prior,
+        bragg=bragg_intensities,
+        memory=memory,
+        scratch=out if out.is_dir() else out.parent,
+    )
+    return problem, factors
 
 
 def structure_factors_of(
@@ -168,14 +281,19 @@ def structure_factors_of(
     *,
     execution: Execution = Execution(),
     bragg: Path | None = None,
+    beside: BraggData | None = None,
     on_check: Callable[[FrameCheck], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Job[FrameFactors]:
     """The frames' structure factors on the map's lattice: of the store given, or of one in the folder `out`.
 
-    Those that are there already are not computed again. Arguments and errors as of `fit_project`.
+    Those that are there already are not computed again. Arguments and errors as of `fit_project`; Bragg reflections
+    `beside` the map join its lattice.
     """
     run = yield from run_on_map(inputs, diffuse_map, settings, out)
+    if run is not None and beside is not None:
+        lattice = union(run.lattice, bragg_lattice(beside, run.lattice))
+        run = replace(run, lattice=lattice)
     if run is None:
         store = open_complete_store(inputs.frames[0])
         return FrameFactors(store, settings_behind(store) or settings, is_given=True)

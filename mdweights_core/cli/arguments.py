@@ -86,6 +86,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def gibibytes(text: str) -> float:
+    """A positive number of GiB, as bytes."""
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of GiB")
+    return size * 2**30
+
+
 def cell(text: str) -> tuple[float, ...]:
     """Six numbers separated by commas."""
     try:
@@ -132,6 +143,8 @@ def fit_inputs(args: argparse.Namespace) -> FitInputs:
         reindex=args.reindex,
         d_min=args.d_min,
         d_max=args.d_max,
+        prior=getattr(args, "prior", None),
+        bragg=getattr(args, "bragg", None),
     )
 
 

@@ -9,13 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from mdweights_core.cli.arguments import add_frames, add_json, add_map, execution, fit_inputs, predict_settings
+from mdweights_core.cli.arguments import (
+    add_frames,
+    add_json,
+    add_map,
+    execution,
+    fit_inputs,
+    gibibytes,
+    predict_settings,
+)
 from mdweights_core.cli.console import Terminal
+from mdweights_core.cli.fit_options import add_fit_options, add_validation_options, fit_settings, validation_settings
 from mdweights_core.cli.predict import print_check
+from mdweights_core.cli.verdict import print_validation, validation_result
 from mdweights_core.io.frames.frame_files import frame_kind
+from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, FitSettings
 
 
 def add(commands: Any) -> None:
@@ -23,12 +33,10 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("fit", help="fit one weight per frame to an observed diffuse map")
     add_map(parser, required=True)
     add_frames(parser, "a store made by predict, trajectory files, or per-frame MTZ files or a folder of them")
-    parser.add_argument("--objective", choices=tuple(OBJECTIVES), default="anisotropic-cc")
-    parser.add_argument("--solver", choices=tuple(DEFAULT_STEPS), default="gauss-newton")
-    parser.add_argument("--theta", type=float, default=0.0, help="strength of the relative entropy to equal weights")
-    parser.add_argument("--free-fraction", type=float, default=0.1, help="held out when the map has no free set (0.1)")
-    parser.add_argument("--max-steps", type=int, help="iterations at most")
-    parser.add_argument("--seed", type=int, default=0)
+    add_fit_options(parser)
+    add_validation_options(parser)
+    parser.add_argument("--memory", type=gibibytes, metavar="GIB", help="for structure factors (half of what there is)")
+    parser.add_argument("--energies", type=Path, metavar="FILE", help="a row of numbers per frame, to explain weights")
     parser.add_argument("--out", type=Path, required=True, metavar="NAME.mdw")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -36,9 +44,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     """Fit, save the project and its weights as CSV, and print what came out."""
-    settings = FitSettings(
-        args.objective, args.solver, args.theta, args.free_fraction, args.seed, max_steps=args.max_steps
-    )
+    settings, validation = fit_settings(args), validation_settings(args)
     from mdweights_core.workflow import fit_project
 
     scattering = predict_settings(args)
@@ -53,6 +59,9 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
         bragg=args.fit_solvent,
         on_check=partial(print_check, terminal=terminal),
         on_note=terminal.say,
+        validation_settings=validation,
+        meaning_settings=MeaningSettings(energies=None if args.energies is None else str(args.energies.absolute())),
+        memory=args.memory,
     )
     project = terminal.run(job)
     conclude(project, terminal)
@@ -67,7 +76,10 @@ def conclude(project: Project, terminal: Terminal) -> None:
     export_csv(project, weights_file)
     print_fit(project, terminal)
     terminal.say(f"Saved in {project.path}; weights in {weights_file}")
-    terminal.result({"project": str(project.path), "weights_file": str(weights_file), **fit_summary(project.fit)})
+    summary = fit_summary(project.fit)
+    if project.validation is not None:
+        summary |= validation_result(project.validation)
+    terminal.result({"project": str(project.path), "weights_file": str(weights_file), **summary})
 
 
 def print_fit(project: Project, terminal: Terminal) -> None:
@@ -83,7 +95,13 @@ def print_fit(project: Project, terminal: Terminal) -> None:
     terminal.table("", ("", "work", "equal weights", "free", "equal weights"), rows)
     terminal.say(f"{fit.outcome} {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}")
     terminal.say(f"Effective frames {fit.n_eff:.1f} (Kish), {fit.n_active} of {len(fit.weights)} with a weight.")
-    terminal.say(verdict(fit))
+    if project.validation is None:
+        terminal.say(verdict(fit))
+    else:
+        print_validation(project.validation, terminal)
+    if project.meaning is not None:
+        for sentence in project.meaning.sentences:
+            terminal.say(sentence)
     for text in fit.warnings:
         terminal.warn(text)
 

@@ -373,8 +373,8 @@ class _Reader:
         free = shutil.disk_usage(self.scratch).free
         if need > 0.95 * free:
             raise DiskProblem(
-                f"{self.store.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are neither "
-                f"in memory nor on this disk ({free / 2**30:.0f} GiB free)",
+                f"{self.store.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are "
+                f"neither in memory nor on this disk ({free / 2**30:.0f} GiB free)",
                 where=self.scratch,
                 advice="Free some space, raise --d-min, or take fewer frames",
             )

@@ -13,7 +13,6 @@ compiled in as constants.
 
 from __future__ import annotations
 
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,7 +66,7 @@ def contractions(frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndar
 
 
 def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and second order of x(w + a d) = x(w) + a first + a^2 second; directions [P, T] of sum zero: [P, G] each."""
+    """First and second order of x(w + a d) = x(w) + a first + a^2 second: [P, G] each; directions [P, T] sum to zero."""
     first, second = np.empty((2, len(weights), frames.n_groups))
     for block in frames:
         both = _line(
@@ -183,7 +182,7 @@ def _line(
 
 @jax.jit
 def _contract(weights: Array, c: Array, rows: Array, share: Array, centre: Array, sign: Array) -> Array:
-    mean, power = _split(weights @ rows, share)
+    mean, _ = _split(weights @ rows, share)
     total = mean + centre
     slope = -2 * sign * _both(share) * total  # [P, 2K, B]
     local = jnp.concatenate([c[:, :, None] * slope, (_power(c, sign))[:, :, None]], axis=2)

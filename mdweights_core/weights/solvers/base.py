@@ -10,6 +10,7 @@ import numpy as np
 from mdweights_core.weights.frames.blocks import FrameBlocks
 from mdweights_core.weights.objectives.base import Objective
 
+
 @dataclass(frozen=True, eq=False)
 class Term:
     """One part of what is fitted: an objective on the reflections of some blocks of frames.

@@ -43,9 +43,7 @@ _ENOUGH = 0.3  # of the gain that a step promised
 _LOWEST_THETA = 1e-6
 
 
-def solve_many(
-    terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, tolerance: float = TOLERANCE
-) -> Solve:
+def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, tolerance: float = TOLERANCE) -> Solve:
     """Maximise the weighted sum of the terms less theta KL for every task.
 
     Parameters
@@ -67,12 +65,13 @@ def solve_many(
     if all(_sample_size(term.frames) < term.frames.n_groups for term in terms):
         chosen = [_stratified(term) for term in terms]
         coarse = [term.restricted(some) for term, some in zip(terms, chosen, strict=True)]
-        for fits in _improved(coarse, rows[:, chosen[0]], fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+        for moved in _improved(coarse, rows[:, chosen[0]], fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+            fits = moved
             yield []
         fits = [fit.begun_anew() for fit in fits]
     states: list[SolverState] = []
-    for fits in _improved(terms, rows, fits, limit, tolerance):
-        states = [fit.state for fit in fits]
+    for moved in _improved(terms, rows, fits, limit, tolerance):
+        states = [fit.state for fit in moved]
         yield states
     return states
 
@@ -124,7 +123,7 @@ def _improved(
     terms: Sequence[Term], rows: np.ndarray, fits: list[_Fit], limit: int, tolerance: float
 ) -> Iterator[list[_Fit]]:
     """Iterate until every fit is done; the fits after each iteration."""
-    weights = np.stack([fit.state.weights for fit in fits])
+    fits, weights = list(fits), np.stack([fit.state.weights for fit in fits])
     x = [intensities(term.frames, weights) for term in terms]
     grams = [_Grams(term, rows, weights) for term in terms]
     while True:

@@ -1,0 +1,205 @@
+"""What is done with a saved project: validate it anew, explain its weights, run it again and compare."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdweights_core.errors import BadInput, counted
+from mdweights_core.jobs import Job, Progress, Stopped
+from mdweights_core.meaning.settings import MeaningSettings
+from mdweights_core.project import Project
+from mdweights_core.weights.settings import ValidationSettings
+from mdweights_core.weights.validation.result import ThetaScan
+from mdweights_core.workflow import explained, fit_project, trajectory_runs, weight_problem
+
+
+def validate_project(project: Project, settings: ValidationSettings) -> Job[Project]:
+    """Ask again whether the weights of a project can be believed; the project is saved with the answer.
+
+    Raises
+    ------
+    BadInput
+        When its input files are gone or hold something else.
+    """
+    from mdweights_core.weights.validation.validate import validate
+
+    _require_unchanged(project)
+    problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
+    validation = yield from validate(problem, project.fit, settings, runs=trajectory_runs(project.frames))
+    if not validation.complete:
+        return project  # what was there says more
+    return (yield from _saved(replace(project, validation=validation)))
+
+
+def scan_project(project: Project, settings: ValidationSettings) -> Job[tuple[ThetaScan, Project]]:
+    """Scan theta; the project is saved with the scan in place of a former one, where it has a validation.
+
+    Raises
+    ------
+    BadInput
+        When its input files are gone or hold something else, or the settings leave nothing to scan.
+    """
+    from mdweights_core.weights.validation.validate import validate
+
+    if settings.thetas < 2 or settings.folds < 2:
+        raise BadInput("a scan needs at least two thetas and two folds", advice="Raise --thetas and --folds")
+    _require_unchanged(project)
+    problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
+    scan = (yield from validate(problem, project.fit, settings, runs=trajectory_runs(project.frames))).theta_scan
+    if scan is None:
+        raise Stopped
+    if project.validation is not None:
+        project = yield from _saved(replace(project, validation=replace(project.validation, theta_scan=scan)))
+    return scan, project
+
+
+def explain_project(
+    project: Project,
+    settings: MeaningSettings,
+    good: np.ndarray | None = None,
+    bad: np.ndarray | None = None,
+) -> Job[Project]:
+    """Look for the meaning of a project's weights; the project is saved with it.
+
+    Parameters
+    ----------
+    project : Project
+    settings : MeaningSettings
+    good, bad : int arrays, optional
+        Frames to compare; by default those that gained and lost weight.
+
+    Raises
+    ------
+    BadInput
+        When its trajectory is gone or holds something else.
+    """
+    _require_unchanged(project)
+    meaning = yield from explained(project, settings, good, bad)
+    return (yield from _saved(replace(project, meaning=meaning)))
+
+
+@dataclass(frozen=True)
+class RerunReport:
+    """How a fit that was run again compares with the one saved.
+
+    Attributes
+    ----------
+    same : bool
+        Every number is bitwise the same.
+    differences : dict of str to float
+        Largest absolute difference of each array or number that is not.
+    largest_weight_difference : float
+    sentence : str
+    """
+
+    same: bool
+    differences: dict[str, float]
+    largest_weight_difference: float
+    sentence: str
+
+
+def rerun(project: Project) -> Job[RerunReport]:
+    """Run the jobs of a project again from its input files, and compare every number with those saved.
+
+    The project is not changed; structure factors are computed again, too, in a folder that is deleted.
+
+    Raises
+    ------
+    BadInput
+        When input files are gone or hold something else, or the fit was stopped before its end.
+    """
+    _require_unchanged(project)
+    if project.fit.stopped or (project.validation is not None and not project.validation.complete):
+        raise BadInput("the fit was stopped before its end, so it cannot be run again to the same place",
+                       where=project.path, advice="Fit again without stopping")  # fmt: skip
+    yield Progress("reading", message=f"Running {project.path.name} again")
+    with tempfile.TemporaryDirectory(prefix=".rerun-", dir=project.path.parent) as folder:
+        again = yield from fit_project(
+            project.inputs,
+            project.predict_settings,
+            project.fit_settings,
+            Path(folder) / project.path.name,
+            project.fit.start,
+            validation_settings=None if project.validation is None else project.validation.settings,
+            meaning_settings=None if project.meaning is None else project.meaning.settings,
+        )
+    return _compared(project, again)
+
+
+def _compared(before: Project, again: Project) -> RerunReport:
+    differences: dict[str, float] = {}
+    for part in ("fit", "validation", "meaning"):
+        _compare(part, getattr(before, part), getattr(again, part), differences)
+    weights = float(np.abs(before.fit.weights - again.fit.weights).max())
+    if not differences:
+        sentence = "Every number is the same to the last bit."
+    else:
+        worst = max(differences, key=lambda name: differences[name])
+        sentence = (
+            f"{counted(len(differences), 'result')} not the same; weights differ by at most "
+            f"{weights:.1e}, the largest difference is {differences[worst]:.1e} in {worst}. "
+            f"{_why(before, again)}"
+        )
+    return RerunReport(not differences, differences, weights, sentence)
+
+
+def _why(before: Project, again: Project) -> str:
+    """Other versions are the usual reason."""
+    then, now = before.provenance.get("packages", {}), again.provenance.get("packages", {})
+    changed = [f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name]]
+    same = before.provenance.get("program") == again.provenance.get("program") and not changed
+    if same:
+        return "Programs and libraries are the same: it was another machine, or one with another number of cores."
+    return "Other versions: " + "; ".join(changed or [f"{before.provenance.get('program')} then"]) + "."
+
+
+def _compare(name: str, one: Any, other: Any, found: dict[str, float]) -> None:
+    """Collect differences of everything numbers are in; seconds are no results."""
+    parts, others = _parts(one), _parts(other)
+    if parts is not None and others is not None:
+        for key in sorted((parts.keys() | others.keys()) - {"seconds"}):
+            _compare(f"{name}.{key}", parts.get(key), others.get(key), found)
+    elif isinstance(one, np.ndarray | float) and isinstance(other, np.ndarray | float):
+        _compare_numbers(name, np.asarray(one), np.asarray(other), found)
+    elif isinstance(one, str | int | bool | None) and one != other:
+        found[name] = float("inf")
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """What a value is made of, by name; None for what has no parts."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, tuple):
+        return {str(i): part for i, part in enumerate(value)}
+    return None
+
+
+def _compare_numbers(name: str, one: np.ndarray, other: np.ndarray, found: dict[str, float]) -> None:
+    if one.shape != other.shape:
+        found[name] = float("inf")
+    elif not np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):
+        with np.errstate(invalid="ignore"):
+            found[name] = float(np.nanmax(np.abs(one.astype(np.complex128) - other.astype(np.complex128)), initial=0.0))
+
+
+def _require_unchanged(project: Project) -> None:
+    changed = project.changed_files()
+    if changed:
+        raise BadInput(
+            "an input file of the project is gone or holds something else now",
+            where=changed[0],
+            advice="Put it back, or fit again",
+        )
+
+
+def _saved(project: Project) -> Job[Project]:
+    yield Progress("saving", message=f"Saving {project.path.name}")
+    project.save()
+    return project
