@@ -32,6 +32,7 @@ from mdweights_core.project import Project
 from mdweights_core.scattering.frame_mtz import cells_in_box
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
+from mdweights_core.weights.validation.result import ThetaScan
 
 KEPT = 0.01
 """Frames are kept when they weigh at least this part of the uniform weight."""
@@ -285,7 +286,10 @@ def _blocks(store: StructureFactorStore, rows: np.ndarray) -> Iterator[np.ndarra
 
 
 def export_csv(project: Project, path: str | Path) -> None:
-    """Write frame (from 0), source, index in the source, time (ps), weight, weight x n_frames, influence, drift (A)."""
+    """Write a row per frame: number from 0, source, index in it, time (ps), weight, its error, influence, drift (A).
+
+    The relative weight is weight / prior weight; the error is that of the bootstrap, empty where there was none.
+    """
     text = io.StringIO()
     _write_csv(project, text)
     atomic_write_text(path, text.getvalue())
@@ -294,8 +298,10 @@ def export_csv(project: Project, path: str | Path) -> None:
 def _write_csv(project: Project, stream: TextIO) -> None:
     fit, frames = project.fit, project.frames
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["frame", "source", "index", "time_ps", "weight", "relative_weight", "influence", "drift_A"])
+    names = ("frame", "source", "index", "time_ps", "weight", "weight_error", "relative_weight", "influence", "drift_A")
+    writer.writerow(names)
     drift = np.linalg.norm(frames.drift, axis=1)
+    error = weight_errors(project)
     for t, weight in enumerate(fit.weights):
         writer.writerow(
             [
@@ -304,11 +310,31 @@ def _write_csv(project: Project, stream: TextIO) -> None:
                 int(frames.index[t]),
                 _number(frames.time[t], ".6g"),
                 f"{weight:.9g}",
-                f"{weight * len(fit.weights):.6g}",
+                _number(error[t], ".3g"),
+                f"{weight / fit.prior[t]:.6g}",
                 f"{fit.influence[t]:.6g}",
                 _number(drift[t], ".4f"),
             ]
         )
+
+
+def weight_errors(project: Project) -> np.ndarray:
+    """Standard error of each weight from the bootstrap, float64 [n_frames]; NaN where it is not known."""
+    validation = project.validation
+    if validation is None or validation.bootstrap is None:
+        return np.full(len(project.fit.weights), np.nan)
+    return validation.bootstrap.weight_error
+
+
+def export_scan(scan: ThetaScan, path: str | Path) -> None:
+    """Write a row per theta: scores on fitted and on held-out reflections with error, KL, effective frames."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["theta", "score", "held_out", "held_out_error", "kl", "n_eff", "proposed"])
+    columns = (scan.theta, scan.score, scan.held_out, scan.held_out_error, scan.entropy, scan.n_eff)
+    for i, row in enumerate(zip(*columns, strict=True)):
+        writer.writerow([*(_number(value, ".6g") for value in row), int(i == scan.proposed)])
+    atomic_write_text(path, text.getvalue())
 
 
 def _number(value: float, form: str) -> str:

@@ -388,6 +388,7 @@ def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> We
     numbers = ("n_eff", "n_eff_entropy", "n_active", "kkt_residual", "iterations", "seconds", "converged", "stopped")
     arrays = _of_schema_1(arrays) if "prior" not in arrays else arrays
     from_arrays: dict[str, Any] = {name: arrays[name] for name in _FIT_ARRAYS}
+    from_arrays |= {name: arrays.get(name) for name in _OPTIONAL_ARRAYS}
     return WeightFit(
         **from_arrays,
         **{name: result[name] for name in (*numbers, "outcome", "scale", "offset", "raw_sum")},
@@ -399,7 +400,6 @@ def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> We
         groups=laue_groups(lattice),
         gain=_number(result.get("gain")),
         theta=result.get("theta", record["fit_settings"]["theta"]),
-        **{name: arrays.get(name) for name in _OPTIONAL_ARRAYS},
     )
 
 

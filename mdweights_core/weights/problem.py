@@ -325,7 +325,7 @@ class _Reader:
         clock, done = Clock(), 0
         for frames in self._parts():
             values = self._values(frames, rows) - centre
-            if not np.isfinite(values.view(np.float32)).all():
+            if not np.isfinite(values).all():
                 raise BadInput("the frames' structure factors hold values that are not numbers", where=self.store.path)
             units, mixture = self._units(frames)
             builder.put(units, values, mixture)

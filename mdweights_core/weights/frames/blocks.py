@@ -197,7 +197,7 @@ class _Scratch:
         rows = np.empty((n_frames, n_columns), dtype=np.float32)
         try:
             self.file.seek(i * rows.nbytes)
-            if self.file.readinto(memoryview(rows).cast("B")) != rows.nbytes:  # type: ignore[attr-defined]
+            if self.file.readinto(rows.data.cast("B")) != rows.nbytes:  # type: ignore[attr-defined]
                 raise OSError("the file of working copies is too short")
         except OSError as error:
             raise disk_problem(error, self.place) from error
@@ -206,7 +206,7 @@ class _Scratch:
     def write(self, i: int, first: int, rows: np.ndarray) -> None:
         try:
             self.file.seek((i * self.shape[0] + first) * self.shape[1] * self.dtype.itemsize)
-            self.file.write(memoryview(np.ascontiguousarray(rows, dtype=np.float32)).cast("B"))
+            self.file.write(np.ascontiguousarray(rows, dtype=np.float32).data.cast("B"))
         except OSError as error:
             raise disk_problem(error, self.place) from error
 

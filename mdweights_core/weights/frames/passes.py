@@ -66,7 +66,7 @@ def contractions(frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndar
 
 
 def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and second order of x(w + a d) = x(w) + a first + a^2 second: [P, G] each; directions [P, T] sum to zero."""
+    """First and second order, [P, G] each, of x(w + a d) = x(w) + a first + a^2 second; d [P, T] has sum zero."""
     first, second = np.empty((2, len(weights), frames.n_groups))
     for block in frames:
         both = _line(
@@ -93,14 +93,14 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     padded[:n] = mixtures.frames
     total = len(padded) + len(mixtures.rest)
     a, b, c = np.zeros((total, total)), np.zeros((total, rank)), np.zeros((total, rank))
-    size = None
+    size = np.ones(total)
     for block in frames:
         given = [_padded(part, block) for part in (metric.weight, metric.left.T, metric.right)]
         columns = _columns(
             _like(weights[None], block), padded, _like(mixtures.rest, block), block.rows, *_of(block), frames.sign
         )
-        size = _sizes(columns) if size is None else size
-        for sum_, part in zip((a, b, c), _products(columns, size, *given), strict=True):
+        size = np.asarray(_sizes(columns), dtype=np.float64) if block.groups.start == 0 else size
+        for sum_, part in zip((a, b, c), _products(columns, _like(size, block), *given), strict=True):
             sum_ += np.asarray(part)
     middle = (metric.left * metric.weight[:, None]).T @ metric.left
     cross = c - b @ middle / 2
