@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from mdweights_core.errors import BadInput
 
@@ -16,8 +15,6 @@ SOLVENTS = ("none", "mask")
 MOLECULES = ("auto", "whole", "as-is")
 DEVICES = ("auto", "cpu", "gpu")
 _PROTOCOLS = ("tcp", "tls", "ws", "wss", "ucx", "ucxx")  # at which a Dask scheduler can be
-
-Radiation = Literal["xray", "electron", "neutron"]
 
 
 @dataclass(frozen=True)

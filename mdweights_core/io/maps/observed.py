@@ -34,9 +34,6 @@ from mdweights_core.io.maps.nexus import MAGIC, open_nexus
 from mdweights_core.io.maps.xtraj import CHECKPOINT, is_checkpoint, read_checkpoint_map
 
 MTZ = "MTZ"
-SUFFIXES = (".mtz", ".mtz.gz", ".lat", ".hkl", ".nxs", ".ccp4", ".map", ".mrc")
-"""Endings of names that maps usually have."""
-
 _NAMES = {".lat": LATTICE, ".hkl": LIST}
 
 

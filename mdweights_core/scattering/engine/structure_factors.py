@@ -22,7 +22,7 @@ import finufft
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes
+from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes, transformed
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.engine.expansion import Expansion
 from mdweights_core.scattering.engine.form_factors import AtomBasis
@@ -81,7 +81,7 @@ def structure_factors(
 
 def fractional(positions: np.ndarray, cell: gemmi.UnitCell) -> np.ndarray:
     """Cartesian positions [..., 3] in angstrom as fractional coordinates of `cell`, float64."""
-    return np.asarray(positions, dtype=np.float64) @ reciprocal_axes(cell).T
+    return transformed(positions, reciprocal_axes(cell))
 
 
 class ScatteringEngine:

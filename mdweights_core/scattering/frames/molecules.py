@@ -11,7 +11,7 @@ from typing import NamedTuple
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import reciprocal_axes
+from mdweights_core.crystal.lattice import reciprocal_axes, transformed
 from mdweights_core.io.frames.atoms import Atoms
 from mdweights_core.io.frames.selection import anchor_atoms, is_solvent, residue_index
 
@@ -130,14 +130,6 @@ class Molecules:
         endless = np.zeros(self.n_molecules, dtype=bool)
         endless[self.label[bonds.one[open_ends]]] = True
         return endless
-
-
-def transformed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """`matrix` [3, 3] times each of `points` [n, 3], float64.
-
-    Not by BLAS: its threads wait for one another, a tenth of a second for this much on a busy machine.
-    """
-    return np.einsum("ij,kj->ik", np.asarray(points, dtype=np.float64), matrix)
 
 
 def _find_bonds(atoms: Atoms, place: np.ndarray, box: gemmi.UnitCell) -> _Bonds:

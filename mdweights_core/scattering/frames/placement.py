@@ -8,13 +8,13 @@ from itertools import product
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, format_cell, reciprocal_axes
+from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, format_cell, reciprocal_axes, transformed
 from mdweights_core.errors import BadInput
 from mdweights_core.io.frames.atoms import Atoms
 from mdweights_core.io.frames.selection import anchor_atoms
 from mdweights_core.io.frames.text_frames import cell_from_vectors
 from mdweights_core.io.frames.trajectories import FrameSource
-from mdweights_core.scattering.frames.molecules import Molecules, transformed
+from mdweights_core.scattering.frames.molecules import Molecules
 from mdweights_core.scattering.settings import PredictSettings
 
 NOTICEABLE = 0.001  # change of a box over the frames that matters to fine features

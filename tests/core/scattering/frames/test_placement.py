@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from mdweights_core import jobs
-from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.lattice import MillerLattice, transformed
 from mdweights_core.errors import BadInput
 from mdweights_core.io.frames.atoms import Atoms, make_atoms
 from mdweights_core.io.frames.text_frames import cell_from_vectors
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
-from mdweights_core.scattering.frames.molecules import Molecules, transformed
+from mdweights_core.scattering.frames.molecules import Molecules
 from mdweights_core.scattering.frames.placement import (
     DriftTracker,
     Placement,
