@@ -1,0 +1,94 @@
+"""The score after the removal of any one frame, for all frames in one pass over the structure factors.
+
+With n frames kept alike, x their intensity, m their mean of E and D_t = |E_t - m|^2 (Laue-averaged), the sums
+S1 = sum |E|^2 and S2 = sum E without frame t give exactly
+
+    (S1 - |E_t|^2) / (n - 1) - |S2 - E_t|^2 / (n - 1)^2 = n / (n - 1) * (x - D_t / (n - 1)),
+
+and with any weights w it is x - w_t / (1 - w_t) D_t, up to a factor that a correlation does not see. So it needs
+<x, x>, <x, D_t>, <y, D_t> and <D_t, D_t> only. D_t is made anew in every sweep, since m moves in all reflections:
+updating <D_t, D_t> from the sweep before needs products of D_t with E_t, which are a pass over the same numbers. With
+r columns of the metric (shells and a mean), K images and G groups a sweep costs T G (4 K + 4 r + 9) operations and
+reads T G (2 K + 1) numbers.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.weights.frames.blocks import Block, FrameBlocks
+from mdweights_core.weights.objectives.base import Linearisation, Metric
+
+Array = jax.Array
+_FLAT = 1e-12
+
+
+def scores_without(
+    frames: FrameBlocks, weights: np.ndarray, at: Linearisation, metric: Metric, clock: Clock, snapshot: Progress
+) -> Job[np.ndarray]:
+    """The correlation without each of the frames that have a weight.
+
+    Parameters
+    ----------
+    frames : FrameBlocks
+        Of diffuse intensity.
+    weights : float64 [n_frames]
+        Sum one; at least two are not zero.
+    at : Linearisation
+        Of the correlation at the intensity of these weights, for one problem.
+    metric : Metric
+        The same one's.
+    clock : Clock
+    snapshot : Progress
+        Yielded when the clock says so.
+
+    Returns
+    -------
+    float64 [n_frames]
+        Minus infinity for frames without weight.
+    """
+    columns = np.vstack([metric.right, metric.weight * metric.left.T, at.response, at.image])
+    sums, squares = np.zeros((len(weights), len(columns))), np.zeros(len(weights))
+    for block in frames:
+        part_sums, part_squares = _block_sums(weights, block, columns, metric.weight)
+        sums += part_sums
+        squares += part_squares
+        if clock.is_due():
+            yield snapshot
+    overlap, length2 = at.rho * np.sqrt(at.norm2), at.norm2
+    step = weights / (1.0 - weights)
+    norm2 = length2 - 2 * step * sums[:, -1] + step**2 * _norms(sums[:, :-2], squares, metric)
+    # rounding may leave nothing, or less, of the intensity of two equal frames
+    found = (overlap - step * sums[:, -2]) / np.sqrt(np.maximum(norm2, _FLAT * length2))
+    return np.where(weights > 0, found, -np.inf)
+
+
+def _block_sums(
+    weights: np.ndarray, block: Block, columns: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """sum_h columns(h) D_t(h) [n_frames, n_columns] and sum_h weight(h) D_t(h)^2 [n_frames] over one block."""
+    dtype, empty = block.rows.dtype, block.share.shape[1] - (block.groups.stop - block.groups.start)
+    filled = np.pad(np.vstack([columns, weight])[:, block.groups], ((0, 0), (0, empty)))
+    sums, squares = _sums(jnp.asarray(weights, dtype=dtype), jnp.asarray(filled, dtype=dtype), block.rows, block.share)
+    return np.asarray(sums, dtype=np.float64), np.asarray(squares)
+
+
+@jax.jit
+def _sums(weights: Array, columns: Array, rows: Array, share: Array) -> tuple[Array, Array]:
+    n_copies, size = share.shape
+    both = jnp.concatenate([share, share])
+    mean = (weights @ rows)[: 2 * n_copies * size].reshape(2 * n_copies, size)
+    slope = jnp.concatenate([-2 * both * mean, jnp.ones((1, size), dtype=rows.dtype)])
+    distance = jnp.sum(rows.reshape(len(rows), -1, size) * slope, axis=1) + jnp.sum(both * mean**2, axis=0)
+    squares = jnp.sum(distance * distance * columns[-1], axis=1, dtype=jnp.float64)
+    return distance @ columns[:-1].T, squares
+
+
+def _norms(sums: np.ndarray, squares: np.ndarray, metric: Metric) -> np.ndarray:
+    """<D_t, D_t> of the sums of D_t with the rows of `right` and with those of weight * left: float64 [n_frames]."""
+    right, left = np.split(sums, 2, axis=1)
+    inner = metric.left.T @ (metric.weight[:, None] * metric.left)
+    return squares - 2 * np.sum(right * left, axis=1) + np.sum((right @ inner) * right, axis=1)

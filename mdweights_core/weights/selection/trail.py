@@ -1,0 +1,121 @@
+"""The way of a selection: its scores on work and held-out reflections at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mdweights_core.errors import BadInput, counted
+from mdweights_core.jobs import Clock, Progress
+from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.weights.objectives import headline
+from mdweights_core.weights.objectives.base import Linearisation, Metric
+from mdweights_core.weights.objectives.correlation import Correlation
+from mdweights_core.weights.problem import WeightProblem
+from mdweights_core.weights.scores import coefficients
+from mdweights_core.weights.selection.result import PATH_KEYS, SCORE_NAMES, Selection
+
+MIN_FRAMES = 2
+"""One frame has no diffuse intensity."""
+
+_NOISE = 1e-6  # of the usual intensity: what single precision leaves
+
+
+class Trail:
+    """What was reached, step by step, and the result made of it.
+
+    A selection is of units: single frames, or neighbours that are tied together.
+
+    Parameters
+    ----------
+    problem : WeightProblem
+    method : str
+    objective : str
+        One of `OBJECTIVES`; the score is the correlation that tells of it in one number.
+    min_frames : int
+        Units to keep at least.
+
+    Raises
+    ------
+    BadInput
+        When `min_frames` is less than two, or not less than the number of units.
+    """
+
+    def __init__(self, problem: WeightProblem, method: str, objective: str, min_frames: int) -> None:
+        _check(min_frames, problem.n_units)
+        self.problem, self.method, self.score = problem, method, headline(objective)
+        self.clock = Clock()
+        self._work = (~problem.free).astype(np.float64)
+        self._kept = np.ones(problem.n_units, dtype=bool)
+        self._rows: list[dict[str, float]] = []
+        usual = float(np.sqrt(np.mean(self.intensity(self._kept) ** 2)))
+        operator = problem.operator if self.score == "cc_aniso" else None
+        self._correlation = Correlation(problem.observed, np.ones_like(self._work), operator, _NOISE * usual)
+
+    def weights(self, kept: np.ndarray) -> np.ndarray:
+        """Weights [..., n_units] of the units kept (bool [..., n_units]): their prior ones, with sum one."""
+        left = np.where(kept, self.problem.prior, 0.0)
+        return left / left.sum(axis=-1, keepdims=True)
+
+    def intensity(self, kept: np.ndarray) -> np.ndarray:
+        """Calculated intensity of the units kept: float64 [..., n_group]."""
+        found = intensities(self.problem.frames, np.atleast_2d(self.weights(kept)))
+        return found.reshape(*kept.shape[:-1], -1)
+
+    def linearise(self, x: np.ndarray) -> Linearisation:
+        """The score at calculated intensities x [P, n_group], on the work set."""
+        return self._correlation.linearise(x, np.broadcast_to(self._work, x.shape))
+
+    def metric(self, x: np.ndarray) -> Metric:
+        """Of the score, for x [n_group]."""
+        return self._correlation.metric(x, self._work)
+
+    def add(self, step: int, kept: np.ndarray, x: np.ndarray) -> None:
+        """Remember a step: the units kept, and their intensity."""
+        self._kept = kept.copy()
+        n_kept = float(self._of_frames(kept).sum())
+        scores = coefficients(self.problem, x)
+        self._rows.append({"step": step, "seconds": self.clock.elapsed, "n_kept": n_kept, **scores})
+
+    def _of_frames(self, units: np.ndarray) -> np.ndarray:
+        return units if self.problem.unit is None else units[self.problem.unit]
+
+    def progress(self, total: int | None = None) -> Progress:
+        """Where the selection is; `total` steps at most."""
+        row = self._rows[-1]
+        values = {key: row[key] for key in PATH_KEYS[2:]}
+        kept, name = self._of_frames(self._kept).copy(), SCORE_NAMES[self.score]
+        message = f"{counted(int(row['n_kept']), 'frame')} of {len(kept)} kept: {name} {row[self.score]:.4f}"
+        return Progress("selection", int(row["step"]), total, message, values, {"kept": kept})
+
+    def finish(self, outcome: str, removed: Sequence[int], *, stopped: bool) -> Selection:
+        """The result: the last units remembered, and in which order others were removed, where there is one."""
+        order = np.zeros(len(self._kept), dtype=np.int64)
+        order[list(removed)] = np.arange(1, len(removed) + 1)
+        return Selection(
+            method=self.method,
+            score=self.score,
+            kept=self._of_frames(self._kept),
+            order=self._of_frames(order),
+            weights=self.problem.of_frames(self.weights(self._kept)),
+            path={key: np.array([row[key] for row in self._rows], dtype=np.float64) for key in PATH_KEYS},
+            n_work=self.problem.n_work,
+            n_free=int(self.problem.free.sum()),
+            outcome=outcome,
+            stopped=stopped,
+            seconds=self.clock.elapsed,
+        )
+
+
+def _check(min_frames: int, n_units: int) -> None:
+    if min_frames < MIN_FRAMES:
+        raise BadInput(
+            f"{counted(min_frames, 'frame')} cannot be all that is kept: one frame has no diffuse intensity",
+            advice=f"Keep at least {MIN_FRAMES}",
+        )
+    if min_frames >= n_units:
+        raise BadInput(
+            f"of {counted(n_units, 'frame')} at least {min_frames} are to be kept, so there is none to leave out",
+            advice="Give more frames, or keep fewer",
+        )
