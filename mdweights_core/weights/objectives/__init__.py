@@ -6,11 +6,18 @@ import numpy as np
 
 from mdweights_core.crystal.shells import AnisotropicOperator
 from mdweights_core.weights.objectives.base import Objective
+from mdweights_core.weights.objectives.bragg import bragg_objective
 from mdweights_core.weights.objectives.correlation import Correlation
+from mdweights_core.weights.objectives.least_squares import LeastSquares
+from mdweights_core.weights.objectives.proportional import proportional
+from mdweights_core.weights.objectives.regression import Errors, smooth_columns
 from mdweights_core.weights.objectives.weighting import reflection_weights
 from mdweights_core.weights.settings import FitSettings
 
-__all__ = ["headline", "make_objective"]
+__all__ = ["bragg_objective", "headline", "make_objective"]
+
+_ERRORS = {"chi2": Errors(), "student-t": Errors(1 / 4)}
+_POWERS = {"gamma": 2, "cross-entropy": 1}
 
 
 def make_objective(
@@ -46,6 +53,10 @@ def make_objective(
     """
     observed = np.asarray(observed, dtype=np.float64)
     weight = reflection_weights(observed, sigma, inverse_d, settings.weighting)
+    if settings.objective in _ERRORS:
+        return LeastSquares(observed, weight, smooth_columns(inverse_d), _ERRORS[settings.objective], noise)
+    if settings.objective in _POWERS:
+        return proportional(observed, weight, _POWERS[settings.objective], noise)
     return Correlation(observed, weight, operator if settings.objective == "anisotropic-cc" else None, noise)
 
 

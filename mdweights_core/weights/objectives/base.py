@@ -1,14 +1,14 @@
 """What every objective offers the solvers: its gain, its gradient in the intensity, and a Gauss-Newton model of it.
 
-Nuisance parameters (scale, offset, background, shell means) are fitted on the way ("variable projection"). Then with any
-weighted least squares the gain depends on the frame weights only through
+Nuisance parameters (scale, offset, background, shell means) are fitted on the way ("variable projection"). Then with
+any weighted least squares the gain depends on the frame weights only through
 
     rho(w) = b.w / sqrt(w.N.w),   b_t = <D_t, Omega y>,   N_ts = <D_t, Omega D_s>,   x(w) = sum_t w_t D_t,
 
-with Omega the (positive semidefinite) metric on reflections left after the nuisance parameters were projected out:
-gain = constant + slope * rho^power / power. For a correlation coefficient rho is the coefficient itself (power 1); other
-likelihoods are brought to this form by their weights at the present intensity (iteratively reweighted least squares,
-power 2).
+with Omega the (positive semidefinite) metric on reflections left after the nuisance parameters were projected out, and
+y of unit length in it: gain = constant + slope * rho^power / power. For a correlation coefficient rho is the
+coefficient itself (power 1). Likelihoods are brought to this form by the weights that their reweighted least squares
+have at the present intensity (power 2); slope is chosen so that the gradient is theirs.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Linearisation:
     image : float64 [P, G]
         Omega x: (N w)_t = sum_h image(h) D_t(h).
     norm2 : float64 [P]
-        w.N.w = x.image, at least a tiny positive number.
+        w.N.w = x.image, with a floor under which it is rounding noise.
     rho : float64 [P]
         x.response / sqrt(norm2).
     slope : float64 [P]
-        d gain = slope * rho^(power - 1) * d rho.
+        d gain = slope * rho^(power - 1) * d rho. It has the sign that makes slope * rho^(power - 1) positive.
     power : int
         1 or 2.
     """
