@@ -27,8 +27,9 @@ _GRAM_COLUMNS = 4096
 def intensities(frames: FrameBlocks, weights: np.ndarray) -> np.ndarray:
     """Calculated intensity of P normalised sets of weights [P, T]: float64 [P, G]."""
     found = np.empty((len(weights), frames.n_groups))
+    filled = _filled(weights)
     for block in frames:
-        x = _intensity(_like(weights, block), block.rows, block.share, block.centre, frames.sign)
+        x = _intensity(_like(filled, block), block.rows, block.share, block.centre, frames.sign)
         _store(found, block, x)
     return found
 
@@ -56,22 +57,22 @@ def contractions(frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndar
     float64 [Q, P, T]
     """
     n_sets, n_problems, _ = coefficients.shape
-    total = np.zeros((frames.n_frames, n_sets * n_problems))
+    filled = _filled(weights)
+    total = np.zeros((frames.n_frames, n_sets * len(filled)))
     for block in frames:
-        c = np.zeros((n_sets, n_problems, block.share.shape[1]))
-        c[..., : _size(block)] = coefficients[..., block.groups]
-        w = _like(weights, block)
+        c = np.zeros((n_sets, len(filled), block.share.shape[1]))
+        c[:, :n_problems, : _size(block)] = coefficients[..., block.groups]
+        w = _like(filled, block)
         total += np.asarray(_contract(w, _like(c, block), block.rows, block.share, block.centre, frames.sign))
-    return total.T.reshape(n_sets, n_problems, -1)
+    return total.T.reshape(n_sets, len(filled), -1)[:, :n_problems]
 
 
 def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and second order, [P, G] each, of x(w + a d) = x(w) + a first + a^2 second; d [P, T] has sum zero."""
     first, second = np.empty((2, len(weights), frames.n_groups))
+    w, d = _filled(weights), _filled(directions)
     for block in frames:
-        both = _line(
-            _like(weights, block), _like(directions, block), block.rows, block.share, block.centre, frames.sign
-        )
+        both = _line(_like(w, block), _like(d, block), block.rows, block.share, block.centre, frames.sign)
         for found, part in zip((first, second), both, strict=True):
             _store(found, block, part)
     return first, second
@@ -140,8 +141,15 @@ def _size(block: Block) -> int:
     return int(block.groups.stop - block.groups.start)
 
 
+def _filled(weights: np.ndarray) -> np.ndarray:
+    """Sets of weights filled up with empty ones to 1, 8, 16, 32..., so that few shapes are compiled."""
+    n = len(weights)
+    full = 1 if n == 1 else max(8, 1 << (n - 1).bit_length())
+    return np.pad(weights, ((0, full - n), (0, 0)))
+
+
 def _store(found: np.ndarray, block: Block, part: Array) -> None:
-    found[:, block.groups] = np.asarray(part)[:, : _size(block)]
+    found[:, block.groups] = np.asarray(part)[: len(found), : _size(block)]
 
 
 def _split(product: Array, share: Array) -> tuple[Array, Array]:

@@ -6,9 +6,9 @@ the step towards its solution is taken as far as the true gain keeps rising.
 
 Four things make it fast. A fit is first brought to its end on a sample of the reflections, stratified by resolution.
 The Gram matrix of the D_t, by far the dearest part, holds only frames with weight and those that ask for some (column
-generation). All fits of a batch share every pass over the structure factors. And they share one Gram matrix, which is
-corrected for each to be exact at its present weights: value, gradient and line search are always those of all
-reflections, so that what comes out is their optimum whatever the Gram matrix was.
+generation). All fits of a batch share every pass over the structure factors. And their Gram matrices are formed over the
+sample only, and seldom; each is corrected to be exact at the present weights: value, gradient and line search are always
+those of all reflections, so that what comes out is their optimum whatever the Gram matrix was.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_s
 TOLERANCE = 1e-7
 """Gain that a step must still promise; less, and a fit is done."""
 
+BATCH_TOLERANCE = 1e-6
+"""The same for many fits, whose spread is what matters."""
+
 _COARSE_TOLERANCE = 1e-5
 _COARSE_STEPS = 30
 _SAMPLE = 8000  # reflections, at least
@@ -39,6 +42,7 @@ _NEWCOMERS = 64
 _FEW = 800  # frames
 _COLLAPSED = 0.97  # beyond it the correlation only creeps up while the rest of the weights goes to zero
 _SAME_ENOUGH = 0.02  # weight moved, for which a Gram matrix need not be formed anew
+_SAME_ENOUGH_IN_BATCH = 0.2
 _ENOUGH = 0.3  # of the gain that a step promised
 _LOWEST_THETA = 1e-6
 
@@ -54,7 +58,7 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
     limit : int
         Iterations at most.
     tolerance : float
-        Gain that a step must still promise.
+        Gain that a step must still promise; by default `TOLERANCE` for one task, `BATCH_TOLERANCE` for several.
 
     Yields
     ------
@@ -62,18 +66,46 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
         One for each task, after each iteration; an empty list while a sample of the reflections is worked on.
     """
     fits, rows = [_Fit.of(task) for task in tasks], np.stack([task.rows for task in tasks])
-    if all(_sample_size(term.frames) < term.frames.n_groups for term in terms):
-        chosen = [_stratified(term) for term in terms]
-        coarse = [term.restricted(some) for term, some in zip(terms, chosen, strict=True)]
-        for moved in _improved(coarse, rows[:, chosen[0]], fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+    samples = [_Sample.of(term) for term in terms]
+    if all(sample.is_part for sample in samples):
+        coarse, coarse_rows = [_Sample.whole(sample.term) for sample in samples], rows[:, samples[0].chosen]
+        for moved in _improved(coarse, coarse, coarse_rows, fits, _COARSE_STEPS, _COARSE_TOLERANCE):
             fits = moved
             yield []
         fits = [fit.begun_anew() for fit in fits]
     states: list[SolverState] = []
-    for moved in _improved(terms, rows, fits, limit, tolerance):
+    whole = [_Sample.whole(term) for term in terms]
+    if tolerance is None:
+        tolerance = TOLERANCE if len(tasks) == 1 else BATCH_TOLERANCE
+    for moved in _improved(whole, whole if len(tasks) == 1 else samples, rows, fits, limit, tolerance):
         states = [fit.state for fit in moved]
         yield states
     return states
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """A term on some of its reflections, or on all."""
+
+    term: Term
+    chosen: np.ndarray | slice
+
+    @classmethod
+    def of(cls, term: Term) -> _Sample:
+        """A sample stratified by resolution; all reflections where these are few."""
+        if _sample_size(term.frames) >= term.frames.n_groups:
+            return cls.whole(term)
+        chosen = _stratified(term)
+        return cls(term.restricted(chosen), chosen)
+
+    @classmethod
+    def whole(cls, term: Term) -> _Sample:
+        """All reflections."""
+        return cls(term, slice(None))
+
+    @property
+    def is_part(self) -> bool:
+        return not isinstance(self.chosen, slice)
 
 
 def _sample_size(frames: FrameBlocks) -> int:
@@ -120,17 +152,26 @@ class _Fit:
 
 
 def _improved(
-    terms: Sequence[Term], rows: np.ndarray, fits: list[_Fit], limit: int, tolerance: float
+    parts: Sequence[_Sample],
+    samples: Sequence[_Sample],
+    rows: np.ndarray,
+    fits: list[_Fit],
+    limit: int,
+    tolerance: float,
 ) -> Iterator[list[_Fit]]:
-    """Iterate until every fit is done; the fits after each iteration."""
+    """Iterate until every fit is done, Gram matrices over `samples`; the fits after each iteration."""
+    terms = [part.term for part in parts]
     fits, weights = list(fits), np.stack([fit.state.weights for fit in fits])
     x = [intensities(term.frames, weights) for term in terms]
-    grams = [_Grams(term, rows, weights) for term in terms]
+    same = _SAME_ENOUGH if len(fits) == 1 else _SAME_ENOUGH_IN_BATCH
+    grams = [[_Grams(sample, same) for sample in samples] for _ in fits]
     while True:
         going = np.array([i for i, fit in enumerate(fits) if not fit.state.done])
         if not len(going):
             return
-        batch = _Batch(terms, grams, rows[going], [fits[i] for i in going], [values[going] for values in x])
+        batch = _Batch(
+            terms, [grams[i] for i in going], rows[going], [fits[i] for i in going], [values[going] for values in x]
+        )
         moved, new_x = batch.step(limit, tolerance)
         for place, i in enumerate(going):
             fits[i] = moved[place]
@@ -145,7 +186,7 @@ class _Batch:
     def __init__(
         self,
         terms: Sequence[Term],
-        grams: Sequence[_Grams],
+        grams: Sequence[Sequence[_Grams]],
         rows: np.ndarray,
         fits: list[_Fit],
         x: list[np.ndarray],
@@ -156,6 +197,11 @@ class _Batch:
 
     def step(self, limit: int, tolerance: float) -> tuple[list[_Fit], list[np.ndarray]]:
         """Fits after one iteration, and their intensities per term."""
+        # Small products and factorisations are many times slower on threads that XLA's keep waiting for a core.
+        with threadpool_limits(1 if self.weights.shape[1] < _FEW else None, user_api="blas"):
+            return self._step(limit, tolerance)
+
+    def _step(self, limit: int, tolerance: float) -> tuple[list[_Fit], list[np.ndarray]]:
         self._linearise()
         targets, promised, thetas = self._targets()
         gains = np.array([self._gain(i, lin_gain) for i, lin_gain in enumerate(self._sums(self.linear))])
@@ -202,15 +248,14 @@ class _Batch:
         """Where each fit wants to go, what it hopes to gain there, and theta, which a floor may have raised."""
         targets, promised = np.empty_like(self.weights), np.empty(len(self.fits))
         thetas = np.empty(len(self.fits))
-        with threadpool_limits(1 if self.weights.shape[1] < _FEW else None, user_api="blas"):
-            for i, fit in enumerate(self.fits):
-                columns = self._columns(i, fit)
-                frozen = self._frozen(i, fit, columns)
-                now = columns.of(fit.state.weights)
-                best, thetas[i] = _maximum(frozen, now, fit.task)
-                frozen = replace(frozen, theta=thetas[i])
-                promised[i] = float(frozen(best) - frozen(now))
-                targets[i] = columns.spread(best)
+        for i, fit in enumerate(self.fits):
+            columns = self._columns(i, fit)
+            frozen = self._frozen(i, fit, columns)
+            now = columns.of(fit.state.weights)
+            best, thetas[i] = _maximum(frozen, now, fit.task)
+            frozen = replace(frozen, theta=thetas[i])
+            promised[i] = float(frozen(best) - frozen(now))
+            targets[i] = columns.spread(best)
         return targets, promised, thetas
 
     def _columns(self, i: int, fit: _Fit) -> _Columns:
@@ -231,7 +276,7 @@ class _Batch:
     def _frozen(self, i: int, fit: _Fit, columns: _Columns) -> FrozenGain:
         now, terms = columns.of(fit.state.weights), []
         for term, grams, rows, x, lin, b, q in zip(
-            self.terms, self.grams, self.rows, self.x, self.linear, self.overlap, self.image, strict=True
+            self.terms, self.grams[i], self.rows, self.x, self.linear, self.overlap, self.image, strict=True
         ):
             matrix = grams.between(columns, fit.state.weights, x[i], rows[i])
             image = columns.of_each(q[i])
@@ -295,32 +340,26 @@ class _Batch:
 
 
 class _Grams:
-    """Gram matrices of one term: anew for a fit that is alone, one for all at the mean of their weights otherwise."""
+    """Gram matrices of one term for one fit, formed anew when its weights have moved far."""
 
-    def __init__(self, term: Term, rows: np.ndarray, weights: np.ndarray) -> None:
-        self.term, self.is_shared = term, len(weights) > 1
-        self._known: tuple[np.ndarray, _Columns, np.ndarray] | None = None
-        if self.is_shared:
-            mean = weights.mean(axis=0)
-            every = _Columns(mean, np.arange(len(mean)))
-            x = intensities(term.frames, mean[None])[0]
-            self.shared = self._formed(every, mean, x, term.rows_of(rows).mean(axis=0))
+    def __init__(self, sample: _Sample, same_enough: float) -> None:
+        self.sample, self.same_enough = sample, same_enough
+        self._known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def between(self, columns: _Columns, weights: np.ndarray, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The matrix between columns, for the weights [T] that have the intensity x [G]."""
-        if self.is_shared:
-            return columns.of_matrix(self.shared)
-        if self._known is not None and np.abs(weights - self._known[0]).sum() < _SAME_ENOUGH:
-            _, before, matrix = self._known
-            places = np.searchsorted(before.chosen, columns.chosen)
-            if len(columns) == len(columns.chosen) and np.isin(columns.chosen, before.chosen).all():
+        is_plain = len(columns) == len(columns.chosen)
+        if self._known is not None and is_plain:
+            then, chosen, matrix = self._known
+            if np.abs(weights - then).sum() < self.same_enough and np.isin(columns.chosen, chosen).all():
+                places = np.searchsorted(chosen, columns.chosen)
                 return matrix[np.ix_(places, places)]
-        matrix = self._formed(columns, weights, x, rows)
-        self._known = (weights, columns, matrix)
+        part = self.sample.chosen
+        metric = self.sample.term.objective.metric(x[part], rows[part])
+        matrix = gram(self.sample.term.frames, weights, columns.mixtures, metric)
+        if is_plain:
+            self._known = (weights, columns.chosen, matrix)
         return matrix
-
-    def _formed(self, columns: _Columns, weights: np.ndarray, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return gram(self.term.frames, weights, columns.mixtures, self.term.objective.metric(x, rows))
 
 
 class _Columns:
@@ -340,11 +379,6 @@ class _Columns:
 
     def __len__(self) -> int:
         return len(self.chosen) + len(self.mixtures.rest)
-
-    def of_matrix(self, matrix: np.ndarray) -> np.ndarray:
-        """A matrix between frames -> between columns."""
-        half = np.concatenate([matrix[self.chosen], self.mixtures.rest @ matrix])
-        return np.concatenate([half[:, self.chosen], half @ self.mixtures.rest.T], axis=1)
 
     def of_each(self, values: np.ndarray) -> np.ndarray:
         """A value per frame -> per column: that of mixtures is the mean."""
