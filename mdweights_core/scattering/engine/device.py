@@ -14,7 +14,7 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput
-from mdweights_core.scattering.engine.expansion import Expansion
+from mdweights_core.scattering.engine.base import TransformEngine
 from mdweights_core.scattering.engine.form_factors import AtomBasis
 from mdweights_core.scattering.engine.protocol import Engine
 from mdweights_core.scattering.engine.scatterers import Scatterers
@@ -29,7 +29,7 @@ _BASIS_PART, _FIRST_PART, _OTHER_PART = 0.2, 0.4, 0.2  # of the error: form-fact
 _DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, Windows' Linux, AMD
 
 
-class DeviceEngine:
+class DeviceEngine(TransformEngine):
     """`ScatteringEngine` on a device of JAX: one frame at a time, each with the whole device.
 
     Parameters
@@ -58,33 +58,19 @@ class DeviceEngine:
         relative_error: float = 1e-4,
         device: jax.Device | None = None,
     ) -> None:
-        self.n_atoms, self.n_hkl = len(scatterers), len(lattice)
-        self._ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
-        self._expansion = None if symmetry is None or not self.n_hkl else Expansion(lattice, symmetry)
-        if self._expansion is not None:
-            lattice = self._expansion.lattice
+        super().__init__(scatterers, lattice, symmetry)
         self._transform: DeviceTransform | None = None
         if self.n_atoms and self.n_hkl:
-            self._transform = _transform_of(scatterers, lattice, radiation, relative_error, device)
+            self._transform = _transform_of(scatterers, self.asked, radiation, relative_error, device)
 
-    def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3].
+    @property
+    def _is_empty(self) -> bool:
+        return self._transform is None
 
-        Raises
-        ------
-        BadInput
-            Another number of positions, positions that are not numbers, or a device that fails.
-        """
-        if np.shape(positions) != (self.n_atoms, 3):
-            raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
-        if self._transform is None:
-            return np.zeros(self.n_hkl, dtype=np.complex64)
-        turns = np.asarray(positions, dtype=np.float64) / self._ndiv
-        if not np.isfinite(turns.sum()):
-            raise BadInput("Some positions are not numbers")
+    def _factors(self, turns: np.ndarray) -> np.ndarray:
+        assert self._transform is not None  # else it is empty
         with _told_when_it_fails():
-            factors = self._transform(turns)
-        return factors if self._expansion is None else self._expansion(factors)
+            return self._transform(turns)
 
 
 def fastest_engine(

@@ -24,7 +24,7 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, reciprocal_axes, transformed
 from mdweights_core.errors import BadInput
-from mdweights_core.scattering.engine.expansion import Expansion
+from mdweights_core.scattering.engine.base import TransformEngine
 from mdweights_core.scattering.engine.form_factors import AtomBasis
 from mdweights_core.scattering.engine.gridding import Design, angles, find_design, transform
 from mdweights_core.scattering.engine.scatterers import Scatterers
@@ -84,7 +84,7 @@ def fractional(positions: np.ndarray, cell: gemmi.UnitCell) -> np.ndarray:
     return transformed(positions, reciprocal_axes(cell))
 
 
-class ScatteringEngine:
+class ScatteringEngine(TransformEngine):
     """Structure factors of many frames of the same atoms: everything that does not depend on positions is made once.
 
     Parameters
@@ -129,13 +129,11 @@ class ScatteringEngine:
         relative_error: float = 1e-4,
         n_threads: int | None = None,
     ) -> None:
-        self.n_atoms, self.n_hkl = len(scatterers), len(lattice)
-        self._ndiv = np.asarray(lattice.ndiv, dtype=np.float64)
-        self._expansion = None if symmetry is None or not self.n_hkl else Expansion(lattice, symmetry)
-        if self._expansion is not None:
-            lattice = self._expansion.lattice
-        _refuse_too_many_modes(lattice.hkl)
-        self._pairs = _pairs(scatterers, lattice, radiation, relative_error) if self.n_atoms and self.n_hkl else []
+        super().__init__(scatterers, lattice, symmetry)
+        _refuse_too_many_modes(self.asked.hkl)
+        self._pairs: list[_Pair] = []
+        if self.n_atoms and self.n_hkl:
+            self._pairs = _pairs(scatterers, self.asked, radiation, relative_error)
         n_threads = n_threads or available_threads()
         largest = max((pair.design.n_bytes for pair in self._pairs), default=1)
         self.n_workers = int(np.clip(SHARED_BYTES // largest, 1, n_threads))
@@ -146,24 +144,13 @@ class ScatteringEngine:
         for _ in range(self.n_workers):
             self._workspaces.put(None)
 
-    def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Structure factors, complex64 [n_hkl], of atoms at fractional `positions` [n_atoms, 3].
+    @property
+    def _is_empty(self) -> bool:
+        return not self._pairs
 
-        Raises
-        ------
-        BadInput
-            Another number of positions, or positions that are not numbers.
-        """
-        if np.shape(positions) != (self.n_atoms, 3):
-            raise BadInput(f"{self.n_atoms} atoms were expected, but the positions have shape {np.shape(positions)}")
-        if not self._pairs:
-            return np.zeros(self.n_hkl, dtype=np.complex64)
-        turns = np.asarray(positions, dtype=np.float64) / self._ndiv
-        if not np.isfinite(turns.sum()):
-            raise BadInput("Some positions are not numbers")
+    def _factors(self, turns: np.ndarray) -> np.ndarray:
         with self._workspace() as workspace:
-            factors = workspace.factors(turns)
-        return factors if self._expansion is None else self._expansion(factors)
+            return workspace.factors(turns)
 
     @contextmanager
     def _workspace(self) -> Iterator[_Workspace]:
