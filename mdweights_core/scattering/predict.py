@@ -249,7 +249,8 @@ class _Run:
             for frame, positions, moment, box in _read(self.source, start, stop):
                 place = self.placement.fractional(positions, box, frame)
                 shift = tracker(place)
-                place = place[self.rows]
+                if len(self.rows) < len(place):
+                    place = place[self.rows]
                 place = place - shift if self.settings.remove_drift else place
                 finding = Finding(moment, orthogonal @ shift, box, digest_of(positions, box))
                 yield place, _Taken(frame, finding, place if is_first else None)
