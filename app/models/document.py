@@ -15,7 +15,7 @@ from mdweights_core.scattering.settings import PredictSettings
 if TYPE_CHECKING:
     import gemmi
 
-    from mdweights_core.project import FitInputs
+    from mdweights_core.project import FitInputs, Project
     from mdweights_core.scattering.frames.placement import Placement
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
@@ -39,6 +39,8 @@ class Draft:
     reindex: str | None = None
     d_min: float | None = None
     d_max: float | None = None
+    prior: Path | None = None
+    bragg: Path | None = None
     scattering: PredictSettings = PredictSettings()
 
     @property
@@ -89,6 +91,8 @@ class Document(QObject):
     map_changed = Signal(object)
     frames_changed = Signal(object)
     project_changed = Signal(object)
+    validation_changed = Signal(object)
+    meaning_changed = Signal(object)
     title_changed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -204,6 +208,24 @@ class Document(QObject):
         self.fitted = reading
         self.is_unsaved = unsaved and reading is not None
         self.project_changed.emit(reading)
+        project = None if reading is None else reading.project
+        self.validation_changed.emit(None if project is None else project.validation)
+        self.meaning_changed.emit(None if project is None else project.meaning)
+        self.title_changed.emit(self.title)
+
+    def update_project(self, project: Project) -> None:
+        """Take what else was found of the fit that is shown; it is unsaved where it lies elsewhere than the project."""
+        assert self.fitted is not None
+        before = self.fitted.project
+        if project is before:
+            return
+        self.fitted = replace(self.fitted, project=project)
+        if project.validation is not before.validation:
+            self.validation_changed.emit(project.validation)
+        if project.meaning is not before.meaning:
+            self.meaning_changed.emit(project.meaning)
+        if Path(project.path) != self.saved_path:
+            self.is_unsaved = True
         self.title_changed.emit(self.title)
 
     def set_saved(self, path: Path) -> None:

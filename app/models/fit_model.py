@@ -15,6 +15,7 @@ class FitModel(QObject):
 
     running_changed = Signal(bool)
     stopping = Signal()
+    staged = Signal(object)
     stepped = Signal(int, float, object)
     weights_changed = Signal(object)
 
@@ -35,8 +36,9 @@ class FitModel(QObject):
         self.stopping.emit()
 
     def advance(self, progress: Progress) -> None:
-        """Take a snapshot: its numbers and, where it has them, its weights."""
+        """Take a snapshot: its numbers and, where it has them, its weights; `staged` tells of all other stages."""
         if progress.stage != WEIGHTS_STAGE:
+            self.staged.emit(progress)
             return
         self._clock = self._clock or Clock()
         if progress.values:

@@ -14,9 +14,11 @@ from PySide6.QtCore import QObject, Signal, Slot
 from app.models.check_model import CheckModel, CheckState
 from app.models.document import FRAME_FIELDS, MAP_FIELDS, Document, Draft
 from app.models.fit_model import FitModel
+from app.models.fit_plan import FitPlan
 from app.models.marks import MarksModel
 from app.models.paths import TOPOLOGIES, has_suffix, sort_paths
 from app.models.readings import FramesReading, MapReading, ProjectReading
+from app.models.revisit import REVISITS, RevisitModel
 from app.models.selection import SelectionModel
 from app.workers import tasks
 from mdweights_core.errors import BadInput, MdweightsError
@@ -32,6 +34,7 @@ READ_MAP, READ_FRAMES, OPEN, SAVE, EXPORT, FIT, WARM_UP = (
     "reading the map", "reading the frames", "opening", "saving", "exporting", "fit", "loading",
 )  # fmt: skip
 CHECK, SELECT, SOLVENT = "checking the frames", "choosing atoms", "fitting the bulk solvent"
+STOPPABLE = (FIT, SOLVENT, *REVISITS)
 
 
 class Runner(Protocol):
@@ -92,6 +95,9 @@ class Session(QObject):
             runner.finished.connect(self._on_finished)
             runner.failed.connect(self._on_failed)
         fitter.progressed.connect(self._on_progress)
+        self.revisit = RevisitModel(fitter, self.document, self.fit, self.marks, self)
+        self.revisit.said.connect(self.said)
+        self.revisit.failed.connect(self.failed)
 
     @property
     def is_busy(self) -> bool:
@@ -207,7 +213,7 @@ class Session(QObject):
             self.execution = execution
             self.execution_changed.emit(execution)
 
-    def start_fit(self, settings: Mapping[str, Any], *, resume: bool = False) -> None:
+    def start_fit(self, plan: FitPlan, *, resume: bool = False) -> None:
         """Fit the document's inputs; with `resume` go on from the weights of the last fit."""
         draft, fitted = self.document.draft, self.document.fitted
         try:
@@ -218,12 +224,12 @@ class Session(QObject):
         start = np.array(fitted.project.fit.weights) if resume and fitted is not None else None
         self._fit_draft = draft
         self.fit.start()
-        job = partial(tasks.fit, draft, dict(settings), self._scratch / "fit.mdw", start, self.execution)
-        self._fitter.submit(FIT, job)
+        self._fitter.submit(FIT, partial(tasks.fit, draft, plan, self._scratch / "fit.mdw", start, self.execution))
 
     def stop(self) -> None:
-        """Ask a running fit to end with its present step, and that of a bulk solvent to end."""
+        """Ask a running fit to end with its present step, and all else that can be stopped to end."""
         self._checker.stop(SOLVENT)
+        self.revisit.stop()
         if self.fit.is_running:
             self.fit.mark_stopping()
             self._fitter.stop(FIT)

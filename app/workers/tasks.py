@@ -27,14 +27,18 @@ from mdweights_core.jobs import Job, Progress
 
 if TYPE_CHECKING:
     from app.models.document import Draft
+    from app.models.fit_plan import FitPlan
     from mdweights_core.crystal.lattice import DiffuseMap
     from mdweights_core.crystal.laue import LaueGroups
     from mdweights_core.io.frames.trajectories import FrameSource
+    from mdweights_core.meaning.settings import MeaningSettings
     from mdweights_core.project import Project
+    from mdweights_core.revisit import RerunReport
     from mdweights_core.scattering.frames.checks import FrameCheck
     from mdweights_core.scattering.settings import Execution
     from mdweights_core.scattering.solvent_fit import SolventFit
     from mdweights_core.weights.result import WeightFit
+    from mdweights_core.weights.settings import ValidationSettings
 
 
 def warm_up() -> Job[None]:
@@ -215,17 +219,59 @@ def fit_solvent(draft: Draft, diffuse: DiffuseMap | None, bragg: Path) -> Job[So
     return (yield from fit_solvent_of_frames(_open_trajectory(draft), lattice, draft.scattering, bragg))
 
 
-def fit(
-    draft: Draft, settings: Mapping[str, Any], out: Path, start_weights: np.ndarray | None, execution: Execution
-) -> Job[Any]:
+def fit(draft: Draft, plan: FitPlan, out: Path, start_weights: np.ndarray | None, execution: Execution) -> Job[Any]:
     """The whole main job, then the volumes that show its result; None when stopped before there were weights."""
     from mdweights_core.weights.settings import FitSettings
     from mdweights_core.workflow import fit_project
 
     project = yield from fit_project(
-        draft.inputs(), draft.scattering, FitSettings(**settings), out, start_weights, execution=execution
+        draft.inputs(),
+        draft.scattering,
+        FitSettings(**plan.fit),
+        out,
+        start_weights,
+        execution=execution,
+        validation_settings=_validation_settings(plan.validation),
+        meaning_settings=_meaning_settings(plan.meaning),
     )
     return None if project is None else _project_reading(project)
+
+
+def validate(project: Project, settings: Mapping[str, Any]) -> Job[Project]:
+    """Ask again whether the weights of a project can be believed."""
+    from mdweights_core.revisit import validate_project
+
+    chosen = _validation_settings(settings)
+    assert chosen is not None
+    return (yield from validate_project(project, chosen))
+
+
+def explain(
+    project: Project, settings: Mapping[str, Any], good: np.ndarray | None, bad: np.ndarray | None
+) -> Job[Project]:
+    """Look for the meaning of a project's weights; `good` and `bad` are frames to compare."""
+    from mdweights_core.revisit import explain_project
+
+    return (yield from explain_project(project, _meaning_settings(settings), good, bad))
+
+
+def rerun(project: Project) -> Job[RerunReport]:
+    """Run the jobs of a project again and compare."""
+    from mdweights_core import revisit
+
+    return (yield from revisit.rerun(project))
+
+
+def _validation_settings(chosen: Mapping[str, Any] | None) -> ValidationSettings | None:
+    from mdweights_core.weights.settings import ValidationSettings
+
+    return None if chosen is None else ValidationSettings(**chosen)
+
+
+def _meaning_settings(chosen: Mapping[str, Any]) -> MeaningSettings:
+    from mdweights_core.meaning.settings import MeaningSettings
+
+    return MeaningSettings(**chosen)
 
 
 def open_project(path: Path) -> Job[ProjectReading]:

@@ -14,6 +14,7 @@ from support.window_fakes import InstantRunner, a_project, some_frames
 
 from app.models.check_model import CheckState
 from app.models.document import Draft
+from app.models.fit_plan import FitPlan
 from app.models.marks import Mark
 from app.models.readings import FramesReading, MapReading
 from app.models.session import FIT, READ_FRAMES, READ_MAP, Session
@@ -47,9 +48,9 @@ def session(runner: InstantRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise BadInput("A trajectory needs a topology", where=draft.frames[0])
         return some_frames(4 if draft.frames[0].name == "short.nc" else 6)
 
-    def fit(draft: Any, settings: Any, out: Path, start: Any, execution: Any) -> Any:
+    def fit(draft: Any, plan: FitPlan, out: Path, start: Any, execution: Any) -> Any:
         yield Progress("weights", 1, values={"cc": 0.5}, arrays={"weights": np.full(6, 1 / 6)})
-        made.append((draft, settings, out, start, execution))
+        made.append((draft, plan, out, start, execution))
         return a_project(tmp_path, draft.inputs())
 
     made: list[Any] = []
@@ -100,7 +101,7 @@ def test_an_unknown_file_is_told_and_the_rest_is_opened(session: Session) -> Non
 
 
 def test_a_fit_without_inputs_is_told(session: Session, runner: InstantRunner) -> None:
-    session.start_fit({})
+    session.start_fit(FitPlan())
     assert "nothing to fit" in session.problems[0].sentence
     assert FIT not in runner.names
     assert not session.fit.is_running
@@ -109,24 +110,24 @@ def test_a_fit_without_inputs_is_told(session: Session, runner: InstantRunner) -
 def test_a_fit_shows_its_steps_and_its_result(qtbot: QtBot, session: Session) -> None:
     session.open_inputs(INPUTS)
     with qtbot.waitSignals([session.fit.stepped, session.fit.weights_changed, session.document.project_changed]):
-        session.start_fit({"solver": "adam"})
-    draft, settings, _, start, _ = session.fits[0]
-    assert (draft.d_min, settings, start) == (2.0, {"solver": "adam"}, None)
+        session.start_fit(FitPlan({"solver": "adam"}))
+    draft, plan, _, start, _ = session.fits[0]
+    assert (draft.d_min, plan.fit, start) == (2.0, {"solver": "adam"}, None)
     assert session.document.is_unsaved
     assert session.document.can_resume
 
 
 def test_resume_goes_on_from_the_last_weights(session: Session) -> None:
     session.open_inputs(INPUTS)
-    session.start_fit({})
-    session.start_fit({}, resume=True)
+    session.start_fit(FitPlan())
+    session.start_fit(FitPlan(), resume=True)
     assert session.document.fitted is not None
     np.testing.assert_array_equal(session.fits[1][3], session.document.fitted.project.fit.weights)
 
 
 def test_other_inputs_cannot_be_resumed(session: Session) -> None:
     session.open_inputs(INPUTS)
-    session.start_fit({})
+    session.start_fit(FitPlan())
     session.edit(d_min=1.5)
     assert not session.document.can_resume
     session.edit(d_min=2.0)
@@ -135,7 +136,7 @@ def test_other_inputs_cannot_be_resumed(session: Session) -> None:
 
 def test_other_frames_end_the_fit_of_the_former(session: Session) -> None:
     session.open_inputs(INPUTS)
-    session.start_fit({})
+    session.start_fit(FitPlan())
     session.open_frames([Path("short.nc")], Path("run.pdb"))
     assert session.document.fitted is None
     assert session.selection.n_frames == 4
@@ -149,7 +150,7 @@ def test_a_stopped_fit_without_weights_leaves_no_project(
     session.open_inputs(INPUTS)
     monkeypatch.setattr(tasks, "fit", lambda *_: _give(None))
     runner.hold()
-    session.start_fit({})
+    session.start_fit(FitPlan())
     session.stop()
     assert runner.stops[-1] == FIT
     runner.release()
@@ -161,7 +162,7 @@ def test_a_stopped_fit_without_weights_leaves_no_project(
 def test_a_new_document_drops_a_running_fit(session: Session, runner: InstantRunner) -> None:
     session.open_inputs(INPUTS)
     runner.hold()
-    session.start_fit({})
+    session.start_fit(FitPlan())
     session.new()
     runner.release()
     assert session.document.fitted is None
@@ -368,7 +369,7 @@ def test_where_to_compute_goes_to_the_fit(session: Session) -> None:
     session.set_execution(Execution("processes", 2))
     session.set_execution(Execution("processes", 2))
     session.open_inputs(INPUTS)
-    session.start_fit({})
+    session.start_fit(FitPlan())
     assert told == [Execution("processes", 2)]
     assert session.fits[0][4] == Execution("processes", 2)
 

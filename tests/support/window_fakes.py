@@ -14,8 +14,18 @@ from PySide6.QtCore import QObject, Signal
 from app.models.readings import FramesReading, ProjectReading, Volumes
 from mdweights_core import jobs
 from mdweights_core.errors import MdweightsError
+from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison, States
+from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.scattering.settings import PredictSettings
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.settings import FitSettings, ValidationSettings
+from mdweights_core.weights.validation.result import (
+    Bootstrap,
+    Folds,
+    Light,
+    Restarts,
+    ThetaScan,
+    Validation,
+)
 
 
 class InstantRunner(QObject):
@@ -74,6 +84,8 @@ def a_fit(n_frames: int = 6, **changes: Any) -> Any:
     weights = np.arange(1, n_frames + 1, dtype=float)
     fields: dict[str, Any] = {
         "weights": weights / weights.sum(),
+        "prior": np.full(n_frames, 1.0 / n_frames),
+        "theta": 0.25,
         "influence": np.linspace(0.0, 1.0, n_frames),
         "scores": SimpleNamespace(cc=0.9, cc_aniso=0.7, cc_free=0.88, cc_aniso_free=0.6, shells=shells),
         "uniform": SimpleNamespace(cc=0.8, cc_aniso=0.5, cc_free=0.78, cc_aniso_free=0.4, shells=shells),
@@ -92,7 +104,15 @@ def a_fit(n_frames: int = 6, **changes: Any) -> Any:
     return SimpleNamespace(**{**fields, **changes})
 
 
-def a_project(path: Path, inputs: Any = None, n_frames: int = 6, **changes: Any) -> ProjectReading:
+def a_project(
+    path: Path,
+    inputs: Any = None,
+    n_frames: int = 6,
+    *,
+    validation: Validation | None = None,
+    meaning: Meaning | None = None,
+    **changes: Any,
+) -> ProjectReading:
     """A finished fit as the window gets it."""
     frames = SimpleNamespace(
         source=("/data/run.xtc",) * n_frames,
@@ -108,6 +128,8 @@ def a_project(path: Path, inputs: Any = None, n_frames: int = 6, **changes: Any)
         fit_settings=FitSettings(theta=0.25),
         fit=a_fit(n_frames, **changes),
         frames=frames,
+        validation=validation,
+        meaning=meaning,
     )
     return ProjectReading(project, Volumes({}))  # type: ignore[arg-type]
 
@@ -116,3 +138,111 @@ def some_frames(n_frames: int = 6) -> FramesReading:
     """Frames without molecules."""
     names = tuple(f"f_{frame}.mtz" for frame in range(n_frames))
     return FramesReading("reflection files", names, cell=gemmi.UnitCell(20, 30, 40, 90, 90, 90))
+
+
+def a_validation(n_frames: int = 6, **changes: Any) -> Validation:
+    """A fit that is to be believed with care: one light of each state, and two good ones."""
+    rng = np.random.default_rng(1)
+    theta = np.geomspace(1e-3, 1e2, 6)
+    held_out = np.array([0.55, 0.58, 0.61, 0.60, 0.52, 0.45])
+    samples = np.full((4, n_frames), 1.0 / n_frames)
+    samples[0, 0] = np.nan
+    fields: dict[str, Any] = {
+        "settings": ValidationSettings(folds=3, starts=4, thetas=6, samples=4),
+        "score": "cc_aniso",
+        "folds": Folds(np.array([0.6, 0.62, 0.58]), np.array([0.45, 0.44, 0.46]), samples[:3], 0.93),
+        "restarts": Restarts(np.array([0.7, 0.7, 0.69, 0.7]), np.array([0.99, 0.98, 0.91, 0.99]), samples),
+        "theta_scan": ThetaScan(
+            theta,
+            np.array([1.2, 1.0, 0.7, 0.3, 0.05, 0.001]),
+            np.array([0.72, 0.71, 0.69, 0.63, 0.54, 0.46]),
+            held_out,
+            np.full(6, 0.02),
+            np.array([1.5, 2.0, 3.0, 4.5, 5.8, 6.0]),
+            3,
+            0.45,
+            np.tile(held_out[:, None], 3),
+        ),
+        "bootstrap": Bootstrap(
+            2,
+            1.5,
+            np.linspace(0.01, 0.03, n_frames),
+            0.6 + 0.02 * rng.standard_normal(4),
+            np.array([3.0, 3.5, 4.0, 2.5]),
+            samples,
+            0.45 + 0.02 * rng.standard_normal(4),
+        ),
+        "influence": np.linspace(-0.01, 0.02, n_frames),
+        "leave_one_out": np.linspace(0.01, -0.02, n_frames),
+        "lights": (
+            Light("held-out", "good", "0.600 (0.450 unweighted)", "The weights predict what they have not seen."),
+            Light("starts", "weak", "0.98 between starts", "Which frames get the weight depends on the start."),
+            Light("concentration", "bad", "1.5 of 6 frames", "The weights collapsed."),
+            Light("theta", "good", "0.25 (proposed 1)", "This theta predicts as well."),
+            Light("time", "none", "not known", "Frames were not drawn anew."),
+            Light("influence", "good", "frame 5: -0.0200", "No frame stands out."),
+        ),
+        "conclusion": "weak",
+        "verdict": "The data support about 4 effective frames; starts disagree: do not read single weights.",
+        "seconds": 12.0,
+    }
+    return Validation(**{**fields, **changes})
+
+
+def a_meaning(n_frames: int = 6, **changes: Any) -> Meaning:
+    """Weights that go with one distance, and with the state of one side chain."""
+    frames = np.arange(n_frames)
+    weights = (frames + 1.0) / (frames + 1.0).sum()
+    energy = -2.4777 * np.log(weights * n_frames)
+    energy[0] = np.inf
+    bound = np.full(n_frames, np.nan)
+    bound[0] = 5.0
+    good, bad = (side / side.sum() for side in (frames.astype(float), frames[::-1].astype(float)))
+    states = States(("-", "t"), np.array([0.5, 0.5]), np.array([0.29, 0.71]), np.array([0.1, 0.1]), 1)
+    components = np.column_stack([frames - 2.5, np.cos(frames), np.sin(frames)])
+    fields: dict[str, Any] = {
+        "settings": MeaningSettings(),
+        "pseudo_energy": energy,
+        "pseudo_energy_error": np.full(n_frames, 0.4),
+        "pseudo_energy_bound": bound,
+        "features": (
+            Feature("radius of gyration", "Å", "frame", 12.0 + 0.1 * frames, 0.95, 0.93, 5.0, 3.2, 0.001, 0.004),
+            Feature("LEU 36 chi1", "", "angle", (frames > 2).astype(float), 0.8, 0.7, 4.0, 1.1, 0.3, 0.5, states),
+            Feature("time", "ps", "frame", 2.0 * frames, -0.1, -0.1, 5.0, -0.2, 0.8, 0.9),
+        ),
+        "n_tried": {"frame": 2, "angle": 40},
+        "clusters": Clusters(
+            np.where(frames > 2, 0, 1).astype(np.int32),
+            np.array([n_frames - 3, 3]),
+            np.array([0.71, 0.29]),
+            np.array([0.5, 0.5]),
+            np.array([1.42, 0.58]),
+            np.array([0.05, np.nan]),
+            np.array([4, 1]),
+            components,
+            "Frames were put together by Ward's method into 2 clusters.",
+        ),
+        "sets": SetComparison(
+            good,
+            bad,
+            ("ALA 1", "LEU 2", "GLY 3"),
+            np.array([0.8, 0.6, 0.9]),
+            np.array([1.1, 0.7, 0.9]),
+            np.array([-0.3, -0.1, 0.0]),
+            np.array([0.1, 0.05, 0.1]),
+            np.arange(3),
+            np.array([[0.0, 0.5, -0.7], [0.5, 0.0, 0.1], [-0.7, 0.1, 0.0]]),
+            np.full((3, 3), 0.1),
+            np.array([[0, 2], [0, 1]]),
+            np.array([-0.7, 0.5]),
+            np.array([0.1, 0.1]),
+            np.array([12.4, 0.7, 6.0]),
+            np.array([12.1, 0.4, 4.0]),
+            np.array([0.1, 0.2, 1.0]),
+            False,
+        ),
+        "sentences": ("Weight goes with the radius of gyration (Spearman 0.95, z = 3.2).",),
+        "notes": ("4 molecules were superposed one by one.",),
+        "seconds": 3.0,
+    }
+    return Meaning(**{**fields, **changes})
