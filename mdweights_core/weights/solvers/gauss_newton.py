@@ -47,7 +47,7 @@ _ENOUGH = 0.3  # of the gain that a step promised
 _LOWEST_THETA = 1e-6
 
 
-def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, tolerance: float = TOLERANCE) -> Solve:
+def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, tolerance: float | None = None) -> Solve:
     """Maximise the weighted sum of the terms less theta KL for every task.
 
     Parameters
@@ -57,7 +57,7 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
     tasks : sequence of Task
     limit : int
         Iterations at most.
-    tolerance : float
+    tolerance : float, optional
         Gain that a step must still promise; by default `TOLERANCE` for one task, `BATCH_TOLERANCE` for several.
 
     Yields
