@@ -14,7 +14,7 @@ from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.validation.bench import Bench
 
 Array = jax.Array
-_N_RANDOM = 24
+_N_RANDOM = 64
 _N_LEADING = 3
 
 

@@ -19,9 +19,9 @@ def conclude(e: Evidence) -> tuple[str, str]:
 
     Three questions decide, in this order:
 
-    1. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate (or not
-       better by one standard error, and collapsed onto a few frames) is overfit; not better by one standard error, or
-       no better than chance, is unsupported.
+    1. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate is overfit;
+       so is not better by one standard error where the fit is not determined either: starts disagree, or the weights
+       collapsed onto a few frames. Not better by one standard error, or no better than chance, is unsupported.
     2. Would endless data give these weights? The correlation to expect is told by the scatter of the fits to all but
        one fold; below 0.9 single weights are not to be read.
     3. Do all starts find them, typically with a correlation of 0.9? Else single weights are not to be read either.
@@ -29,7 +29,7 @@ def conclude(e: Evidence) -> tuple[str, str]:
     if e.folds is None:
         return UNSUPPORTED, "Nothing was held out, so nothing tells whether these weights are more than overfitting."
     gain, error = gain_of(e.folds)
-    if gain < 0 or (gain <= error and is_collapsed(e.weights)):
+    if gain < 0 or (gain <= error and (is_collapsed(e.weights) or _starts_disagree(e))):
         return OVERFIT, f"The weights are overfitted: {_numbers(e)}. {_advice(e)}"
     if e.folds.score.mean() < 2 / np.sqrt(e.n_reflections):
         return UNSUPPORTED, f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
@@ -42,6 +42,10 @@ def conclude(e: Evidence) -> tuple[str, str]:
     return SUPPORTED, f"{support}; {_agreement(e)}: single weights can be read, with their errors."
 
 
+def _starts_disagree(e: Evidence) -> bool:
+    return e.restarts is not None and bool(np.median(e.restarts.agreement) < AGREE)
+
+
 def _numbers(e: Evidence) -> str:
     assert e.folds is not None
     score, plain, (_, error) = e.folds.score.mean(), e.folds.uniform.mean(), gain_of(e.folds)
@@ -50,7 +54,7 @@ def _numbers(e: Evidence) -> str:
 
 def _doubts(e: Evidence) -> Iterator[str]:
     assert e.folds is not None
-    if e.restarts is not None and np.median(e.restarts.agreement) < AGREE:
+    if e.restarts is not None and _starts_disagree(e):
         yield f"starts disagree (r {np.median(e.restarts.agreement):.2f})"
     if e.folds.reliability < AGREE:
         yield (
