@@ -73,7 +73,7 @@ def _block_sums(
     dtype, empty = block.rows.dtype, block.share.shape[1] - (block.groups.stop - block.groups.start)
     filled = np.pad(np.vstack([columns, weight])[:, block.groups], ((0, 0), (0, empty)))
     sums, squares = _sums(jnp.asarray(weights, dtype=dtype), jnp.asarray(filled, dtype=dtype), block.rows, block.share)
-    return np.asarray(sums, dtype=np.float64), np.asarray(squares)
+    return np.asarray(sums, dtype=np.float64), np.asarray(squares, dtype=np.float64)
 
 
 @jax.jit
@@ -83,8 +83,7 @@ def _sums(weights: Array, columns: Array, rows: Array, share: Array) -> tuple[Ar
     mean = (weights @ rows)[: 2 * n_copies * size].reshape(2 * n_copies, size)
     slope = jnp.concatenate([-2 * both * mean, jnp.ones((1, size), dtype=rows.dtype)])
     distance = jnp.sum(rows.reshape(len(rows), -1, size) * slope, axis=1) + jnp.sum(both * mean**2, axis=0)
-    squares = jnp.sum(distance * distance * columns[-1], axis=1, dtype=jnp.float64)
-    return distance @ columns[:-1].T, squares
+    return distance @ columns[:-1].T, distance**2 @ columns[-1]
 
 
 def _norms(sums: np.ndarray, squares: np.ndarray, metric: Metric) -> np.ndarray:

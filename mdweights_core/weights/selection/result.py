@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdweights_core.errors import counted
-from mdweights_core.weights.result import WeightFit
+
+if TYPE_CHECKING:
+    from mdweights_core.weights.result import WeightFit
 
 METHODS: dict[str, str] = {
     "greedy": "delete one frame after another, each time the one that helps most",

@@ -1,0 +1,38 @@
+"""What a selection writes: a table of frames, and a GROMACS index of those kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mdweights_core.io.files import atomic_write_text
+from mdweights_core.weights.selection.result import Selection
+
+_ON_A_LINE = 15
+
+
+def write_csv(selection: Selection, path: str | Path) -> None:
+    """Write a row for each frame: number (from 0), kept (1) or not (0), and in which deletion it went (from 1).
+
+    Raises
+    ------
+    DiskProblem
+        When the file cannot be written.
+    """
+    rows = zip(selection.kept, selection.order, strict=True)
+    lines = [f"{t},{int(kept)},{order or ''}" for t, (kept, order) in enumerate(rows)]
+    atomic_write_text(path, "\n".join(["frame,kept,deletion", *lines]) + "\n")
+
+
+def write_ndx(selection: Selection, path: str | Path) -> None:
+    """Write a GROMACS index file of the frames kept, numbered from 1 (for `gmx trjconv -fr`).
+
+    Raises
+    ------
+    DiskProblem
+        When the file cannot be written.
+    """
+    numbers = (np.flatnonzero(selection.kept) + 1).astype(str)
+    lines = [" ".join(numbers[i : i + _ON_A_LINE]) for i in range(0, len(numbers), _ON_A_LINE)]
+    atomic_write_text(path, "\n".join(["[ kept_frames ]", *lines]) + "\n")
