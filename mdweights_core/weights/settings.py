@@ -95,6 +95,11 @@ class FitSettings:
         _at_least_one("number of frames that may have a weight", self.max_frames)
         if not 0 <= self.bragg_weight < 1:
             raise BadInput(f"the Bragg weight is {self.bragg_weight:g}, but must lie between 0 and 1 (without 1)")
+        if self.solver != "gauss-newton" and (self.n_eff_floor > 0 or self.max_frames is not None):
+            raise BadInput(
+                f"the solver {self.solver} knows no floor on the effective frames and no limit to their number",
+                advice="Choose gauss-newton",
+            )
         for name in ("n_eff_floor", "mask_bragg", "mask_outliers"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
