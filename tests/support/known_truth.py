@@ -19,8 +19,8 @@ from mdweights_core.weights.validation.result import Validation
 from mdweights_core.weights.validation.validate import validate
 from support.synthetic import problem_of, synthetic_problem
 
-FRAMES_PER_REFLECTION = {0.02: 40, 0.05: 48, 0.15: 64, 0.4: 96, 0.8: 128, 1.5: 160}
-"""And how many frames: enough that no map has fewer than a hundred reflections."""
+FRAMES_PER_REFLECTION = {0.02: 40, 0.05: 48, 0.15: 60, 0.4: 72, 0.8: 72, 1.5: 84}
+"""And how many frames: enough that no map has fewer than fifty reflections."""
 
 NOISE = (0.1, 0.75, 2.0)
 SPREAD = (0.3, 1.0)  # of the frames have weight in truth

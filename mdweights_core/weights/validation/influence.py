@@ -57,29 +57,36 @@ def frame_series(bench: Bench, rng: np.random.Generator) -> Job[FrameSeries]:
     .. [1] Halko, Martinsson & Tropp, SIAM Rev. 53 (2011) 217.
     """
     prior, rows = bench.prior, bench.rows
-    frames = bench.terms[0].frames
-    x = intensities(frames, prior[None])
-    at = bench.score.linearise(x, rows[None])
-    metric = bench.score.metric(x[0], rows)
+    x = intensities(bench.terms[0].frames, prior[None])
+    at, metric = bench.score.linearise(x, rows[None]), bench.score.metric(x[0], rows)
     bent = metric.left.T * metric.weight
+    r = len(bent)
     columns = np.vstack([at.response, at.image, metric.right, bent, _random_maps(bench, rng)])
-    products, squares = np.zeros((len(prior), len(columns))), np.zeros(len(prior))
+    products, squares = yield from _all_products(bench, columns, metric.weight)
+    response, image = products[:, 0], products[:, 1]
+    means, leaning, chance = np.split(products[:, 2:], [r, 2 * r], axis=1)
+    # |V D|^2 with V = weight^(1/2) (1 - left right), multiplied out
+    norms = squares - 2 * (means * leaning).sum(axis=1) + ((means @ (bent @ metric.left)) * means).sum(axis=1)
+    rho, norm2 = float(at.rho[0]), float(at.norm2[0])
+    gradient = response / np.sqrt(norm2) - rho * image / norm2
+    return FrameSeries(
+        gradient=gradient,
+        influence=prior * (gradient - prior @ gradient),
+        leave_one_out=_without(response, image, norms, prior, rho, norm2) - rho,
+        leading=_leading(chance, prior),
+    )
+
+
+def _all_products(bench: Bench, columns: np.ndarray, weight: np.ndarray) -> Job[tuple[np.ndarray, np.ndarray]]:
+    """sum_h D_t(h) c(h) for each of `columns` [n, G], and sum_h weight(h) D_t(h)^2: [T, n] and [T]."""
+    products, squares = np.zeros((len(bench.prior), len(columns))), np.zeros(len(bench.prior))
     clock = Clock()
-    for block in frames:
-        part = _block_products(prior, block, columns, metric.weight)
+    for block in bench.terms[0].frames:
+        part = _block_products(bench.prior, block, columns, weight)
         products, squares = products + np.asarray(part[0]), squares + np.asarray(part[1])
         if clock.is_due():
             yield Progress("validation", message="Influence of single frames")
-    r = len(metric.right)
-    response, image, means, leaning = np.split(products[:, : 2 + 2 * r], [1, 2, 2 + r], axis=1)
-    inner = bent @ metric.left
-    norms = squares - 2 * (means * leaning).sum(axis=1) + np.einsum("tr,rs,ts->t", means, inner, means)
-    rho, norm2 = float(at.rho[0]), float(at.norm2[0])
-    gradient = response[:, 0] / np.sqrt(norm2) - rho * image[:, 0] / norm2
-    left_out = _without(response[:, 0], image[:, 0], norms, prior, rho, norm2)
-    return FrameSeries(
-        gradient, prior * (gradient - prior @ gradient), left_out - rho, _leading(products[:, 2 + 2 * r :], prior)
-    )
+    return products, squares
 
 
 def _without(

@@ -12,6 +12,9 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
+from mdweights_core.weights.validation.bench import Bench
+from mdweights_core.weights.validation.folds import draw_folds
+from mdweights_core.weights.validation.influence import frame_series
 from mdweights_core.weights.validation.record import from_record, to_record
 from mdweights_core.weights.validation.validate import n_fits, validate
 
@@ -53,9 +56,6 @@ def test_good_data_are_supported(validation):
 
 def test_folds_are_scored_with_nuisance_of_the_rest(truth, fit, validation):
     """Beside the plain formula: shell means of two thirds, correlation over the last third."""
-    from mdweights_core.weights.validation.bench import Bench
-    from mdweights_core.weights.validation.folds import draw_folds
-    from mdweights_core.weights.validation.influence import frame_series
 
     rng = np.random.default_rng(fit.settings.seed)
     jobs.run(frame_series(Bench.of(truth.problem, fit, None), rng))
@@ -147,7 +147,7 @@ def test_tied_frames_share_their_weights_here_too():
     problem = truth.problem
     tied = replace(problem, unit=np.repeat(np.arange(12), 2), frame_prior=np.full(24, 1 / 24))
     fit = jobs.run(fit_weights(tied))
-    found = jobs.run(validate(tied, fit, SETTINGS, runs=np.repeat([0, 1], 12)))
+    found = jobs.run(validate(tied, fit, ValidationSettings(2, 1, 0, 2), runs=np.repeat([0, 1], 12)))
     for weights in (found.folds.weights, found.restarts.weights, found.bootstrap.weights):
         assert weights.shape[1] == 24
         np.testing.assert_array_equal(weights[:, 0::2], weights[:, 1::2])
