@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mdweights_core.crystal.shells import equal_count_shells
-from mdweights_core.weights.problem import WeightProblem
+
+if TYPE_CHECKING:  # it lives beside the passes over the frames, which load JAX
+    from mdweights_core.weights.problem import WeightProblem
 
 N_TABLE_SHELLS = 12
 

@@ -15,6 +15,7 @@ OBJECTIVES: dict[str, str] = {
     "cross-entropy": "cross-entropy of the two maps, each of sum one",
 }
 WEIGHTINGS: dict[str, str] = {
+    "auto": "1 / sigma^2 for chi2 and student-t where the map has sigma, else every reflection alike",
     "none": "every reflection alike",
     "sigma": "1 / sigma^2",
     "shells": "every resolution shell alike",
@@ -70,7 +71,7 @@ class FitSettings:
     free_fraction: float = 0.1
     seed: int = 0
     max_steps: int | None = None
-    weighting: str = "none"
+    weighting: str = "auto"
     n_eff_floor: float = 0.0
     tied_frames: int = 1
     max_frames: int | None = None

@@ -52,12 +52,19 @@ def make_objective(
         that compares only these.
     """
     observed = np.asarray(observed, dtype=np.float64)
-    weight = reflection_weights(observed, sigma, inverse_d, settings.weighting)
+    weight = reflection_weights(observed, sigma, inverse_d, _weighting(settings, sigma))
     if settings.objective in _ERRORS:
         return LeastSquares(observed, weight, smooth_columns(inverse_d), _ERRORS[settings.objective], noise)
     if settings.objective in _POWERS:
         return proportional(observed, weight, _POWERS[settings.objective], noise)
     return Correlation(observed, weight, operator if settings.objective == "anisotropic-cc" else None, noise)
+
+
+def _weighting(settings: FitSettings, sigma: np.ndarray | None) -> str:
+    """What "auto" stands for: likelihoods of additive errors want their size, correlations are usual without."""
+    if settings.weighting != "auto":
+        return settings.weighting
+    return "sigma" if settings.objective in _ERRORS and sigma is not None and np.isfinite(sigma).any() else "none"
 
 
 def headline(objective: str) -> str:

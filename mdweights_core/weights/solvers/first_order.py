@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 import optax
 
@@ -123,12 +124,12 @@ def _adam_steps(
     pulled_back: Callable[[_Point], np.ndarray],
 ) -> _Steps:
     method = optax.adam(LEARNING_RATE)
-    memory = method.init(logits)
+    update, memory = jax.jit(method.update), method.init(logits)
     now = point(weights(logits))
 
     def step() -> _Point:
         nonlocal logits, memory, now
-        updates, memory = method.update(-pulled_back(now), memory)
+        updates, memory = update(-pulled_back(now), memory)
         logits = logits + np.asarray(updates, dtype=np.float64)
         now = point(weights(logits))
         return now
@@ -138,14 +139,14 @@ def _adam_steps(
 
 def _lbfgs_steps(gain: _Gain, logits: np.ndarray) -> _Steps:
     method = optax.scale_by_lbfgs(memory_size=_MEMORY)
-    memory = method.init(logits)
+    update, memory = jax.jit(method.update), method.init(logits)
     now = gain.point(_softmax(logits))
     length = 1.0
 
     def step() -> _Point | None:
         nonlocal logits, memory, now, length
         slope = _through_softmax(now)
-        updates, memory = method.update(-slope, memory, logits)
+        updates, memory = update(-slope, memory, logits)
         direction = -np.asarray(updates, dtype=np.float64)
         if direction @ slope <= 0:
             direction = slope
