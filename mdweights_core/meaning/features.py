@@ -107,8 +107,8 @@ def _feature(column: Column, weighing: Weighing, family: str) -> Feature | None:
     if column.states:
         return next(iter(_state_features([column], weighing, family)), None)
     found = correlations(weighing.ratio, column.values[None], weighing.run)
-    numbers = [float(part[0]) for part in found]
-    return Feature(column.name, column.unit, family, column.values, *numbers, p_corrected=np.nan)
+    spearman, pearson, independent, z, p = (float(part[0]) for part in found)
+    return Feature(column.name, column.unit, family, column.values, spearman, pearson, independent, z, p, np.nan)
 
 
 def _state_features(columns: list[Column], weighing: Weighing, family: str) -> list[Feature]:

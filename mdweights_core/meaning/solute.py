@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import reciprocal_axes
+from mdweights_core.crystal.lattice import reciprocal_axes, transformed
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.atoms import Atoms
 from mdweights_core.io.frames.selection import is_solvent, residue_index, select_atoms
 from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.meaning.dihedrals import Dihedrals, find_dihedrals
-from mdweights_core.scattering.frames.molecules import Molecules, transformed
+from mdweights_core.scattering.frames.molecules import Molecules
 
 _FEWEST = 3  # atoms that tell an orientation
 _LONGEST_LOOP = 30  # residues that may be missing inside a chain

@@ -1,0 +1,128 @@
+"""The main findings in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mdweights_core.errors import counted
+from mdweights_core.meaning.blocks import BLOCKS
+from mdweights_core.meaning.features import ANGLE, FRAME
+from mdweights_core.meaning.pseudo_energy import PseudoEnergy
+from mdweights_core.meaning.result import CHANCE, Clusters, Feature, SetComparison
+from mdweights_core.meaning.significance import adjusted
+
+_TOLD = 3  # features of a family that are told one by one
+_CLEAR = 2.0  # standard errors
+
+
+def energy_sentence(energies: PseudoEnergy) -> str:
+    """How far the weights are from the prior ones, as an energy."""
+    n_infinite = int(np.isinf(energies.energy).sum())
+    finite = energies.energy[np.isfinite(energies.energy)]
+    parts = []
+    if len(finite):
+        spread = float(np.ptp(finite))
+        parts.append(f"Pseudo-energies of {counted(len(finite), 'frame')} span {spread:.1f} kJ/mol")
+        error = energies.error[np.isfinite(energies.error)]
+        if len(error):
+            parts[0] += f", with a median error of {float(np.median(error)):.1f} kJ/mol"
+    if n_infinite:
+        least = float(np.nanmin(energies.bound))
+        have = "has" if n_infinite == 1 else "have"
+        parts.append(f"{counted(n_infinite, 'frame')} {have} no weight, which is an energy above {least:.1f} kJ/mol")
+    return "; ".join(parts) + "."
+
+
+def feature_sentences(features: tuple[Feature, ...], n_tried: Mapping[str, int]) -> list[str]:
+    """What the weights go with, and out of how many things tried."""
+    notable = [feature for feature in features if feature.is_notable]
+    tried = _tried(n_tried)
+    if not tried:
+        return ["Nothing is known of the frames that weights could go with."]
+    if not notable:
+        return [f"No feature goes with the weights beyond chance ({tried} tried)."]
+    told = []
+    for family in (FRAME, ANGLE):
+        own = [feature for feature in notable if feature.family == family]
+        told += [_feature_sentence(feature) for feature in own[:_TOLD]]
+        if len(own) > _TOLD:
+            more = ", ".join(feature.name for feature in own[_TOLD : 2 * _TOLD])
+            rest = len(own) - 2 * _TOLD
+            told.append(f"So do {more}{f' and {rest} more' if rest > 0 else ''}.")
+    return [*told, f"These stand out at a false discovery rate of {100 * CHANCE:.0f} % among {tried}."]
+
+
+def cluster_sentence(clusters: Clusters) -> str:
+    """Which cluster gained or lost the most, in standard errors."""
+    change = clusters.weight - clusters.prior
+    known = np.isfinite(clusters.error) & (clusters.error > 0)
+    clear = np.where(known, np.abs(change) / np.where(known, clusters.error, 1.0), 0.0)
+    best = int(np.argmax(np.where(known, clear, np.abs(change))))
+    numbers = f"weight {clusters.weight[best]:.2f} instead of {clusters.prior[best]:.2f}"
+    if known[best]:
+        numbers = (
+            f"weight {clusters.weight[best]:.2f} ± {clusters.error[best]:.2f} instead of {clusters.prior[best]:.2f}"
+        )
+    count = len(clusters.weight)
+    if known[best] and clear[best] < _CLEAR:
+        return f"None of {count} clusters of frames changed its weight by more than two standard errors."
+    frames = counted(int(clusters.n_frames[best]), "frame")
+    return f"Of {count} clusters of frames, number {best + 1} ({frames}) has {numbers}."
+
+
+def set_sentences(sets: SetComparison) -> list[str]:
+    """Which residues move differently, and which distances changed, in good against bad frames."""
+    if not len(sets.residue):
+        return []
+    told = []
+    clear = _beyond_chance(sets.rmsf_difference, sets.rmsf_error)
+    if clear.any():
+        size = np.where(clear, np.abs(sets.rmsf_difference), -1.0)
+        best = int(size.argmax())
+        told.append(
+            f"{counted(int(clear.sum()), 'residue')} of {len(clear)} fluctuate otherwise in good frames than in bad "
+            f"ones, most of all {sets.residue[best]}: by {sets.rmsf_difference[best]:+.2f} ± "
+            f"{sets.rmsf_error[best]:.2f} Å."
+        )
+    else:
+        told.append("No residue fluctuates otherwise in good frames than in bad ones beyond chance.")
+    one, other = np.triu_indices(len(sets.distance_row), 1)
+    change, error = sets.distance_difference[one, other], sets.distance_error[one, other]
+    pairs = int(_beyond_chance(change, error).sum())
+    if pairs and len(sets.pairs):
+        first, second = (sets.residue[row] for row in sets.pairs[0])
+        told.append(
+            f"{counted(pairs, 'distance')} between residues changed beyond chance, most clearly {first} to {second}: "
+            f"{sets.pair_difference[0]:+.2f} ± {sets.pair_error[0]:.2f} Å in good against bad frames."
+        )
+    return told
+
+
+def _beyond_chance(change: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """True where changes are more than their jackknife errors explain, among all of them."""
+    from scipy.stats import t
+
+    known = np.isfinite(change) & np.isfinite(error) & (error > 0)
+    p = np.full(len(change), np.nan)
+    p[known] = 2 * t.sf(np.abs(change[known]) / error[known], BLOCKS - 1)
+    return adjusted(p) < CHANCE
+
+
+def _feature_sentence(feature: Feature) -> str:
+    chance = f"z = {feature.z:.1f} with {feature.n_independent:.0f} independent frames"
+    states = feature.states
+    if states is None:
+        return f"Weight goes with {feature.name} (Spearman {feature.spearman:.2f}, {chance})."
+    best = states.strongest
+    return (
+        f"Weight goes with {feature.name}: {states.names[best]} has {states.weighted[best]:.2f} instead of "
+        f"{states.prior[best]:.2f} ({chance})."
+    )
+
+
+def _tried(n_tried: Mapping[str, int]) -> str:
+    of_frames, angles = n_tried.get(FRAME, 0), n_tried.get(ANGLE, 0)
+    parts = [f"{counted(of_frames, 'feature')} of frames"] if of_frames else []
+    return " and ".join([*parts, *([counted(angles, "dihedral angle")] if angles else [])])
