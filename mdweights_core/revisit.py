@@ -15,7 +15,7 @@ from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.validation.result import ThetaScan
-from mdweights_core.workflow import explained, fit_project, trajectory_runs, weight_problem
+from mdweights_core.workflow import explained, fit_project, validated, weight_problem
 
 
 def validate_project(project: Project, settings: ValidationSettings) -> Job[Project]:
@@ -26,11 +26,9 @@ def validate_project(project: Project, settings: ValidationSettings) -> Job[Proj
     BadInput
         When its input files are gone or hold something else.
     """
-    from mdweights_core.weights.validation.validate import validate
-
     _require_unchanged(project)
     problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
-    validation = yield from validate(problem, project.fit, settings, runs=trajectory_runs(project.frames))
+    validation = yield from validated(project, problem, settings)
     if not validation.complete:
         return project  # what was there says more
     return (yield from _saved(replace(project, validation=validation)))
@@ -44,13 +42,11 @@ def scan_project(project: Project, settings: ValidationSettings) -> Job[tuple[Th
     BadInput
         When its input files are gone or hold something else, or the settings leave nothing to scan.
     """
-    from mdweights_core.weights.validation.validate import validate
-
     if settings.thetas < 2 or settings.folds < 2:
         raise BadInput("a scan needs at least two thetas and two folds", advice="Raise --thetas and --folds")
     _require_unchanged(project)
     problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
-    scan = (yield from validate(problem, project.fit, settings, runs=trajectory_runs(project.frames))).theta_scan
+    scan = (yield from validated(project, problem, settings)).theta_scan
     if scan is None:
         raise Stopped
     if project.validation is not None:
@@ -71,7 +67,7 @@ def explain_project(
     project : Project
     settings : MeaningSettings
     good, bad : int arrays, optional
-        Frames to compare; by default those that gained and lost weight.
+        Frames to compare, both or none; by default those that gained and those that lost weight.
 
     Raises
     ------
@@ -79,7 +75,9 @@ def explain_project(
         When its trajectory is gone or holds something else.
     """
     _require_unchanged(project)
-    meaning = yield from explained(project, settings, good, bad)
+    n = len(project.fit.weights)
+    sets = None if good is None or bad is None else (np.isin(np.arange(n), good), np.isin(np.arange(n), bad))
+    meaning = yield from explained(project, settings, sets)
     return (yield from _saved(replace(project, meaning=meaning)))
 
 

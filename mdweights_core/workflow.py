@@ -35,7 +35,7 @@ from mdweights_core.scattering.frame_run import (
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.storage.names import STORE_PATTERN, begin_with_older, remove_others
-from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
+from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.bragg import BraggData, bragg_data, bragg_lattice, union
 from mdweights_core.weights.prior import read_prior
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings, ValidationSettings
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mdweights_core.meaning.result import Meaning
     from mdweights_core.scattering.frames.checks import FrameCheck
     from mdweights_core.weights.problem import WeightProblem
+    from mdweights_core.weights.validation.result import Validation
 
 __all__ = [
     "FrameFactors",
@@ -165,10 +166,7 @@ def _proved(
         return project
     try:
         if validation_settings is not None:
-            from mdweights_core.weights.validation.validate import validate
-
-            runs = trajectory_runs(project.frames)
-            validation = yield from validate(problem, project.fit, validation_settings, runs=runs)
+            validation = yield from validated(project, problem, validation_settings)
             project = replace(project, validation=validation)
             yield from _saved(project)
             if not validation.complete:
@@ -185,10 +183,9 @@ def _proved(
 def explained(
     project: Project,
     settings: MeaningSettings,
-    good: np.ndarray | None = None,
-    bad: np.ndarray | None = None,
+    sets: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Job[Meaning]:
-    """What the weights of a project go with; `good` and `bad` are frames to compare, where they are given."""
+    """What the weights of a project go with; `sets` are good and bad frames, bool [n_frames] each, where given."""
     from mdweights_core.meaning.explain import explain
 
     bootstrap = None if project.validation is None else project.validation.bootstrap
@@ -201,16 +198,17 @@ def explained(
             project.fit.prior,
             settings,
             sampled_weights=None if bootstrap is None else bootstrap.weights,
-            good=good,
-            bad=bad,
+            sets=sets,
         )
     )
 
 
-def trajectory_runs(frames: FrameTable) -> np.ndarray:
-    """Number of the file each frame is of, int64 [n_frames]; one for all where each frame is a file of its own."""
-    names, runs = np.unique(np.array(frames.source), return_inverse=True)
-    return np.zeros(len(runs), dtype=np.int64) if len(names) == len(runs) else runs
+def validated(project: Project, problem: WeightProblem, settings: ValidationSettings) -> Job[Validation]:
+    """Why to believe the weights of a project, or why not."""
+    from mdweights_core.meaning.features import runs
+    from mdweights_core.weights.validation.validate import validate
+
+    return (yield from validate(problem, project.fit, settings, runs=runs(project.frames)[0]))
 
 
 class FrameFactors(NamedTuple):
