@@ -102,7 +102,8 @@ class FrameBlocks:
         origin = self.origin[:, groups] * (self.sign < 0)
         share, centre = self.share[:, groups], np.concatenate([origin.real, origin.imag])
         empty = ((0, 0), (0, self.block_size - share.shape[1]))
-        return groups, *(jnp.asarray(np.pad(part, empty), dtype=self.store.dtype) for part in (share, centre))
+        share, centre = (jnp.asarray(np.pad(part, empty), dtype=self.store.dtype) for part in (share, centre))
+        return groups, share, centre
 
     def take(self, chosen: np.ndarray) -> FrameBlocks:
         """Some groups (rising numbers, int [n]) as one block in memory."""
