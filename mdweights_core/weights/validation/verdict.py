@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from mdweights_core.weights.result import is_collapsed
 from mdweights_core.weights.scores import kish
 from mdweights_core.weights.validation.folds import gain_of
 from mdweights_core.weights.validation.lights import AGREE, Evidence, uniform_will_do
 
-_MANY = 0.25  # frames per reflection
 SUPPORTED, WEAK, UNSUPPORTED, OVERFIT = "supported", "weak", "unsupported", "overfit"
 
 
@@ -21,11 +19,9 @@ def conclude(e: Evidence) -> tuple[str, str]:
 
     Three questions decide, in this order:
 
-    1. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate is overfit.
-       Where the data do not determine the fit (starts disagree, the weights collapsed onto a few frames, or there is
-       more than a frame to four reflections and the weights scatter more than they differ) it is the other way round:
-       overfit, unless the gain is significant (95 %, Student's t). Not better by one standard error, or no better than
-       chance, is unsupported.
+    1. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate is overfit;
+       so is not better by one standard error where the fit is not determined either: starts disagree, or the weights
+       collapsed onto a few frames. Not better by one standard error, or no better than chance, is unsupported.
     2. Would endless data give these weights? The correlation to expect is told by the scatter of the fits to all but
        one fold; below 0.9 single weights are not to be read.
     3. Do all starts find them, typically with a correlation of 0.9? Else single weights are not to be read either.
@@ -33,7 +29,7 @@ def conclude(e: Evidence) -> tuple[str, str]:
     if e.folds is None:
         return UNSUPPORTED, "Nothing was held out, so nothing tells whether these weights are more than overfitting."
     gain, error = gain_of(e.folds)
-    if gain < (_significant(len(e.folds.score)) * error if _is_undetermined(e) else 0.0):
+    if gain < 0 or (gain <= error and (is_collapsed(e.weights) or _starts_disagree(e))):
         return OVERFIT, f"The weights are overfitted: {_numbers(e)}. {_advice(e)}"
     if e.folds.score.mean() < 2 / np.sqrt(e.n_reflections):
         return UNSUPPORTED, f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
@@ -44,17 +40,6 @@ def conclude(e: Evidence) -> tuple[str, str]:
     if doubts:
         return WEAK, f"{support}; {'; '.join(doubts)}: do not read single weights."
     return SUPPORTED, f"{support}; {_agreement(e)}: single weights can be read, with their errors."
-
-
-def _significant(n_folds: int) -> float:
-    """Standard errors of a mean over folds that chance exceeds in one case of forty."""
-    return float(student_t.ppf(0.975, n_folds - 1))
-
-
-def _is_undetermined(e: Evidence) -> bool:
-    assert e.folds is not None
-    is_free = len(e.weights) > _MANY * e.n_reflections and e.folds.reliability == 0
-    return is_free or is_collapsed(e.weights) or _starts_disagree(e)
 
 
 def _starts_disagree(e: Evidence) -> bool:
