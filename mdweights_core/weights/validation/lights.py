@@ -120,6 +120,8 @@ def _of_starts(restarts: Restarts | None) -> tuple[str, str]:
     typical, worst, n = float(np.median(restarts.agreement)), float(restarts.agreement.min()), len(restarts.score)
     if typical >= AGREE:
         state, tells = GOOD, "the optimum is the same wherever a fit begins"
+        if worst < AGREE:
+            tells = "most fits end at the same optimum, some elsewhere"
     elif typical >= _LIKE:
         state, tells = WEAK, "which frames get the weight depends on where a fit begins"
     else:
