@@ -84,7 +84,9 @@ def print_meaning(meaning: Meaning, terminal: Terminal) -> None:
         c = meaning.clusters
         rows = [
             (str(i), str(n), f"{w:.3f} ± {e:.3f}" if np.isfinite(e) else f"{w:.3f}", f"{p:.3f}", str(centre))
-            for i, (n, w, e, p, centre) in enumerate(zip(c.n_frames, c.weight, c.error, c.prior, c.centre, strict=True), start=1)
+            for i, (n, w, e, p, centre) in enumerate(
+                zip(c.n_frames, c.weight, c.error, c.prior, c.centre, strict=True), start=1
+            )
         ]
         terminal.table("", ("cluster", "frames", "summed weight", "before", "central frame"), rows)
     for note in meaning.notes:

@@ -100,9 +100,9 @@ class FrameBlocks:
     def _beside(self, i: int) -> tuple[slice, Array, Array]:
         groups = slice(i * self.block_size, min((i + 1) * self.block_size, self.n_groups))
         origin = self.origin[:, groups] * (self.sign < 0)
-        share, centre = self.share[:, groups], np.concatenate([origin.real, origin.imag])
-        empty = ((0, 0), (0, self.block_size - share.shape[1]))
-        share, centre = (jnp.asarray(np.pad(part, empty), dtype=self.store.dtype) for part in (share, centre))
+        parts = (self.share[:, groups], np.concatenate([origin.real, origin.imag]))
+        empty = ((0, 0), (0, self.block_size - parts[0].shape[1]))
+        share, centre = (jnp.asarray(np.pad(part, empty), dtype=self.store.dtype) for part in parts)
         return groups, share, centre
 
     def take(self, chosen: np.ndarray) -> FrameBlocks:
