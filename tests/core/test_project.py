@@ -36,6 +36,9 @@ def _same(one, other, path=""):
         assert set(one) == set(other), path
         for key in one:
             _same(one[key], other[key], f"{path}[{key}]")
+    elif isinstance(one, tuple) and len(one) == len(other):
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            _same(*pair, f"{path}[{number}]")
     elif isinstance(one, float) and np.isnan(one):
         assert np.isnan(other), path
     elif "cell" in path or "space_group" in path:
@@ -50,6 +53,38 @@ def test_everything_comes_back(example_project):
     _same(example_project.frames, opened.frames)
     assert opened.inputs == example_project.inputs
     assert opened.fit_settings == example_project.fit_settings
+    _same(example_project.validation, opened.validation)
+    _same(example_project.meaning, opened.meaning)
+
+
+def test_a_project_without_proofs_comes_back_without(copy):
+    bare = dataclasses.replace(Project.open(copy), validation=None, meaning=None)
+    bare.save()
+    opened = Project.open(copy)
+    assert opened.validation is None
+    assert opened.meaning is None
+    _same(bare.fit, opened.fit)
+
+
+def test_a_project_of_the_first_schema_can_be_opened(copy):
+    dataclasses.replace(Project.open(copy), validation=None, meaning=None).save()
+    arrays_file = next(copy.glob("fit-*.npz"))
+    with np.load(arrays_file) as arrays:
+        older = {name: value for name, value in arrays.items() if name not in ("prior", "multipliers")}
+    with arrays_file.open("wb") as stream:
+        np.savez(stream, **older)
+    record = json.loads((copy / "project.json").read_text()) | {"schema_version": 1}
+    new = ("weighting", "n_eff_floor", "tied_frames", "max_frames", "bragg_weight", "mask_bragg", "mask_negative")
+    new += ("mask_outliers", "mask_ice")
+    for part, names in (("fit_settings", new), ("inputs", ("prior", "bragg")), ("result", ("gain", "theta"))):
+        for name in names:
+            del record[part][name]
+    (copy / "project.json").write_text(json.dumps(record))
+    opened = Project.open(copy)
+    assert opened.fit.prior.tolist() == [1 / 108] * 108
+    assert np.isnan(opened.fit.gain)
+    assert opened.fit.theta == 0
+    assert opened.validation is None
 
 
 @pytest.mark.parametrize(("altloc", "x"), [("A", 1.0), ("B", 2.0)])
@@ -65,7 +100,7 @@ def test_molecules_are_of_the_conformer_that_was_computed(example_project, tmp_p
 
 def test_the_record_can_be_read_by_people_and_names_versions_and_hashes(example_project):
     record = json.loads((example_project.path / "project.json").read_text())
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["result"]["n_frames"] == len(example_project.fit.weights)
     assert record["provenance"]["packages"]["jax"]
     assert str(example_project.inputs.map) in record["provenance"]["files"]
