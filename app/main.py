@@ -23,10 +23,15 @@ from app.models.session import Session
 from app.panels.log_panel import LogRelay
 from app.panels.workbench import Plots
 from app.plots.check_plot import CheckPlot
+from app.plots.cluster_plot import ClusterPlot
 from app.plots.convergence_plot import ConvergencePlot
+from app.plots.feature_plot import FeaturePlot
 from app.plots.scatter_plot import FrameScatter
+from app.plots.sets_plot import SetsPlot
 from app.plots.shell_plot import ShellPlot
 from app.plots.slice_view import SliceTriptych
+from app.plots.theta_plot import ThetaPlot
+from app.plots.validation_plot import ValidationPlot
 from app.plots.weights_plot import WeightsPlot
 from app.scenes.molecule_scene import MoleculeView
 from app.settings import Settings
@@ -114,7 +119,19 @@ def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
     runners = fitter, reader, checker = JobRunner("fit"), JobRunner("reader"), JobRunner("checker")
     session = Session(fitter, reader, checker, scratch)
     molecules = MoleculeModel(session, reader)
-    plots = Plots(SliceTriptych(), WeightsPlot(), ConvergencePlot(), ShellPlot(), FrameScatter(), CheckPlot())
+    plots = Plots(
+        slices=SliceTriptych(),
+        weights=WeightsPlot(),
+        convergence=ConvergencePlot(),
+        shells=ShellPlot(),
+        scatter=FrameScatter(),
+        check=CheckPlot(),
+        theta=ThetaPlot(),
+        validation=ValidationPlot(),
+        feature=FeaturePlot(),
+        clusters=ClusterPlot(),
+        sets=SetsPlot(),
+    )
     window = MainWindow(session, molecules, runners, plots, MoleculeView(), settings or Settings())
     for model in (*runners, session):
         model.setParent(window)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
     QMessageBox,
+    QToolBar,
     QVBoxLayout,
     QWidget,
 )
@@ -27,16 +28,18 @@ from app.dialogs.scattering import ScatteringDialog
 from app.errors import Told, told
 from app.models.document import Draft
 from app.models.molecules import MoleculeModel
-from app.models.session import SOLVENT, Session
+from app.models.session import STOPPABLE, Session
 from app.panels.banner import Banner
+from app.panels.belief import BeliefStrip
+from app.panels.bindings import PlotBinding, SliceBinding
 from app.panels.data_panel import DataPanel
 from app.panels.fit_panel import FitPanel
 from app.panels.forms import ElidedLabel
 from app.panels.frames_panel import FramesPanel
 from app.panels.log_panel import LogPanel
 from app.panels.molecule_panel import MoleculePanel
-from app.panels.status import JobStatus, ValidityLights
-from app.panels.workbench import PlotBinding, Plots, SliceBinding, Workbench
+from app.panels.status import JobStatus
+from app.panels.workbench import Plots, Workbench
 from app.settings import LAYOUT_VERSION, Settings
 from app.shortcuts import make_actions
 from app.theme import DARK, LIGHT, apply_theme, paint_dock_buttons, system_theme
@@ -91,7 +94,7 @@ class MainWindow(QMainWindow):
         self.molecule_view = molecule_view
         self.undo_stack = QUndoStack(self)
         self._closes_after_save = False
-        self.banner, self.lights, self.job_status = Banner(), ValidityLights(), JobStatus()
+        self.banner, self.belief, self.job_status = Banner(), BeliefStrip(session), JobStatus()
         self.message = ElidedLabel()
         self.workbench = Workbench(session, plots)
         self.data_panel, self.fit_panel = DataPanel(session), FitPanel(session)
@@ -138,7 +141,7 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         apply_theme(application, theme)
-        for view in (*self.plots, self.workbench.check_panel, self.molecule_view):
+        for view in (*self.plots, self.workbench.check_panel, self.belief, self.molecule_view):
             view.apply_theme(theme)
         for dock in self.docks.values():
             paint_dock_buttons(dock, theme)
@@ -185,9 +188,19 @@ class MainWindow(QMainWindow):
             "log": self._dock("Log", self.log_panel, BOTTOM),
         }
         self.docks["log"].hide()
-        self.statusBar().addWidget(self.lights)
+        self._place_belief()
         self.statusBar().addWidget(self.message, 1)
         self.statusBar().addPermanentWidget(self.job_status)
+
+    def _place_belief(self) -> None:
+        """Under all docks, over the status bar, where it cannot be moved away."""
+        bar = QToolBar("Whether to believe the weights", self)
+        bar.setObjectName("belief")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.toggleViewAction().setVisible(False)
+        bar.addWidget(self.belief)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -224,15 +237,21 @@ class MainWindow(QMainWindow):
         session.project_opened.connect(self._on_project_path)
         session.marks.marks_changed.connect(self._on_marks)
         document.title_changed.connect(self._on_title)
-        document.project_changed.connect(self.lights.show_project)
         document.project_changed.connect(self._on_project)
         session.fit.running_changed.connect(self._refresh_actions)
+        session.revisit.running_changed.connect(self._refresh_actions)
         session.fit.running_changed.connect(self._on_running)
         session.fit.stopping.connect(self.job_status.show_stopping)
         document.draft_changed.connect(self._refresh_actions)
         document.draft_changed.connect(self._on_draft)
         self.banner.details_requested.connect(self._show_fault)
         self.fit_panel.started.connect(self.banner.hide)
+        self.fit_panel.prior_requested.connect(self.commands.open_prior)
+        self.fit_panel.bragg_requested.connect(self.commands.open_bragg)
+        self.belief.light_clicked.connect(self.workbench.show_light)
+        self.belief.validate_requested.connect(self.fit_panel.validate)
+        self.plots.theta.theta_chosen.connect(self._on_theta)
+        self.workbench.meaning_panel.energies_requested.connect(self.commands.open_energies)
         self.data_panel.failed.connect(self.tell)
         self.data_panel.map_requested.connect(self.commands.open_map)
         self.data_panel.frames_requested.connect(self.commands.open_frames)
@@ -262,7 +281,7 @@ class MainWindow(QMainWindow):
         left, right = [self.docks["data"], self.docks["fit"]], [self.docks["molecule"], self.docks["frames"]]
         widths = [min(310, self.width() // 4), min(400, self.width() * 27 // 100)]
         self.resizeDocks([left[0], right[0]], widths, Qt.Orientation.Horizontal)
-        self.resizeDocks(left, [460, 400], Qt.Orientation.Vertical)
+        self.resizeDocks(left, [400, 460], Qt.Orientation.Vertical)
         self.resizeDocks(right, [420, 360], Qt.Orientation.Vertical)
 
     # ---- what happens
@@ -275,10 +294,14 @@ class MainWindow(QMainWindow):
 
     @Slot(bool)
     def _on_running(self, running: bool) -> None:
-        """What was said of the fit before is no longer the news; its verdicts step back until there are new ones."""
-        self.lights.setEnabled(not running)
+        """What was said of the fit before is no longer the news."""
         if running:
             self.message.show_text("")
+
+    @Slot(float)
+    def _on_theta(self, theta: float) -> None:
+        self.fit_panel.offer_theta(theta)
+        self._say(f"Theta {theta:.3g} is set for the next fit")
 
     @Slot(object)
     def _on_project(self, reading: object) -> None:
@@ -306,15 +329,18 @@ class MainWindow(QMainWindow):
         for action in self._needs_fit:
             action.setEnabled(session.document.fitted is not None)
         running = session.fit.is_running
+        free = session.document.fitted is not None and not running and not session.revisit.running
+        for name in ("file.rerun", "fit.validate", "fit.explain"):
+            self.actions_by_id[name].setEnabled(free)
         self.actions_by_id["fit.start"].setEnabled(not running and session.document.draft.is_complete)
         self.actions_by_id["fit.resume"].setEnabled(not running and session.document.can_resume)
-        self.actions_by_id["fit.stop"].setEnabled(running)
+        self.actions_by_id["fit.stop"].setEnabled(running or bool(session.revisit.running))
         self.actions_by_id["frames.check"].setEnabled(session.document.draft.is_complete)
 
     @Slot(str)
     def _on_job_started(self, name: str) -> None:
         self.job_status.start(name)
-        self.job_status.stop_button.setVisible(self.session.fit.is_running or name == SOLVENT)
+        self.job_status.stop_button.setVisible(name in STOPPABLE)
 
     @Slot(str)
     def _on_side_job_started(self, name: str) -> None:

@@ -74,6 +74,13 @@ class WindowCommands(QObject):
             ActionSpec("file.example", "Open &example", self.open_example, ("Ctrl+E",), "Load the built-in example"),
             ActionSpec("file.save", "&Save project", self.save, ("Ctrl+S",), "Save the fit", needs_fit=True),
             ActionSpec("file.save_as", "Save project &as…", self.save_as, ("Ctrl+Shift+S",), "", needs_fit=True),
+            ActionSpec(
+                "file.rerun",
+                "&Rerun and compare",
+                self._session.revisit.rerun,
+                (),
+                "See whether the fit comes out the same",
+            ),
             *self._exports(),
             ActionSpec("file.quit", "&Quit", window.close, ("Ctrl+Q",), "Close the window"),
         )
@@ -136,6 +143,10 @@ class WindowCommands(QObject):
             ActionSpec(
                 "fit.resume", "&Resume", self._fit_panel.resume, ("Ctrl+Shift+R",), "Go on from the last weights"
             ),
+            ActionSpec(
+                "fit.validate", "&Validate", self._fit_panel.validate, (), "See whether the weights can be believed"
+            ),
+            ActionSpec("fit.explain", "&Explain", self.explain, (), "See what the weights go with"),
         )
 
     def _view(self, window: Window) -> tuple[ActionSpec, ...]:
@@ -187,6 +198,28 @@ class WindowCommands(QObject):
         path = self._dialogs.open_topology()
         if path is not None:
             self._session.edit(topology=path)
+
+    def open_prior(self) -> None:
+        """Ask for the weights of a biased simulation."""
+        path = self._dialogs.open_prior()
+        if path is not None:
+            self._session.edit(prior=path)
+
+    def open_bragg(self) -> None:
+        """Ask for Bragg amplitudes that are fitted beside the map."""
+        path = self._dialogs.open_bragg()
+        if path is not None:
+            self._session.edit(bragg=path)
+
+    def open_energies(self) -> None:
+        """Ask for a table of energies that weights may go with."""
+        path = self._dialogs.open_energies()
+        if path is not None:
+            self._session.revisit.set_meaning(energies=str(path))
+
+    def explain(self) -> None:
+        """Look for the meaning of the weights."""
+        self._session.revisit.explain()
 
     def fit_solvent(self) -> None:
         """Ask for Bragg amplitudes and fit the bulk solvent to them."""

@@ -18,6 +18,8 @@ def _pattern(title: str, suffixes: Iterable[str]) -> str:
 
 MAP = _pattern("Diffuse maps", MAPS)
 BRAGG = _pattern("Reflection files", REFLECTIONS)
+PRIOR = _pattern("Weights of frames", (".csv", ".txt", ".dat", ".npy"))
+ENERGIES = _pattern("Tables of energies", (".csv", ".xvg", ".txt", ".dat"))
 FRAMES = _pattern("Trajectories and checkpoints", (*TRAJECTORIES, *TOPOLOGIES, CHECKPOINT))
 TOPOLOGY = _pattern("Topologies", TOPOLOGIES)
 EXPORTS = {
@@ -46,6 +48,14 @@ class FileDialogs:
     def open_bragg(self) -> Path | None:
         """Ask for an MTZ with Bragg amplitudes."""
         return self._one("Open Bragg amplitudes", BRAGG)
+
+    def open_prior(self) -> Path | None:
+        """Ask for weights of a biased simulation."""
+        return self._one("Open prior weights", PRIOR)
+
+    def open_energies(self) -> Path | None:
+        """Ask for a table with energies of the frames."""
+        return self._one("Open energies", ENERGIES)
 
     def open_frames(self) -> tuple[Path, ...]:
         """Ask for trajectory files, with or without their topology."""

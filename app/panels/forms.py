@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QFontMetrics, QIcon, QPainter, QPalette, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QWidget,
+)
 
 from mdweights_core.errors import MdweightsError
 
@@ -48,6 +57,13 @@ def note(text: str = "") -> QLabel:
     return label
 
 
+def subtle(text: str = "") -> QLabel:
+    """A caption that steps back."""
+    label = QLabel(text)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    return label
+
+
 def form(parent: QWidget | None = None) -> QFormLayout:
     """A form that stays readable in a narrow dock."""
     layout = QFormLayout(parent)
@@ -58,15 +74,27 @@ def form(parent: QWidget | None = None) -> QFormLayout:
     return layout
 
 
-def add_row(layout: QFormLayout, title: str, field: QWidget, tip: str) -> None:
-    """Add a field with its label, tooltip and the name a screen reader says."""
+def add_row(layout: QFormLayout, title: str, row: QWidget, tip: str, field: QWidget | None = None) -> None:
+    """Add a field (the chief one of a `row` of several) with its label, tooltip and name for screen readers."""
+    field = field or row
     label = QLabel(title)
     label.setBuddy(field)
     for widget in (label, field):
         widget.setToolTip(tip)
     field.setAccessibleName(title.replace("&", ""))
     field.setAccessibleDescription(tip)
-    layout.addRow(label, field)
+    layout.addRow(label, row)
+
+
+def beside(field: QWidget, other: QWidget) -> QWidget:
+    """A field with something small at its right."""
+    pair = QWidget()
+    row = QHBoxLayout(pair)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(4)
+    row.addWidget(field, 1)
+    row.addWidget(other)
+    return pair
 
 
 class Entry(QLineEdit):

@@ -1,44 +1,13 @@
-"""The status bar: verdicts on the fit at the left, the running job at the right."""
+"""The running job, at the right of the status bar."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
-from app.models.readings import ProjectReading
-from app.models.validity import Light, judge
 from mdweights_core.jobs import Clock, Progress
 
 DELAY_MS = 300
-
-
-class ValidityLights(QWidget):
-    """A few words, each with a shape that says how it stands."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.labels: list[QLabel] = []
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(6, 0, 6, 0)
-        self._row.setSpacing(14)
-
-    @Slot(object)
-    def show_project(self, reading: ProjectReading | None) -> None:
-        """Judge a fit; nothing is shown without one."""
-        for label in self.labels:
-            self._row.removeWidget(label)
-            label.setParent(None)
-            label.deleteLater()
-        self.labels = [] if reading is None else [_label(light) for light in judge(reading.project.fit)]
-        for label in self.labels:
-            self._row.addWidget(label)
-
-
-def _label(light: Light) -> QLabel:
-    label = QLabel(f"{light.verdict.value} {light.text}")
-    label.setToolTip(light.tip)
-    label.setAccessibleName(f"{light.text}: {light.verdict.name.lower()}")
-    return label
 
 
 class JobStatus(QWidget):

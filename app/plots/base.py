@@ -14,6 +14,9 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, 
 from app.theme import LIGHT, Theme
 from mdweights_core.errors import BadInput, DiskProblem
 
+SCORE_NAMES = {"cc_aniso": "anisotropic CC", "cc": "total CC"}
+"""What the numbers of a validation are called."""
+
 _NO_RANGES: tuple[tuple[float, float], ...] = ()
 
 
@@ -145,6 +148,13 @@ def style_axis(axis: pg.AxisItem, theme: Theme) -> None:
     axis.setTextPen(pg.mkPen(theme.plot_foreground))
     if axis.labelText:
         axis.setLabel(axis.labelText, siPrefixEnableRanges=_NO_RANGES, color=theme.plot_foreground)
+
+
+def paint_legend(legend: pg.LegendItem, theme: Theme) -> None:
+    """Names of `legend` in the theme's colour, those that stand there already too."""
+    legend.setLabelTextColor(theme.plot_foreground)
+    for _, label in legend.items:
+        label.setText(label.text, color=theme.plot_foreground)
 
 
 def style_plot(plot: pg.PlotItem, theme: Theme) -> None:

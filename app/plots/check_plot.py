@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from app.plots.base import known_curve, plain_axis, style_plot, summary_label
+from app.plots.base import known_curve, paint_legend, plain_axis, style_plot, summary_label
 from app.plots.frame_bars import is_rising, order_frames
 from app.plots.frame_plot import FramePlot
 from app.theme import Theme
@@ -117,7 +117,7 @@ class CheckPlot(FramePlot):
         self._brushed_dots.setBrush(theme.accent)
         self._ring.setPen(pg.mkPen(theme.accent, width=2))
         self._cursor.setPen(pg.mkPen(theme.accent, width=1))
-        self.legend.setLabelTextColor(theme.plot_foreground)
+        paint_legend(self.legend, theme)
 
     # ---- building
 
@@ -184,7 +184,7 @@ class CheckPlot(FramePlot):
             curve.setData(*known_curve(self._x, values))
             if name:
                 self.legend.addItem(curve, name)
-        self.legend.setLabelTextColor(self.theme.plot_foreground)
+        paint_legend(self.legend, self.theme)
         self.summary.setText(_summary(self.quantity.currentText(), shown))
         self._dots.setData(*(column[np.isfinite(self.points()[1])] for column in self.points()))
         self._draw_highlights()

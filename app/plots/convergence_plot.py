@@ -13,6 +13,7 @@ from app.plots.base import (
     PlotPanel,
     glass,
     known_curve,
+    paint_legend,
     plain_axis,
     style_axis,
     style_plot,
@@ -120,7 +121,7 @@ class ConvergencePlot(PlotPanel):
             self._levels[key].setPen(pg.mkPen(glass(getattr(theme, colour), 170), width=1, style=Qt.PenStyle.DashLine))
         self._n_eff.setPen(pg.mkPen(theme.plot_foreground, width=1))
         self._key_to_dashes.setPen(pg.mkPen(theme.plot_foreground, width=1, style=Qt.PenStyle.DashLine))
-        self.legend.setLabelTextColor(theme.plot_foreground)
+        paint_legend(self.legend, theme)
         style_axis(self.frames.getAxis("bottom"), theme)
 
     # ---- building
@@ -198,7 +199,7 @@ class ConvergencePlot(PlotPanel):
             self.legend.addItem(self._curves[key], _CURVES[key][0])
         if self._uniform:
             self.legend.addItem(self._key_to_dashes, "uniform weights")
-        self.legend.setLabelTextColor(self.theme.plot_foreground)
+        paint_legend(self.legend, self.theme)
 
     def _write_summary(self, by_time: bool) -> None:
         if not self._history:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from app.plots.base import PlotPanel
 from app.plots.brush import BrushViewBox
+from app.theme import Theme
+
+MANY_POINTS = 20_000
+"""More points than this take longer to paint than a blink."""
 
 HAND = "Click selects a frame, Shift and drag brushes, drag moves, wheel zooms"
 
@@ -86,3 +91,54 @@ class FramePlot(PlotPanel):
     def _brush(self, area: QRectF) -> None:
         """A part of the plot was dragged over with Shift."""
         raise NotImplementedError
+
+
+class FramePoints(FramePlot):
+    """One point per frame: a click selects the nearest, a rectangle brushes those in it.
+
+    A subclass says where the points are (`points`) and puts `overlays` on its plot.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._brushed_dots = pg.ScatterPlotItem(symbol="o", size=7, pen=None)
+        self._ring = pg.ScatterPlotItem(symbol="o", size=14, brush=None)
+        self.overlays = (self._brushed_dots, self._ring)
+
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each frame is, float64 [n_frames] each; NaN where it is nowhere."""
+        raise NotImplementedError
+
+    def set_selected(self, frame: int | None) -> None:
+        """Ring a frame (None: none), without emitting."""
+        n_frames = len(self.points()[0])
+        super().set_selected(frame if frame is not None and 0 <= frame < n_frames else None)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Repaint with the colours of `theme`."""
+        super().apply_theme(theme)
+        self._brushed_dots.setBrush(theme.accent)
+        self._ring.setPen(pg.mkPen(theme.accent, width=2))
+
+    def _draw_highlights(self) -> None:
+        x, y = self.points()
+        inside = self._brushed[(self._brushed >= 0) & (self._brushed < len(x))][:MANY_POINTS]
+        inside = inside[np.isfinite(x[inside]) & np.isfinite(y[inside])]
+        self._brushed_dots.setData(x=x[inside], y=y[inside])
+        chosen = [] if self._selected is None or self._selected >= len(x) else [self._selected]
+        chosen = [frame for frame in chosen if np.isfinite(x[frame]) and np.isfinite(y[frame])]
+        self._ring.setData(x=x[chosen], y=y[chosen])
+
+    @Slot(QPointF)
+    def _click(self, where: QPointF) -> None:
+        x, y = self.points()
+        (left, right), (low, high) = self.box.viewRange()
+        distance = ((x - where.x()) / (right - left)) ** 2 + ((y - where.y()) / (high - low)) ** 2
+        if np.isfinite(distance).any():
+            self._pick(int(np.nanargmin(distance)))
+
+    @Slot(QRectF)
+    def _brush(self, area: QRectF) -> None:
+        x, y = self.points()
+        inside = (x >= area.left()) & (x <= area.right()) & (y >= area.top()) & (y <= area.bottom())
+        self._take_brush(np.flatnonzero(inside))

@@ -11,16 +11,14 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from app.models.marks import Mark
 from app.plots.base import glass, plain_axis, style_plot, subtle_label, summary_label
-from app.plots.frame_plot import FramePlot
+from app.plots.frame_plot import MANY_POINTS, FramePoints
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme, intensity_colours
 
-# more points than this take longer to paint than a blink: they are counted into cells
-_MANY = 20_000
-_CELLS = 128
+_CELLS = 128  # along each axis, that too many points to paint are counted into
 
 
-class FrameScatter(FramePlot):
+class FrameScatter(FramePoints):
     """One point per frame."""
 
     title = "Frames: one quantity against another"
@@ -66,10 +64,6 @@ class FrameScatter(FramePlot):
         self._marks = np.array(marks, dtype=np.int8)
         self._draw()
 
-    def set_selected(self, frame: int | None) -> None:
-        """Ring a frame (None: none), without emitting."""
-        super().set_selected(frame if frame is not None and 0 <= frame < self.n_frames else None)
-
     def clear(self) -> None:
         """Forget all quantities."""
         self._columns = {}
@@ -86,7 +80,7 @@ class FrameScatter(FramePlot):
     @Slot()
     def reset_view(self) -> None:
         """Show all points."""
-        x, y = self._points()
+        x, y = self.points()
         known = np.isfinite(x) & np.isfinite(y)
         if known.any():
             self.box.setRange(xRange=_range(x[known]), yRange=_range(y[known]), padding=0.05)
@@ -97,8 +91,6 @@ class FrameScatter(FramePlot):
         style_plot(self.plot, theme)
         for dots, style in zip(self._dots, (NO_MARK, *MARK_STYLES.values()), strict=True):
             dots.setBrush(glass(getattr(theme, style.colour), 190))
-        self._brushed_dots.setBrush(theme.accent)
-        self._ring.setPen(pg.mkPen(theme.accent, width=2))
 
     # ---- building
 
@@ -122,9 +114,7 @@ class FrameScatter(FramePlot):
         self._density = pg.ImageItem(axisOrder="row-major")
         styles = (NO_MARK, *MARK_STYLES.values())
         self._dots = [pg.ScatterPlotItem(symbol=style.symbol, size=style.size, pen=None) for style in styles]
-        self._brushed_dots = pg.ScatterPlotItem(symbol="o", size=7, pen=None)
-        self._ring = pg.ScatterPlotItem(symbol="o", size=14, brush=None)
-        for item in (self._density, *self._dots, self._brushed_dots, self._ring):
+        for item in (self._density, *self._dots, *self.overlays):
             self.plot.addItem(item, ignoreBounds=True)
 
     # ---- drawing
@@ -139,16 +129,17 @@ class FrameScatter(FramePlot):
         self._draw()
         self.reset_view()
 
-    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """The chosen quantities of each frame, float64 [n_frames] each."""
         empty = (np.empty(0), "")
         x, y = (self._columns.get(box.currentText(), empty)[0] for box in (self.horizontal, self.vertical))
         return x, y
 
     def _draw(self) -> None:
-        x, y = self._points()
+        x, y = self.points()
         marks = marks_of(self._marks, len(x))
         known = np.isfinite(x) & np.isfinite(y)
-        crowd = int(known.sum()) > _MANY
+        crowd = int(known.sum()) > MANY_POINTS
         for dots, mark in zip(self._dots, (Mark.NONE, *MARK_STYLES), strict=True):
             group = known & (marks == mark) & (not crowd or mark is not Mark.NONE)
             dots.setData(x=x[group], y=y[group])
@@ -167,30 +158,6 @@ class FrameScatter(FramePlot):
         picture = np.ascontiguousarray(np.log1p(counts.T), dtype=np.float32)
         self._density.setImage(picture, levels=(0.0, float(picture.max())), lut=colours, autoLevels=False)
         self._density.setRect(QRectF(QPointF(x_edges[0], y_edges[0]), QPointF(x_edges[-1], y_edges[-1])))
-
-    def _draw_highlights(self) -> None:
-        x, y = self._points()
-        inside = self._brushed[(self._brushed >= 0) & (self._brushed < len(x))][:_MANY]
-        inside = inside[np.isfinite(x[inside]) & np.isfinite(y[inside])]
-        self._brushed_dots.setData(x=x[inside], y=y[inside])
-        chosen = [] if self._selected is None or self._selected >= len(x) else [self._selected]
-        self._ring.setData(x=x[chosen], y=y[chosen])
-
-    # ---- hand
-
-    @Slot(QPointF)
-    def _click(self, where: QPointF) -> None:
-        x, y = self._points()
-        (left, right), (low, high) = self.box.viewRange()
-        distance = ((x - where.x()) / (right - left)) ** 2 + ((y - where.y()) / (high - low)) ** 2
-        if np.isfinite(distance).any():
-            self._pick(int(np.nanargmin(distance)))
-
-    @Slot(QRectF)
-    def _brush(self, area: QRectF) -> None:
-        x, y = self._points()
-        inside = (x >= area.left()) & (x <= area.right()) & (y >= area.top()) & (y <= area.bottom())
-        self._take_brush(np.flatnonzero(inside))
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

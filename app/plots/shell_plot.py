@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.plots.base import PlotPanel, glass, known_curve, plain_axis, style_plot
+from app.plots.base import PlotPanel, glass, known_curve, paint_legend, plain_axis, style_plot
 from app.theme import Theme
 
 _NICE_D = (50.0, 20.0, 10.0, 7.0, 5.0, 4.0, 3.5, 3.0, 2.7, 2.5, 2.3, 2.1, 2.0)
@@ -108,7 +108,7 @@ class ShellPlot(PlotPanel):
             item.setPen(pg.mkPen(colour, width=1, style=line))
             item.setSymbolPen(pg.mkPen(colour, width=1))
             item.setSymbolBrush(glass(theme.plot_background, 255) if item is self._free else colour)
-        self.legend.setLabelTextColor(theme.plot_foreground)
+        paint_legend(self.legend, theme)
 
     def _make_plot(self) -> None:
         self.legend = pg.LegendItem(colCount=3, verSpacing=-4, labelTextSize="8pt")
@@ -142,7 +142,7 @@ class ShellPlot(PlotPanel):
             self.legend.addItem(self._free, "weighted, free")
         if self._uniform is not None:
             self.legend.addItem(self._even, "uniform weights")
-        self.legend.setLabelTextColor(self.theme.plot_foreground)
+        paint_legend(self.legend, self.theme)
 
     def _fit_view(self, x: np.ndarray) -> None:
         series = [s for s in (self._work, self._free, self._even) if s.yData is not None and len(s.yData)]

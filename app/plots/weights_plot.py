@@ -14,6 +14,7 @@ from app.models.marks import Mark
 from app.plots.base import glass, plain_axis, style_axis, subtle_label, summary_label
 from app.plots.frame_bars import ORDERS, is_rising, order_frames
 from app.plots.frame_plot import HAND, FramePlot
+from app.plots.influence_lane import TIP, InfluenceLane
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme
 
@@ -73,7 +74,7 @@ class WeightsPlot(FramePlot):
         if fresh:
             self._forget_frames(len(weights))
         self._weights = weights
-        self._errors = None if errors is None else np.array(errors, dtype=np.float64)
+        self.set_errors(errors)
         self._time = None if time is None else np.array(time, dtype=np.float64)
         self._uniform = 1.0 / len(weights) if uniform is None else float(uniform)
         self._offer_time()
@@ -81,6 +82,25 @@ class WeightsPlot(FramePlot):
         self.show_content()
         if fresh:
             self.reset_view()
+
+    def set_errors(self, errors: np.ndarray | None) -> None:
+        """Standard uncertainty of each weight, float [T], NaN where unknown; None takes error bars away."""
+        self._errors = None if errors is None else np.array(errors, dtype=np.float64)
+        self.error_bars.setVisible(self._errors is not None)
+        self._draw_detail()
+
+    def set_influence(self, influence: np.ndarray | None) -> None:
+        """What each frame does to the agreement, float [T]; None takes the choice to see it away."""
+        self.influence.setVisible(influence is not None)
+        if influence is None:
+            self.influence.setChecked(False)
+        else:
+            self.influence_lane.set_values(influence)
+
+    def show_influence(self) -> None:
+        """Show the influence of the frames under their weights, where it is known."""
+        if not self.influence.isHidden():
+            self.influence.setChecked(True)
 
     def set_hidden(self, weights: np.ndarray | None) -> None:
         """Overlay the known true weights of the example, float [T], as small ticks; None takes them away."""
@@ -104,7 +124,9 @@ class WeightsPlot(FramePlot):
 
     def clear(self) -> None:
         """Forget weights, marks and selection."""
-        self._weights, self._errors, self._time, self._hidden = np.empty(0), None, None, None
+        self._weights, self._time, self._hidden = np.empty(0), None, None
+        self.set_errors(None)
+        self.set_influence(None)
         self._forget_frames(0)
         super().clear()
 
@@ -132,6 +154,7 @@ class WeightsPlot(FramePlot):
         for axis in (*(self.plot.getAxis(n) for n in ("left", "bottom")), self.lane.getAxis("left")):
             style_axis(axis, theme)
         self.lane.getAxis("left").setPen(None)
+        self.influence_lane.style(theme)
         colours = [getattr(theme, style.colour) for style in (NO_MARK, *MARK_STYLES.values())]
         for bars, colour in zip(self._bars, (*colours, theme.accent), strict=True):
             bars.setOpts(brush=colour, pen=pg.mkPen(colour, width=1) if len(self._weights) > _THIN else None)
@@ -160,10 +183,16 @@ class WeightsPlot(FramePlot):
         self.truth.setToolTip("The example knows its true weights: ticks show them")
         self.truth.setChecked(True)
         self.truth.hide()
+        self.error_bars, self.influence = QCheckBox("errors"), QCheckBox("influence")
+        self.error_bars.setToolTip("Standard error of each weight over bootstrap samples")
+        self.error_bars.setChecked(True)
+        self.influence.setToolTip(TIP)
+        for box in (self.error_bars, self.influence):
+            box.hide()
         self.summary = summary_label()
         row = QHBoxLayout()
         row.setContentsMargins(6, 4, 6, 0)
-        for widget in (subtle_label("order"), self.order, self.truth):
+        for widget in (subtle_label("order"), self.order, self.truth, self.error_bars, self.influence):
             row.addWidget(widget)
         row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)
@@ -176,6 +205,11 @@ class WeightsPlot(FramePlot):
         self.lane.setFixedHeight(20)
         self.lane.hideAxis("bottom")
         self.lane.setYRange(0, 1, padding=0)
+        self.influence_lane = InfluenceLane()
+        self.canvas.addItem(self.influence_lane, row=2, col=0)
+        self.influence_lane.setXLink(self.plot)
+        self._show_lane(False)
+        self.canvas.ci.layout.setRowStretchFactor(1, 5)
         self.canvas.ci.layout.setVerticalSpacing(0)
         for plot in (self.plot, self.lane):
             plot.hideButtons()
@@ -208,6 +242,8 @@ class WeightsPlot(FramePlot):
     def _connect(self) -> None:
         self.order.currentIndexChanged.connect(self._change_order)
         self.truth.toggled.connect(self._draw_detail)
+        self.error_bars.toggled.connect(self._draw_detail)
+        self.influence.toggled.connect(self._show_lane)
         self.box.sigXRangeChanged.connect(self._draw_detail)
         self._region.sigRegionChangeFinished.connect(self._move_region)
         for key, slot in (
@@ -246,6 +282,7 @@ class WeightsPlot(FramePlot):
     def _lay_out(self) -> None:
         self._order = order_frames(ORDERS[self.order.currentIndex()], self._weights, self._time)
         plain_axis(self.plot.getAxis("bottom"), self._order.label)
+        self.influence_lane.set_order(self._order)
         self._line.setPos(self._uniform)
         effective = self._weights.sum() ** 2 / max(float((self._weights**2).sum()), 1e-300)
         self.summary.setText(f"{len(self._weights)} frames, n_eff {effective:.{1 if effective < 1000 else 0}f}")
@@ -274,10 +311,12 @@ class WeightsPlot(FramePlot):
         x = self._order.x[frames]
         few = 0 < len(frames) <= _MANY
         hidden = self._hidden if self._hidden is not None and len(self._hidden) == len(self._weights) else None
-        if few and self._errors is not None:
-            height = np.nan_to_num(2.0 * self._errors[frames])
+        errors = self._errors if self.error_bars.isChecked() else None
+        has_errors = few and errors is not None and len(errors) == len(self._weights)
+        if has_errors and errors is not None:
+            height = np.nan_to_num(2.0 * errors[frames])
             self._error_bars.setData(x=x, y=self._weights[frames], height=height, beam=0.4 * self._order.width)
-        self._error_bars.setVisible(few and self._errors is not None)
+        self._error_bars.setVisible(has_errors)
         if few and hidden is not None:
             ends = np.column_stack([x - 0.5 * self._order.width, x + 0.5 * self._order.width]).ravel()
             self._truth.setData(ends, np.repeat(hidden[frames], 2))
@@ -285,6 +324,13 @@ class WeightsPlot(FramePlot):
 
     def _draw_brushed(self) -> None:
         self._draw_bars()
+
+    @Slot(bool)
+    def _show_lane(self, shown: bool) -> None:
+        self.influence_lane.setVisible(shown)
+        self.influence_lane.setMaximumHeight(16777215 if shown else 0)
+        self.influence_lane.setMinimumHeight(54 if shown else 0)
+        self.canvas.ci.layout.setRowStretchFactor(2, 2 if shown else 0)
 
     def _draw_highlights(self) -> None:
         self._cursor.setVisible(self._selected is not None)
