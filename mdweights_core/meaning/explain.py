@@ -10,7 +10,7 @@ import numpy as np
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
-from mdweights_core.meaning.blocks import BLOCKS
+from mdweights_core.meaning.blocks import block_labels
 from mdweights_core.meaning.clusters import cluster_frames
 from mdweights_core.meaning.energies import energies_of_frames, read_energies
 from mdweights_core.meaning.features import (
@@ -25,7 +25,7 @@ from mdweights_core.meaning.features import (
     table_columns,
 )
 from mdweights_core.meaning.pseudo_energy import pseudo_energy
-from mdweights_core.meaning.result import Clusters, Feature, Meaning
+from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison
 from mdweights_core.meaning.sentences import cluster_sentence, energy_sentence, feature_sentences, set_sentences
 from mdweights_core.meaning.sets import MOST_ROWS, Sets, compare_sets, gained_and_lost, given_sets
 from mdweights_core.meaning.settings import MeaningSettings
@@ -87,41 +87,54 @@ def explain(
     columns = [*table_columns(frames), *_energy_columns(settings, frames)]
     yield Progress(STAGE, message="reading frames")
     shapes, notes = yield from _shapes(source, frames, settings)
-    angles: list[Feature] = []
-    n_angles = 0
-    clusters: Clusters | None = None
+    features, n_tried = yield from _features(columns, shapes, weighing)
+    clusters = None
     if shapes is not None:
-        columns += _shape_columns(shapes)
-        angles, n_angles = yield from judged_angles(shapes.solute.dihedrals, shapes.trace.states, weighing)
         yield Progress(STAGE, message="clusters")
-        clusters = cluster_frames(
-            shapes.components.values, weights, prior, settings.max_clusters, _samples(sampled_weights, len(frames))
-        )
-    of_frames = judged(columns, weighing)
-    features = tuple(sorted([*of_frames, *angles], key=lambda one: (one.p_corrected, one.p)))
+        samples = _samples(sampled_weights, len(frames))
+        clusters = cluster_frames(shapes.components.values, weights, prior, settings.max_clusters, samples)
     chosen = gained_and_lost(weights, prior) if sets is None else given_sets(*sets, weights, prior)
-    compared = None
-    if chosen is not None:
-        solute, anchors = (None, None) if shapes is None else (shapes.solute, shapes.trace.anchors)
-        compared = yield from compare_sets(chosen, features, solute, anchors)
+    compared = yield from _compared(chosen, features, shapes)
     error = None if weight_error is None else np.asarray(weight_error, dtype=np.float64) / total
     energies = pseudo_energy(weights, prior, error, settings.temperature)
-    n_tried = {FRAME: len(of_frames), ANGLE: n_angles}
     sentences = [energy_sentence(energies), *feature_sentences(features, n_tried)]
-    sentences += [cluster_sentence(clusters)] if clusters is not None else []
+    sentences += [cluster_sentence(clusters, weighing.ratio, weighing.run)] if clusters is not None else []
     sentences += set_sentences(compared) if compared is not None else []
-    notes += _more_notes(weighing, shapes, clusters, chosen, n_angles)
+    notes += _more_notes(weighing, shapes, clusters, chosen, n_tried)
     return Meaning(
-        settings,
-        *energies,
-        features,
-        n_tried,
-        clusters,
-        compared,
-        tuple(sentences),
-        tuple(notes),
-        time.monotonic() - began,
+        settings=settings,
+        pseudo_energy=energies.energy,
+        pseudo_energy_error=energies.error,
+        pseudo_energy_bound=energies.bound,
+        features=features,
+        n_tried=n_tried,
+        clusters=clusters,
+        sets=compared,
+        sentences=tuple(sentences),
+        notes=tuple(notes),
+        seconds=time.monotonic() - began,
     )
+
+
+def _features(
+    columns: list[Column], shapes: _Shapes | None, weighing: Weighing
+) -> Job[tuple[tuple[Feature, ...], dict[str, int]]]:
+    """All features, the clearest first, and how many were tried of each family."""
+    angles: list[Feature] = []
+    n_angles = 0
+    if shapes is not None:
+        columns = columns + _shape_columns(shapes)
+        angles, n_angles = yield from judged_angles(shapes.solute.dihedrals, shapes.trace.states, weighing)
+    of_frames = judged(columns, weighing)
+    features = sorted([*of_frames, *angles], key=lambda one: (one.p_corrected, one.p))
+    return tuple(features), {FRAME: len(of_frames), ANGLE: n_angles}
+
+
+def _compared(sets: Sets | None, features: tuple[Feature, ...], shapes: _Shapes | None) -> Job[SetComparison | None]:
+    if sets is None:
+        return None
+    solute, anchors = (None, None) if shapes is None else (shapes.solute, shapes.trace.anchors)
+    return (yield from compare_sets(sets, features, solute, anchors))
 
 
 def _checked(weights: np.ndarray, prior: np.ndarray, n_frames: int) -> float:
@@ -184,7 +197,7 @@ def _shape_columns(shapes: _Shapes) -> list[Column]:
 
 
 def _more_notes(
-    weighing: Weighing, shapes: _Shapes | None, clusters: Clusters | None, sets: Sets | None, n_angles: int
+    weighing: Weighing, shapes: _Shapes | None, clusters: Clusters | None, sets: Sets | None, n_tried: dict[str, int]
 ) -> list[str]:
     notes = []
     if shapes is not None:
@@ -195,8 +208,10 @@ def _more_notes(
         if n_residues > MOST_ROWS:
             step = -(-n_residues // MOST_ROWS)
             notes.append(f"Distances are of every {step}th of {n_residues} residues.")
-    if n_angles > KEPT_ANGLES:
-        notes.append(f"Of {n_angles} dihedral angles with more than one state the {KEPT_ANGLES} strongest were kept.")
+    if n_tried[ANGLE] > KEPT_ANGLES:
+        notes.append(
+            f"Of {n_tried[ANGLE]} dihedral angles with more than one state the {KEPT_ANGLES} strongest were kept."
+        )
     if sets is None:
         notes.append("The weights are the prior weights: there are no good and bad frames.")
         return notes
@@ -209,7 +224,7 @@ def _block_notes(weighing: Weighing) -> list[str]:
     """Blocks of a jackknife must be longer than frames remember."""
     known = np.isfinite(weighing.ratio)
     steps = decorrelation(weighing.ratio[known], weighing.run[known])
-    block = len(weighing.weights) / BLOCKS
+    block = len(weighing.weights) / (1 + int(block_labels(len(weighing.weights)).max()))
     if steps <= block:
         return []
     return [

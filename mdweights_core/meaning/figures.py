@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mdweights_core.meaning.pseudo_energy import GAS_CONSTANT
 from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"
@@ -33,11 +34,8 @@ def pseudo_energy_figure(meaning: Meaning) -> Figure:
     return figure
 
 
-def feature_figure(meaning: Meaning, prior: np.ndarray, feature: Feature) -> Figure:
-    """Weight / prior against a feature, or populations of its states.
-
-    `prior` are the prior weights [n_frames]: frames without any are left out.
-    """
+def feature_figure(meaning: Meaning, feature: Feature) -> Figure:
+    """Weight / prior weight against a feature, or populations of its states."""
     figure = Figure(figsize=_HALF)
     axes = figure.subplots()
     if feature.states is not None:
@@ -45,9 +43,8 @@ def feature_figure(meaning: Meaning, prior: np.ndarray, feature: Feature) -> Fig
         _bars(axes, states.names, states.prior, states.weighted, states.error)
         _finish(axes, feature.label, "population")
         return figure
-    kt = _kt(meaning)
-    ratio = np.exp(-meaning.pseudo_energy / kt)
-    there = np.isfinite(feature.values) & (prior > 0)
+    ratio = np.exp(-meaning.pseudo_energy / (GAS_CONSTANT * meaning.settings.temperature))
+    there = np.isfinite(feature.values) & np.isfinite(ratio)
     axes.plot(feature.values[there], ratio[there], ".", color=BLUE, markersize=3)
     axes.axhline(1.0, color=GREY, linewidth=0.8, linestyle="--", label="prior weight")
     axes.set_title(f"Spearman {feature.spearman:.2f}, z = {feature.z:.1f}", fontsize=8)
@@ -99,12 +96,6 @@ def distances_figure(sets: SetComparison) -> Figure:
     step = _step(len(names))
     axes.set_yticks(np.arange(len(names))[::step], names[::step], fontsize=6)
     return figure
-
-
-def _kt(meaning: Meaning) -> float:
-    from mdweights_core.meaning.pseudo_energy import GAS_CONSTANT
-
-    return GAS_CONSTANT * meaning.settings.temperature
 
 
 def _bars(axes: Axes, names: tuple[str, ...], prior: np.ndarray, weighted: np.ndarray, error: np.ndarray) -> None:

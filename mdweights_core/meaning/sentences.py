@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from mdweights_core.errors import counted
-from mdweights_core.meaning.blocks import BLOCKS
+from mdweights_core.meaning.blocks import block_labels
 from mdweights_core.meaning.features import ANGLE, FRAME
 from mdweights_core.meaning.pseudo_energy import PseudoEnergy
 from mdweights_core.meaning.result import CHANCE, Clusters, Feature, SetComparison
-from mdweights_core.meaning.significance import adjusted
+from mdweights_core.meaning.significance import adjusted, correlations
 
 _TOLD = 3  # features of a family that are told one by one
-_CLEAR = 2.0  # standard errors
 
 
 def energy_sentence(energies: PseudoEnergy) -> str:
@@ -54,22 +53,28 @@ def feature_sentences(features: tuple[Feature, ...], n_tried: Mapping[str, int])
     return [*told, f"These stand out at a false discovery rate of {100 * CHANCE:.0f} % among {tried}."]
 
 
-def cluster_sentence(clusters: Clusters) -> str:
-    """Which cluster gained or lost the most, in standard errors."""
-    change = clusters.weight - clusters.prior
-    known = np.isfinite(clusters.error) & (clusters.error > 0)
-    clear = np.where(known, np.abs(change) / np.where(known, clusters.error, 1.0), 0.0)
-    best = int(np.argmax(np.where(known, clear, np.abs(change))))
-    numbers = f"weight {clusters.weight[best]:.2f} instead of {clusters.prior[best]:.2f}"
-    if known[best]:
-        numbers = (
-            f"weight {clusters.weight[best]:.2f} ± {clusters.error[best]:.2f} instead of {clusters.prior[best]:.2f}"
-        )
+def cluster_sentence(clusters: Clusters, ratio: np.ndarray, run: np.ndarray) -> str:
+    """Which cluster gained or lost weight beyond chance, the clearest.
+
+    Parameters
+    ----------
+    clusters : Clusters
+    ratio : float64 [n_frames]
+        Weight / prior weight.
+    run : int [n_frames]
+        The simulation of each frame, as `significance.correlations` asks for it.
+    """
     count = len(clusters.weight)
-    if known[best] and clear[best] < _CLEAR:
-        return f"None of {count} clusters of frames changed its weight by more than two standard errors."
-    frames = counted(int(clusters.n_frames[best]), "frame")
-    return f"Of {count} clusters of frames, number {best + 1} ({frames}) has {numbers}."
+    is_in = (clusters.label == np.arange(count)[:, None]).astype(np.float64)
+    found = correlations(ratio, is_in, run)
+    if not (adjusted(found.p) < CHANCE).any():
+        return f"None of {count} clusters of frames gained or lost weight beyond chance."
+    best = int(np.argmin(found.p))
+    error = f" ± {clusters.error[best]:.2f}" if np.isfinite(clusters.error[best]) else ""
+    return (
+        f"Of {count} clusters of frames, number {best + 1} ({counted(int(clusters.n_frames[best]), 'frame')}) has "
+        f"weight {clusters.weight[best]:.2f}{error} instead of {clusters.prior[best]:.2f} (z = {found.z[best]:.1f})."
+    )
 
 
 def set_sentences(sets: SetComparison) -> list[str]:
@@ -77,12 +82,14 @@ def set_sentences(sets: SetComparison) -> list[str]:
     if not len(sets.residue):
         return []
     told = []
-    clear = _beyond_chance(sets.rmsf_difference, sets.rmsf_error)
+    freedom = int(block_labels(len(sets.good)).max())
+    clear = _beyond_chance(sets.rmsf_difference, sets.rmsf_error, freedom)
     if clear.any():
         size = np.where(clear, np.abs(sets.rmsf_difference), -1.0)
         best = int(size.argmax())
+        fluctuate = "fluctuates" if clear.sum() == 1 else "fluctuate"
         told.append(
-            f"{counted(int(clear.sum()), 'residue')} of {len(clear)} fluctuate otherwise in good frames than in bad "
+            f"{counted(int(clear.sum()), 'residue')} of {len(clear)} {fluctuate} otherwise in good frames than in bad "
             f"ones, most of all {sets.residue[best]}: by {sets.rmsf_difference[best]:+.2f} ± "
             f"{sets.rmsf_error[best]:.2f} Å."
         )
@@ -90,7 +97,7 @@ def set_sentences(sets: SetComparison) -> list[str]:
         told.append("No residue fluctuates otherwise in good frames than in bad ones beyond chance.")
     one, other = np.triu_indices(len(sets.distance_row), 1)
     change, error = sets.distance_difference[one, other], sets.distance_error[one, other]
-    pairs = int(_beyond_chance(change, error).sum())
+    pairs = int(_beyond_chance(change, error, freedom).sum())
     if pairs and len(sets.pairs):
         first, second = (sets.residue[row] for row in sets.pairs[0])
         told.append(
@@ -100,13 +107,13 @@ def set_sentences(sets: SetComparison) -> list[str]:
     return told
 
 
-def _beyond_chance(change: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """True where changes are more than their jackknife errors explain, among all of them."""
+def _beyond_chance(change: np.ndarray, error: np.ndarray, freedom: int) -> np.ndarray:
+    """True where changes are more than their jackknife errors of `freedom` + 1 blocks explain, among all of them."""
     from scipy.stats import t
 
     known = np.isfinite(change) & np.isfinite(error) & (error > 0)
     p = np.full(len(change), np.nan)
-    p[known] = 2 * t.sf(np.abs(change[known]) / error[known], BLOCKS - 1)
+    p[known] = 2 * t.sf(np.abs(change[known]) / error[known], freedom)
     return adjusted(p) < CHANCE
 
 

@@ -57,6 +57,7 @@ def test_clusters_are_the_states(toy: TwoStates, meaning: Meaning):
     np.testing.assert_array_equal(clusters.label, 1 - toy.state)  # the heavier first
     np.testing.assert_allclose(clusters.weight, [0.75, 0.25])
     np.testing.assert_allclose(clusters.prior, [0.5, 0.5])
+    assert "number 1 (120 frames) has weight 0.75 ±" in " ".join(meaning.sentences)
 
 
 def test_good_frames_are_those_of_the_favoured_state(toy: TwoStates, meaning: Meaning):
@@ -92,6 +93,7 @@ def test_unrelated_weights_go_with_nothing(toy: TwoStates):
     found = _explained(toy, weights=weights)
     assert not any(feature.is_notable for feature in found.features)
     assert any(told.startswith("No feature goes with the weights beyond chance") for told in found.sentences)
+    assert "None of 2 clusters of frames gained or lost weight beyond chance." in found.sentences
     assert any(told.startswith("No residue fluctuates otherwise") for told in found.sentences)
 
 
@@ -235,6 +237,6 @@ def test_a_crystal_of_four_copies(shared_data: Path):
     figures.rmsf_figure(found.sets).canvas.draw()
     figures.distances_figure(found.sets).canvas.draw()
     for feature in (found.features[0], next(one for one in found.features if one.states is not None)):
-        figures.feature_figure(found, prior, feature).canvas.draw()
+        figures.feature_figure(found, feature).canvas.draw()
     if found.clusters is not None:
         figures.clusters_figure(found.clusters).canvas.draw()
