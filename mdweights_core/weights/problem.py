@@ -23,6 +23,7 @@ from mdweights_core.crystal.laue import LaueGroups, find_points, laue_groups
 from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
 from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.io.files import disk_problem
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.bragg import BraggData
@@ -369,8 +370,12 @@ class _Reader:
         """None for the memory; else the folder where there is room on disk."""
         need = 4.0 * len(self.unit_prior) * (2 * shape[0] + 1) * shape[1]
         if need <= self.memory:
+            self.memory -= need  # Bragg amplitudes come beside the diffuse map
             return None
-        free = shutil.disk_usage(self.scratch).free
+        try:
+            free = shutil.disk_usage(self.scratch).free
+        except OSError as error:
+            raise disk_problem(error, self.scratch) from error
         if need > 0.95 * free:
             raise DiskProblem(
                 f"{self.store.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are "

@@ -3,13 +3,14 @@
 For B Laue groups with K images each, a block is float32 [n_frames, (2K + 1) B]: the real parts of E = F - centre on
 every image, the imaginary parts, and the Laue average of |E|^2. Then everything a fit asks of the frames is a product
 of two matrices: W R gives mean structure factors and mean power of many sets of weights in one pass, R C^T the
-derivatives of many objectives.
+derivatives of many objectives. Where there are several devices, blocks are put on them in turn.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -191,25 +192,32 @@ class _Scratch:
                 rows = coming.result()
                 if i + 1 < self.shape[2]:
                     coming = reader.submit(self._read, i + 1)
-                yield jnp.asarray(rows)
+                yield _placed(rows, i)
 
     def _read(self, i: int) -> np.ndarray:
         n_frames, n_columns, _ = self.shape
         rows = np.empty((n_frames, n_columns), dtype=np.float32)
         try:
-            self.file.seek(i * rows.nbytes)
-            if self.file.readinto(rows.data.cast("B")) != rows.nbytes:  # type: ignore[attr-defined]
-                raise OSError("the file of working copies is too short")
+            self._all(os.preadv, rows, i * rows.nbytes)
         except OSError as error:
             raise disk_problem(error, self.place) from error
         return rows
 
     def write(self, i: int, first: int, rows: np.ndarray) -> None:
+        content = np.ascontiguousarray(rows, dtype=np.float32)
         try:
-            self.file.seek((i * self.shape[0] + first) * self.shape[1] * self.dtype.itemsize)
-            self.file.write(np.ascontiguousarray(rows, dtype=np.float32).data.cast("B"))
+            self._all(os.pwritev, content, (i * self.shape[0] + first) * self.shape[1] * self.dtype.itemsize)
         except OSError as error:
             raise disk_problem(error, self.place) from error
+
+    def _all(self, transfer: Callable[[int, list[memoryview], int], int], array: np.ndarray, offset: int) -> None:
+        """Read or write an array as a whole: one call does 2 GiB at most, and less on a disk that is nearly full."""
+        left = array.data.cast("B")
+        while left:
+            done = transfer(self.file.fileno(), [left], offset)
+            if not done:
+                raise OSError("the file of working copies is too short")
+            left, offset = left[done:], offset + done
 
 
 class BlockBuilder:
@@ -239,7 +247,7 @@ class BlockBuilder:
         usual = max(256, BLOCK_BYTES // (4 * n_parts * n_frames))
         self.share, self.origin, self.dtype = share, origin.astype(np.complex128), dtype
         self.shape = (n_frames, n_copies, n_groups)
-        self.size = min(block_size or usual, n_groups)
+        self.size = min(block_size or usual, -(-n_groups // jax.local_device_count()))
         n_blocks = -(-n_groups // self.size)
         self._scratch: _Scratch | None = None
         self._blocks: list[np.ndarray] = []
@@ -269,9 +277,20 @@ class BlockBuilder:
         if self._scratch is not None:
             store = self._scratch
         else:
-            store = _Memory(tuple(jnp.asarray(block.reshape(n_frames, -1)) for block in self._blocks))
-            self._blocks = []
+            store = _Memory(tuple(self._handed_over()))
         return FrameBlocks(n_frames, n_copies, n_groups, self.size, self.share, self.origin, store)
+
+    def _handed_over(self) -> Iterator[Array]:
+        """One after the other, so that only one of them is there twice."""
+        self._blocks.reverse()
+        for i in range(len(self._blocks)):
+            yield _placed(self._blocks.pop().reshape(self.shape[0], -1), i)
+
+
+def _placed(rows: np.ndarray, i: int) -> Array:
+    """Block `i` on the device whose turn it is."""
+    devices = jax.local_devices()
+    return jnp.asarray(rows) if len(devices) == 1 else jax.device_put(rows, devices[i % len(devices)])
 
 
 def _nameless(folder: Path) -> IO[bytes]:

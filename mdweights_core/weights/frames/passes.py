@@ -13,6 +13,10 @@ compiled in as constants.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,9 +32,12 @@ def intensities(frames: FrameBlocks, weights: np.ndarray) -> np.ndarray:
     """Calculated intensity of P normalised sets of weights [P, T]: float64 [P, G]."""
     found = np.empty((len(weights), frames.n_groups))
     filled = _filled(weights)
-    for block in frames:
-        x = _intensity(_like(filled, block), block.rows, block.share, block.centre, frames.sign)
-        _store(found, block, x)
+
+    def work(block: Block) -> Array:
+        return _intensity(_like(filled, block), block.rows, *_of(block), frames.sign)
+
+    for groups, x in _in_turn(frames, work):
+        _store(found, groups, x)
     return found
 
 
@@ -39,7 +46,7 @@ def means(frames: FrameBlocks, weights: np.ndarray) -> np.ndarray:
     k = frames.n_copies
     found = np.empty((len(weights), k, frames.n_groups), dtype=np.complex64)
     for block in frames:
-        m = np.asarray(_split(_like(weights, block) @ block.rows, block.share)[0])[..., : _size(block)]
+        m = np.asarray(_split(_like(weights, block) @ block.rows, block.share)[0])[..., : _size(block.groups)]
         found[:, :, block.groups] = m[:, :k] + 1j * m[:, k:]
     return found
 
@@ -58,23 +65,31 @@ def contractions(frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndar
     """
     n_sets, n_problems, _ = coefficients.shape
     filled = _filled(weights)
+    largest = np.abs(coefficients).max(axis=2, keepdims=True)  # brought to 1: else products leave single precision
+    largest[largest == 0] = 1.0
     total = np.zeros((frames.n_frames, n_sets * len(filled)))
-    for block in frames:
+
+    def work(block: Block) -> Array:
         c = np.zeros((n_sets, len(filled), block.share.shape[1]))
-        c[:, :n_problems, : _size(block)] = coefficients[..., block.groups]
-        w = _like(filled, block)
-        total += np.asarray(_contract(w, _like(c, block), block.rows, block.share, block.centre, frames.sign))
-    return total.T.reshape(n_sets, len(filled), -1)[:, :n_problems]
+        c[:, :n_problems, : _size(block.groups)] = coefficients[..., block.groups] / largest
+        return _contract(_like(filled, block), _like(c, block), block.rows, *_of(block), frames.sign)
+
+    for _, part in _in_turn(frames, work):
+        total += np.asarray(part)
+    return total.T.reshape(n_sets, len(filled), -1)[:, :n_problems] * largest
 
 
 def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and second order, [P, G] each, of x(w + a d) = x(w) + a first + a^2 second; d [P, T] has sum zero."""
     first, second = np.empty((2, len(weights), frames.n_groups))
     w, d = _filled(weights), _filled(directions)
-    for block in frames:
-        both = _line(_like(w, block), _like(d, block), block.rows, block.share, block.centre, frames.sign)
+
+    def work(block: Block) -> tuple[Array, Array]:
+        return _line(_like(w, block), _like(d, block), block.rows, *_of(block), frames.sign)
+
+    for groups, both in _in_turn(frames, work):
         for found, part in zip((first, second), both, strict=True):
-            _store(found, block, part)
+            _store(found, groups, part)
     return first, second
 
 
@@ -95,19 +110,39 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     total = len(padded) + len(mixtures.rest)
     a, b, c = np.zeros((total, total)), np.zeros((total, rank)), np.zeros((total, rank))
     size = np.ones(total)
-    for block in frames:
-        given = [_padded(part, block) for part in (metric.weight, metric.left.T, metric.right)]
+    heaviest = float(metric.weight.max(initial=0.0)) or 1.0
+    weight = metric.weight / heaviest
+
+    def work(block: Block) -> tuple[Array, Array, Array]:
+        nonlocal size
+        given = [_padded(part, block) for part in (weight, metric.left.T, metric.right)]
         columns = _columns(
             _like(weights[None], block), padded, _like(mixtures.rest, block), block.rows, *_of(block), frames.sign
         )
         size = np.asarray(_sizes(columns), dtype=np.float64) if block.groups.start == 0 else size
-        for sum_, part in zip((a, b, c), _products(columns, _like(size, block), *given), strict=True):
+        return _products(columns, _like(size, block), *given)
+
+    for _, parts in _in_turn(frames, work):
+        for sum_, part in zip((a, b, c), parts, strict=True):
             sum_ += np.asarray(part)
-    middle = (metric.left * metric.weight[:, None]).T @ metric.left
+    middle = (metric.left * weight[:, None]).T @ metric.left
     cross = c - b @ middle / 2
-    found = (a - b @ cross.T - cross @ b.T) * np.outer(size, size)
+    found = (a - b @ cross.T - cross @ b.T) * np.outer(size, size) * heaviest
     kept = np.r_[0:n, len(padded) : total]
     return found[np.ix_(kept, kept)]
+
+
+_Found = TypeVar("_Found")
+
+
+def _in_turn(frames: FrameBlocks, work: Callable[[Block], _Found]) -> Iterator[tuple[slice, _Found]]:
+    """Groups and result of every block; each device is given its next block before the result is waited for."""
+    started: deque[tuple[slice, _Found]] = deque()
+    for block in frames:
+        started.append((block.groups, work(block)))
+        if len(started) == jax.local_device_count():
+            yield started.popleft()
+    yield from started
 
 
 def _of(block: Block) -> tuple[Array, Array]:
@@ -117,7 +152,7 @@ def _of(block: Block) -> tuple[Array, Array]:
 def _padded(values: np.ndarray, block: Block) -> Array:
     """Values [..., G] of a block's groups, zero for those that only fill it."""
     part = values[..., block.groups]
-    return _like(np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, block.share.shape[1] - _size(block))]), block)
+    return _like(np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, block.share.shape[1] - _size(block.groups))]), block)
 
 
 class Mixtures:
@@ -137,8 +172,8 @@ def _like(values: np.ndarray, block: Block) -> Array:
     return jnp.asarray(values, dtype=block.rows.dtype)
 
 
-def _size(block: Block) -> int:
-    return int(block.groups.stop - block.groups.start)
+def _size(groups: slice) -> int:
+    return int(groups.stop - groups.start)
 
 
 def _filled(weights: np.ndarray) -> np.ndarray:
@@ -148,8 +183,8 @@ def _filled(weights: np.ndarray) -> np.ndarray:
     return np.pad(weights, ((0, full - n), (0, 0)))
 
 
-def _store(found: np.ndarray, block: Block, part: Array) -> None:
-    found[:, block.groups] = np.asarray(part)[: len(found), : _size(block)]
+def _store(found: np.ndarray, groups: slice, part: Array) -> None:
+    found[:, groups] = np.asarray(part)[: len(found), : _size(groups)]
 
 
 def _split(product: Array, share: Array) -> tuple[Array, Array]:
