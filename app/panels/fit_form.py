@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QLabel,
     QPushButton,
@@ -24,6 +26,21 @@ from app.panels.forms import add_row, beside, choice, form
 from mdweights_core.errors import counted
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, WEIGHTINGS, FitSettings
 
+OBJECTIVE_TITLES = {
+    "anisotropic-cc": "Anisotropic CC",
+    "cc": "Total CC",
+    "chi2": "Chi-square",
+    "student-t": "Student's t",
+    "gamma": "Gamma likelihood",
+    "cross-entropy": "Cross-entropy",
+}
+WEIGHTING_TITLES = {
+    "auto": "Automatic",
+    "none": "All alike",
+    "sigma": "1 / σ²",
+    "shells": "Shells alike",
+    "sigma+shells": "1 / σ², shells alike",
+}
 SOLVERS = {
     "gauss-newton": "Gauss-Newton",
     "lbfgs": "L-BFGS",
@@ -55,6 +72,7 @@ TIED_TIP = "Neighbouring frames that share one weight; 1 gives each its own"
 MOST_TIP = "Frames that may have a weight at most; the others get none"
 SOLVER_TIP = "How the weights are found; Gauss-Newton needs the fewest steps"
 STEPS_TIP = "Steps of the solver at most"
+ONLY_GAUSS_NEWTON = "Only the solver Gauss-Newton knows a floor or a limit: see Advanced"
 NO_SCAN = "No theta is proposed yet: run a fit with its validation first"
 
 
@@ -65,8 +83,8 @@ class FitForm(QWidget):
         super().__init__(parent)
         self._proposed: float | None = None
         self.objective, self.weighting, self.solver = (
-            choice({key: _title(words) for key, words in OBJECTIVES.items()}),
-            choice({key: _title(words) for key, words in WEIGHTINGS.items()}),
+            _explained(OBJECTIVES, OBJECTIVE_TITLES),
+            _explained(WEIGHTINGS, WEIGHTING_TITLES),
             choice({key: SOLVERS.get(key, key) for key in DEFAULT_STEPS}),
         )
         self.theta, self.free_fraction = ThetaBox(), QDoubleSpinBox()
@@ -98,9 +116,9 @@ class FitForm(QWidget):
             "free_fraction": self.free_fraction.value() / 100.0,
             "seed": self.seed.value(),
             "max_steps": self.max_steps.value() or None,
-            "n_eff_floor": self.n_eff_floor.value(),
+            "n_eff_floor": self.n_eff_floor.value() if self.n_eff_floor.isEnabled() else 0.0,
             "tied_frames": self.tied_frames.value(),
-            "max_frames": self.max_frames.value() or None,
+            "max_frames": (self.max_frames.value() or None) if self.max_frames.isEnabled() else None,
             "bragg_weight": self.bragg_dial.value() / 100.0 if self.bragg_dial.isEnabled() else 0.0,
             "mask_bragg": self.mask_bragg.value(),
             "mask_negative": self.mask_negative.isChecked(),
@@ -236,7 +254,16 @@ class FitForm(QWidget):
             number.valueChanged.connect(self._digest)
         for box in (self.mask_negative, self.mask_ice):
             box.toggled.connect(self._digest)
-        self.solver.currentIndexChanged.connect(self._digest)
+        self.solver.currentIndexChanged.connect(self._on_solver)
+
+    @Slot()
+    def _on_solver(self) -> None:
+        """Only one solver keeps frames many or few."""
+        knows = self.solver.currentData() == "gauss-newton"
+        for field, tip in ((self.n_eff_floor, FLOOR_TIP), (self.max_frames, MOST_TIP)):
+            field.setEnabled(knows)
+            field.setToolTip(tip if knows else ONLY_GAUSS_NEWTON)
+        self._digest()
 
     @Slot()
     def _digest(self) -> None:
@@ -257,7 +284,8 @@ class FitForm(QWidget):
         ]
 
     def _frames(self) -> list[str]:
-        floor, tied, most = self.n_eff_floor.value(), self.tied_frames.value(), self.max_frames.value()
+        values = self.values()
+        floor, tied, most = values["n_eff_floor"], values["tied_frames"], values["max_frames"]
         return [
             *([f"at least {floor:g} effective"] if floor else []),
             *([f"{counted(tied, 'frame')} tied"] if tied > 1 else []),
@@ -277,8 +305,12 @@ class ThetaBox(QDoubleSpinBox):
         return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".")
 
 
-def _title(words: str) -> str:
-    return words[0].upper() + words[1:]
+def _explained(meanings: Mapping[str, str], titles: Mapping[str, str]) -> QComboBox:
+    """A choice among short titles, the meaning of each in its tooltip."""
+    box = choice({key: titles[key] for key in meanings})
+    for row, meaning in enumerate(meanings.values()):
+        box.setItemData(row, meaning[0].upper() + meaning[1:], Qt.ItemDataRole.ToolTipRole)
+    return box
 
 
 def _joined(parts: list[str], nothing: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.panels.forms import ElidedLabel, form
@@ -17,15 +17,12 @@ class Fold(QWidget):
         Where fields go.
     """
 
-    toggled = Signal(bool)
-
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._digest = ""
+        self._digest, self._is_open = "", False
         self.button, self.words, self.content = QToolButton(), ElidedLabel(), QWidget()
         self.button.setText(title)
-        self.button.setCheckable(True)
-        self.button.setStyleSheet("QToolButton { border: none; } QToolButton:focus { text-decoration: underline; }")
+        self.button.setAutoRaise(True)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setArrowType(Qt.ArrowType.RightArrow)
         self.words.setForegroundRole(self.palette().ColorRole.PlaceholderText)
@@ -41,31 +38,31 @@ class Fold(QWidget):
         layout.setSpacing(0)
         layout.addLayout(heading)
         layout.addWidget(self.content)
-        self.button.toggled.connect(self._on_toggled)
+        self.button.clicked.connect(self._on_clicked)
         self.content.hide()
 
     @property
     def is_open(self) -> bool:
         """True while its rows are seen."""
-        return self.button.isChecked()
+        return self._is_open
 
     @property
     def digest(self) -> str:
         """What is said of the rows while they are hidden."""
         return self._digest
 
-    def open(self) -> None:
-        """Show the rows."""
-        self.button.setChecked(True)
+    def set_open(self, opened: bool) -> None:
+        """Show or hide the rows."""
+        self._is_open = opened
+        self.button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.content.setVisible(opened)
+        self.set_digest(self._digest)
 
     def set_digest(self, text: str) -> None:
         """Say in a few words what is in the rows, beside the heading, while they are hidden."""
         self._digest = text
         self.words.show_text("" if self.is_open else text, text)
 
-    @Slot(bool)
-    def _on_toggled(self, opened: bool) -> None:
-        self.button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
-        self.content.setVisible(opened)
-        self.set_digest(self._digest)
-        self.toggled.emit(opened)
+    @Slot()
+    def _on_clicked(self) -> None:
+        self.set_open(not self._is_open)

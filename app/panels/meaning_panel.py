@@ -111,8 +111,7 @@ class MeaningPanel(QWidget):
         """Show what was found; None for a fit whose meaning is not known, or for no fit."""
         self._meaning = meaning
         fitted = self._session.document.fitted
-        for row in range(len(PAGES)):
-            self.pages.setTabEnabled(row, meaning is not None)
+        self.pages.setEnabled(meaning is not None)
         if meaning is None or fitted is None:
             self.empty.setText(NO_FIT if fitted is None else NOT_YET)
             self._stack.setCurrentIndex(0)
@@ -244,8 +243,7 @@ class MeaningPanel(QWidget):
     @Slot(QModelIndex, QModelIndex)
     def _on_feature(self, index: QModelIndex, before: QModelIndex) -> None:
         if self._meaning is not None and index.isValid():
-            name = index.siblingAtColumn(0).data(SORT_ROLE)
-            self.feature_plot.set_feature(self._meaning.feature(name))
+            self.feature_plot.set_feature(index.siblingAtColumn(0).data(SORT_ROLE))
             self.feature_plot.set_selected(self._session.selection.frame)
 
     @Slot(QModelIndex, QModelIndex)

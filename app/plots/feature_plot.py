@@ -55,9 +55,11 @@ class FeaturePlot(FramePoints):
         self._errors = np.full(len(weights), np.nan) if errors is None else np.array(errors, dtype=np.float64)
         self._feature = None
 
-    def set_feature(self, feature: Feature) -> None:
-        """Show one feature."""
-        self._feature = feature
+    def set_feature(self, name: str) -> None:
+        """Show the feature of this name."""
+        if self._meaning is None:
+            return
+        self._feature = self._meaning.feature(name)
         self.show_content()
         self._change()
 
@@ -104,6 +106,7 @@ class FeaturePlot(FramePoints):
         self._arrows.setPen(pg.mkPen(theme.plot_foreground, width=1))
         self._error_bars.setData(pen=pg.mkPen(glass(theme.neutral, 150), width=1))
         self._zero.setPen(pg.mkPen(theme.plot_foreground, width=1))
+        self.legend.setBrush(glass(theme.plot_background, 210))
         paint_legend(self.legend, theme)
 
     # ---- building

@@ -21,14 +21,13 @@ from app.panels.fit_summary import FitSummary
 from app.panels.frames_box import FramesBox, parse_cell
 from app.panels.frames_panel import FramesPanel
 from app.panels.map_box import MapBox
-from app.panels.status import JobStatus, ValidityLights, duration
+from app.panels.status import JobStatus, duration
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
 from mdweights_core.io.maps.contents import ColumnSummary, MapSummary
 from mdweights_core.jobs import Progress
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.storage.filling import Pace
-from mdweights_core.weights.settings import FitSettings
 
 
 def summary(**changes: object) -> MapSummary:
@@ -231,28 +230,6 @@ def test_edits_in_the_data_panel_reach_the_document(qtbot: QtBot, session: Sessi
     assert session.document.draft.cell == (20, 30, 40, 90, 90, 90)
 
 
-def test_fit_settings_go_in_and_out_unchanged(qtbot: QtBot, session: Session) -> None:
-    panel = FitPanel(session)
-    qtbot.addWidget(panel)
-    assert FitSettings(**panel.values()) == FitSettings()
-    chosen = FitSettings("cc", "adam-prototype", theta=0.25, free_fraction=0.05, seed=7, max_steps=30)
-    panel.show_settings(chosen)
-    assert FitSettings(**panel.values()) == chosen
-    assert "not normalised" in panel.solver.currentText()
-
-
-def test_a_map_with_free_flags_leaves_no_share_to_choose(qtbot: QtBot, session: Session) -> None:
-    panel = FitPanel(session)
-    qtbot.addWidget(panel)
-    session.document.set_map(MapReading(summary(free="FreeR_flag")))
-    assert not panel.free_fraction.isEnabled()
-    assert "unused" in panel.free_fraction.text()
-    assert "FreeR_flag" in panel.free_fraction.toolTip()
-    session.document.set_map(MapReading(summary()))
-    assert panel.free_fraction.isEnabled()
-    assert panel.free_fraction.text().endswith("%")
-
-
 def test_the_buttons_follow_the_session(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
     panel = FitPanel(session)
     qtbot.addWidget(panel)
@@ -273,7 +250,7 @@ def test_the_buttons_follow_the_session(qtbot: QtBot, session: Session, tmp_path
     session.document.fitted_draft = draft
     session.document.set_project(a_project(tmp_path), unsaved=True)
     assert enabled() == [True, False, True]
-    assert panel.theta.value() == 0.25
+    assert panel.form.theta.value() == 0.25
 
 
 def test_while_a_fit_runs_the_numbers_are_called_those_of_the_one_before(
@@ -380,13 +357,3 @@ def test_a_job_that_ends_at_once_is_not_shown(qtbot: QtBot) -> None:
 )
 def test_times_as_people_read_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-def test_the_lights_come_and_go_with_the_fit(qtbot: QtBot, tmp_path: Path) -> None:
-    lights = ValidityLights()
-    qtbot.addWidget(lights)
-    lights.show_project(a_project(tmp_path, n_eff=2.5))
-    assert lights.labels[1].text() == "▲ 2.5 effective frames"
-    assert lights.labels[2].accessibleName().endswith("good")
-    lights.show_project(None)
-    assert lights.labels == []

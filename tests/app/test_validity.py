@@ -29,15 +29,20 @@ def test_a_good_fit() -> None:
     [
         ({"scores": scores(0.3)}, 0, Verdict.BAD, "held-out 0.300 (0.400 unweighted)"),
         ({"scores": scores(0.15), "uniform": scores(0.1)}, 0, Verdict.BAD, "held-out 0.150 (0.100 unweighted)"),
-        ({"scores": scores(NAN)}, 0, Verdict.UNKNOWN, "no held-out set"),
+        ({"scores": scores(NAN)}, 0, Verdict.UNKNOWN, "held-out none"),
         ({"scores": scores(0.4015)}, 0, Verdict.CAUTION, "held-out 0.402 (0.400 unweighted)"),
-        ({"n_eff": 4.25}, 1, Verdict.CAUTION, "4.2 effective frames"),
-        ({"weights": np.array([0.98, 0.02, 0, 0, 0, 0]), "n_eff": 1.04}, 1, Verdict.BAD, "1.0 effective frames"),
-        ({"kkt_residual": 66.0}, 2, Verdict.CAUTION, "converged, not optimal"),
-        ({"converged": False}, 2, Verdict.CAUTION, "not converged"),
-        ({"converged": False, "stopped": True}, 2, Verdict.CAUTION, "stopped early"),
-        ({"warnings": ("a", "b")}, 3, Verdict.CAUTION, "2 warnings"),
-        ({"warnings": ("a",)}, 3, Verdict.CAUTION, "1 warning"),
+        ({"n_eff": 4.25}, 1, Verdict.CAUTION, "concentration 4.2 effective frames"),
+        (
+            {"weights": np.array([0.98, 0.02, 0, 0, 0, 0]), "n_eff": 1.04},
+            1,
+            Verdict.BAD,
+            "concentration 1.0 effective frames",
+        ),
+        ({"kkt_residual": 66.0}, 2, Verdict.CAUTION, "fit converged, not optimal"),
+        ({"converged": False}, 2, Verdict.CAUTION, "fit not converged"),
+        ({"converged": False, "stopped": True}, 2, Verdict.CAUTION, "fit stopped early"),
+        ({"warnings": ("a", "b")}, 3, Verdict.CAUTION, "data 2 warnings"),
+        ({"warnings": ("a",)}, 3, Verdict.CAUTION, "data 1 warning"),
     ],
 )
 def test_each_weakness_has_its_light(changes: dict, which: int, verdict: Verdict, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 from support.check_fakes import a_check
-from support.window_fakes import a_project, some_frames
+from support.window_fakes import a_meaning, a_project, a_validation, some_frames
 
 from app.dialogs.fault import FaultDialog
 from app.main import build_window
@@ -267,12 +268,12 @@ def test_with_another_fit_running_an_unsaved_one_is_asked_about_in_those_words(
 ) -> None:
     with_fit(window, tmp_path)
     window.session.fit.start()
-    assert not window.lights.isEnabled()
+    assert not any(button.isEnabled() for button in window.belief.buttons)
     asked = answer(Buttons.Cancel)
     assert not window.close()
     assert "another is running" in asked[0]
     window.session.fit.end()
-    assert window.lights.isEnabled()
+    assert all(button.isEnabled() for button in window.belief.buttons)
 
 
 @pytest.mark.parametrize(("button", "closes"), [(Buttons.Cancel, False), (Buttons.Discard, True)])
@@ -441,3 +442,100 @@ def test_while_a_fit_runs_its_progress_is_not_talked_over(
     qtbot.waitUntil(lambda: not window.session.is_busy)
     assert window.job_status.isHidden()
     assert window.job_status.text.text() == "Looked at 3 frames"
+
+
+def with_results(window: MainWindow, path: Path) -> None:
+    """A fit of six frames with its validation and its meaning."""
+    with_fit(window, path)
+    results = a_project(path, validation=a_validation(), meaning=a_meaning())
+    window.session.document.set_project(results, unsaved=False)
+
+
+def test_each_light_brings_its_plot_to_the_front(window: MainWindow, tmp_path: Path) -> None:
+    with_results(window, tmp_path)
+    found = {}
+    for button in window.belief.buttons:
+        window.workbench.show_check()
+        button.click()
+        found[button.light.name] = window.workbench.tabs.currentWidget()
+    plots = window.plots
+    assert found == {
+        "held-out": plots.validation,
+        "starts": plots.validation,
+        "concentration": plots.weights,
+        "theta": plots.theta,
+        "time": plots.validation,
+        "influence": plots.weights,
+    }
+    assert plots.weights.influence_lane.isVisible()
+    assert plots.weights._error_bars.isVisible()
+    assert {"error of weight", "change when left out"} <= set(plots.scatter._columns)
+
+
+def test_a_theta_clicked_in_the_scan_is_that_of_the_next_fit(window: MainWindow, tmp_path: Path) -> None:
+    with_results(window, tmp_path)
+    window.plots.theta.theta_chosen.emit(0.125)
+    assert window.fit_panel.plan().fit["theta"] == 0.125
+    assert window.message._full == "Theta 0.125 is set for the next fit"
+
+
+def test_frames_beside_a_feature_are_those_of_all_views(window: MainWindow, tmp_path: Path) -> None:
+    with_results(window, tmp_path)
+    window.plots.feature.frames_brushed.emit(np.array([1, 3]))
+    assert window.session.selection.brushed.tolist() == window.plots.weights.brushed.tolist() == [1, 3]
+    window.plots.weights.frame_selected.emit(2)
+    assert window.plots.feature.selected == 2
+    window.plots.clusters.cluster_clicked.emit(0)
+    assert window.plots.weights.brushed.tolist() == [3, 4, 5]
+
+
+def test_results_leave_with_their_fit(window: MainWindow, tmp_path: Path) -> None:
+    with_results(window, tmp_path)
+    window.session.document.set_project(a_project(tmp_path), unsaved=False)
+    assert all(plot.is_empty for plot in (window.plots.theta, window.plots.validation, window.plots.feature))
+    assert not window.plots.weights._error_bars.isVisible()
+
+
+def test_a_fit_can_be_validated_explained_and_run_again_from_the_menus(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("fit.validate", "fit.explain", "file.rerun")
+    assert not any(window.actions_by_id[name].isEnabled() for name in names)
+    with_fit(window, tmp_path)
+
+    def answering(found: Callable[[Any], Any]) -> Any:
+        def run(project: Any, *_: object) -> Any:
+            yield Progress("validation", 1, 2)
+            return found(project)
+
+        return run
+
+    def adding(**parts: Any) -> Any:
+        return answering(lambda project: SimpleNamespace(**{**vars(project), **parts}))
+
+    report = SimpleNamespace(same=True, sentence="Every number is the same to the last bit.")
+    monkeypatch.setattr(tasks, "validate", adding(validation=a_validation()))
+    monkeypatch.setattr(tasks, "explain", adding(meaning=a_meaning()))
+    monkeypatch.setattr(tasks, "rerun", answering(lambda project: report))
+    for name in names:
+        window.actions_by_id[name].trigger()
+        assert not window.actions_by_id[name].isEnabled()
+        assert window.actions_by_id["fit.stop"].isEnabled()
+        qtbot.waitUntil(lambda: not window.session.revisit.running)
+    assert not window.plots.validation.is_empty
+    assert not window.plots.feature.is_empty
+    assert window.message._full == report.sentence
+    assert window.session.document.is_unsaved
+
+
+def test_files_of_prior_weights_bragg_data_and_energies_are_asked_for(
+    window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"Open prior weights": "prior.csv", "Open Bragg amplitudes": "bragg.mtz", "Open energies": "e.xvg"}
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda _, title, *rest: (str(tmp_path / chosen[title]), ""))
+    window.fit_panel.form.prior.choose.click()
+    window.fit_panel.form.bragg.choose.click()
+    window.workbench.meaning_panel.menu.energies.trigger()
+    draft = window.session.document.draft
+    assert (draft.prior, draft.bragg) == (tmp_path / "prior.csv", tmp_path / "bragg.mtz")
+    assert window.session.revisit.meaning_settings["energies"] == str(tmp_path / "e.xvg")
