@@ -110,9 +110,7 @@ class _Reached:
         return replace(self.task, allowed=allowed, start=start / start.sum())
 
 
-def _solved(
-    terms: list[Term], reached: _Reached, settings: FitSettings, limit: int, watch: _Watch
-) -> Job[None]:
+def _solved(terms: list[Term], reached: _Reached, settings: FitSettings, limit: int, watch: _Watch) -> Job[None]:
     """Drive the solver to its end."""
     for states in SOLVERS[settings.solver](terms, [reached.task], limit):
         if states:

@@ -10,14 +10,18 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
+import scipy.optimize
 
-RIDGE = 1e-8
-"""Of the mean diagonal: with more frames than reflections the matrix has no full rank."""
+_RIDGES = (1e-8, 1e-6, 1e-4)
+"""Of the mean diagonal, tried one after the other: with more frames than reflections a matrix has no full rank."""
 
+_NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
 _PATIENCE = 3  # block exchanges without progress
+_EXCHANGES = 40
 _TOLERANCE = 1e-10
 
 Passive = np.ndarray  # bool [n]: variables that are not zero
+_Solve = Callable[[Passive], tuple[np.ndarray, np.ndarray]]
 
 
 def nonnegative(matrix: np.ndarray, linear: np.ndarray, passive: Passive | None = None) -> np.ndarray:
@@ -36,41 +40,57 @@ def nonnegative(matrix: np.ndarray, linear: np.ndarray, passive: Passive | None 
     length = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     length[length == 0] = 1.0
     scaled = matrix / np.outer(length, length)
-    scaled[np.diag_indices_from(scaled)] += RIDGE
-
-    def solve(inside: Passive, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        u = np.zeros(len(right))
-        u[inside] = _solve(scaled[np.ix_(inside, inside)], right[inside])
-        return u, scaled @ u - right
-
     right = linear / length
-    scale = float(np.abs(right).max(initial=0.0)) or 1.0
-    first = right > 0 if passive is None else passive
-    return _pivot(partial_solver(solve, right / scale), first) * scale / length
+    right = right / (float(np.abs(right).max(initial=0.0)) or 1.0)
+    ridged = scaled + _RIDGES[0] * np.eye(len(right))
+
+    def solve(inside: Passive) -> tuple[np.ndarray, np.ndarray]:
+        u = np.zeros(len(right))
+        u[inside] = _solve(ridged[np.ix_(inside, inside)], right[inside])
+        return u, ridged @ u - right
+
+    found = _pivot(solve, right > 0 if passive is None else passive)
+    if found is None:
+        found = _least_squares(scaled, right)
+    size = float(np.abs(linear / length).max(initial=0.0))
+    return found * size / length
+
+
+def _least_squares(matrix: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """The same by Lawson and Hanson's algorithm, on what of the matrix is not rounding."""
+    values, vectors = np.linalg.eigh(matrix)
+    kept = values > _NOISE * values[-1]
+    factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+    right = vectors[:, kept].T @ linear / np.sqrt(values[kept])
+    return np.asarray(scipy.optimize.nnls(factor, right, maxiter=30 * len(matrix))[0])
 
 
 def on_simplex(matrix: np.ndarray, linear: np.ndarray, passive: Passive) -> np.ndarray:
     """argmin of v.H.v / 2 - c.v over v >= 0, sum v = 1: float64 [n]; H positive semidefinite."""
     n = len(linear)
-    full = matrix + (RIDGE * (np.trace(matrix) / n) or RIDGE) * np.eye(n)
-    scale = float(np.abs(full).max()) or 1.0
+    size = float(np.trace(matrix)) / n or 1.0
+    first = passive if passive.any() else np.ones(n, dtype=bool)
+    for ridge in _RIDGES:
+        found = _pivot(_bordered(matrix / size + ridge * np.eye(n), linear / size), first)
+        if found is not None:
+            return found / found.sum()
+    return np.where(first, 1.0, 0.0) / first.sum()
 
-    def solve(inside: Passive, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+
+def _bordered(matrix: np.ndarray, linear: np.ndarray) -> _Solve:
+    """Values and multipliers under the condition that the values sum to one."""
+
+    def solve(inside: Passive) -> tuple[np.ndarray, np.ndarray]:
         chosen = np.flatnonzero(inside)
-        pair = _solve(full[np.ix_(chosen, chosen)], np.stack([linear[chosen], np.ones(len(chosen))], axis=1))
+        if not len(chosen):  # none can carry the sum: let the best one in
+            return np.zeros(len(linear)), np.where(np.arange(len(linear)) == linear.argmax(), -1.0, 1.0)
+        pair = _solve(matrix[np.ix_(chosen, chosen)], np.stack([linear[chosen], np.ones(len(chosen))], axis=1))
         multiplier = (1.0 - pair[:, 0].sum()) / pair[:, 1].sum()
-        v = np.zeros(n)
+        v = np.zeros(len(linear))
         v[chosen] = pair[:, 0] + multiplier * pair[:, 1]
-        return v, (full @ v - linear - multiplier) / scale
+        return v, matrix @ v - linear - multiplier
 
-    return _pivot(partial_solver(solve, linear), passive if passive.any() else np.ones(n, dtype=bool))
-
-
-def partial_solver(
-    solve: Callable[[Passive, np.ndarray], tuple[np.ndarray, np.ndarray]], right: np.ndarray
-) -> Callable[[Passive], tuple[np.ndarray, np.ndarray]]:
-    """`solve` with its right-hand side given."""
-    return lambda inside: solve(inside, right)
+    return solve
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -79,19 +99,24 @@ def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     try:
         return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix, check_finite=False), right, check_finite=False)
     except np.linalg.LinAlgError:  # rounding made it indefinite
-        return np.linalg.lstsq(matrix, right, rcond=1e-10)[0]
+        return np.full_like(right, np.nan)
 
 
-def _pivot(solve: Callable[[Passive], tuple[np.ndarray, np.ndarray]], passive: Passive) -> np.ndarray:
-    """Exchange variables between zero and not zero until values and multipliers are all non-negative."""
+def _pivot(solve: _Solve, passive: Passive) -> np.ndarray | None:
+    """Exchange variables between zero and not zero until values and multipliers are all non-negative.
+
+    None where rounding keeps that from ending.
+    """
     passive = passive.copy()
     fewest, patience = len(passive) + 1, _PATIENCE
-    values, multipliers = solve(passive)
-    for _ in range(30 * len(passive) + 30):
+    for _ in range(_EXCHANGES):
+        values, multipliers = solve(passive)
+        if not (np.isfinite(values).all() and np.isfinite(multipliers).all()):
+            return None
         wrong = np.where(passive, values < -_TOLERANCE, multipliers < -_TOLERANCE)
         count = int(wrong.sum())
         if not count:
-            break
+            return np.where(passive, np.maximum(values, 0.0), 0.0)
         if count < fewest:
             fewest, patience = count, _PATIENCE
         elif patience:
@@ -101,5 +126,4 @@ def _pivot(solve: Callable[[Passive], tuple[np.ndarray, np.ndarray]], passive: P
             wrong = np.zeros_like(wrong)
             wrong[last] = True
         passive ^= wrong
-        values, multipliers = solve(passive)
-    return np.where(passive, np.maximum(values, 0.0), 0.0)
+    return None
