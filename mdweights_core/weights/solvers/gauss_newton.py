@@ -6,9 +6,9 @@ the step towards its solution is taken as far as the true gain keeps rising.
 
 Four things make it fast. A fit is first brought to its end on a sample of the reflections, stratified by resolution.
 The Gram matrix of the D_t, by far the dearest part, holds only frames with weight and those that ask for some (column
-generation). All fits of a batch share every pass over the structure factors. And their Gram matrices are formed over the
-sample only, and seldom; each is corrected to be exact at the present weights: value, gradient and line search are always
-those of all reflections, so that what comes out is their optimum whatever the Gram matrix was.
+generation). All fits of a batch share every pass over the structure factors. And their Gram matrices are formed over
+the sample only, and seldom; each is corrected to be exact at the present weights: value, gradient and line search are
+always those of all reflections, so that what comes out is their optimum whatever the Gram matrix was.
 """
 
 from __future__ import annotations
