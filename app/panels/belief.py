@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -25,6 +26,8 @@ from app.panels.forms import ElidedLabel, subtle
 from app.theme import LIGHT, Theme
 from mdweights_core.jobs import Progress
 from mdweights_core.weights.validation.result import Validation
+
+_NARROWEST = 600  # pixels: six lights of a word each
 
 EMPTY = "Whether the weights can be believed will stand here after a fit."
 NOT_VALIDATED = "This fit was not validated: whether its weights can be believed is not known."
@@ -99,6 +102,19 @@ class BeliefStrip(QFrame):
         self.validate_button.setVisible(lacks)
         self._enable()
 
+    def sizeHint(self) -> QSize:
+        """As high as the sentence needs at the present width: a tool bar asks for nothing else."""
+        width = max(self.width(), _NARROWEST)
+        return QSize(width, self._rows.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(_NARROWEST, self.sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
+
     def show_progress(self, progress: Progress) -> None:
         """Say how far the validation of a running job is."""
         self._say(Verdict.UNKNOWN, describe(progress))
@@ -106,16 +122,16 @@ class BeliefStrip(QFrame):
     def _lay_out(self) -> None:
         first = QHBoxLayout()
         first.setSpacing(8)
-        first.addWidget(self.sign, 0, Qt.AlignmentFlag.AlignTop)
+        first.addWidget(self.sign)
         first.addWidget(self.sentence, 1)
-        first.addWidget(self.validate_button, 0, Qt.AlignmentFlag.AlignTop)
+        first.addWidget(self.validate_button)
         self._row = QHBoxLayout()
         self._row.setSpacing(2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 4, 8, 4)
-        layout.setSpacing(2)
-        layout.addLayout(first)
-        layout.addLayout(self._row)
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(8, 4, 8, 4)
+        self._rows.setSpacing(2)
+        self._rows.addLayout(first)
+        self._rows.addLayout(self._row)
 
     def _show_lights(self, lights: tuple[Light, ...]) -> None:
         for button in self.buttons:
@@ -134,6 +150,7 @@ class BeliefStrip(QFrame):
         self.sign.setText(verdict.value)
         self.sign.setAccessibleName(f"Verdict: {verdict.word}")
         self.sentence.setText(text)
+        self.updateGeometry()
         self._paint()
 
     def _paint(self) -> None:

@@ -43,6 +43,10 @@ def _signed(value: float) -> str:
     return f"{value:+.2f}"
 
 
+def _plain(value: float) -> str:
+    return f"{value:.2f}"
+
+
 def _short(value: float) -> str:
     return f"{value:.3g}"
 
@@ -65,7 +69,7 @@ PAIRS = (
     RowColumn("residue", "One of two residues whose distance differs"),
     RowColumn("residue", "The other"),
     RowColumn("Δ (Å)", "Mean distance in good frames less that in bad ones", _signed),
-    RowColumn("±", "Standard error of that, Å", _short),
+    RowColumn("±", "Standard error of that, Å", _plain),
 )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mdweights_core.weights.validation.result import Bootstrap, Folds, Restarts, Validation
 
 _BINS = 12
+_EACH = 12  # folds that are numbered one by one
 _LEAST = 0.01  # of a correlation: the view never zooms in on less by itself
 
 
@@ -114,6 +115,8 @@ class ValidationPlot(PlotPanel):
         self._fitted.setData(x=x, y=score, data=x)
         self._plain.setData(x=x, y=plain, data=x)
         self._gains.setData(np.repeat(x, 2), np.column_stack([plain, score]).ravel())
+        ticks = [(place, f"{place:.0f}") for place in x] if len(x) <= _EACH else None
+        self.folds.getAxis("bottom").setTicks(None if ticks is None else [ticks])
         _fit(self.folds, np.append(x, [0.5, len(x) + 0.5]), np.concatenate([score, plain]), _LEAST)
 
     def _show_starts(self, restarts: Restarts | None, name: str) -> None:
@@ -122,7 +125,9 @@ class ValidationPlot(PlotPanel):
         plain_axis(self.starts.getAxis("left"), "correlation of weights")
         x, y = (restarts.score, restarts.agreement) if restarts is not None else (np.empty(0), np.empty(0))
         self._starts.setData(x=x, y=y)
-        _fit(self.starts, x, np.append(y, 1.0), _LEAST)
+        _fit(self.starts, x, y, _LEAST)
+        low = min([1.0 - _LEAST, *y[np.isfinite(y)]])
+        self.starts.setYRange(low - 0.08 * (1.0 - low), 1.0 + 0.08 * (1.0 - low), padding=0)  # none is beyond one
 
     def _show_samples(self, bootstrap: Bootstrap | None, name: str) -> None:
         self.samples.setTitle("bootstrap samples" if bootstrap is not None else "no bootstrap samples")

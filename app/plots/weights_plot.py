@@ -88,6 +88,8 @@ class WeightsPlot(FramePlot):
         self._errors = None if errors is None else np.array(errors, dtype=np.float64)
         self.error_bars.setVisible(self._errors is not None)
         self._draw_detail()
+        if self._errors is not None:
+            self.reset_view()  # they reach higher
 
     def set_influence(self, influence: np.ndarray | None) -> None:
         """What each frame does to the agreement, float [T]; None takes the choice to see it away."""
@@ -137,7 +139,8 @@ class WeightsPlot(FramePlot):
         """Show all frames."""
         if len(self._weights):
             edge = 1.5 * self._order.width
-            top = max(float(np.nanmax(self._weights)), self._uniform, 1e-12)
+            errors = np.zeros(1) if self._errors is None else np.nan_to_num(self._errors)
+            top = max(float(np.nanmax(self._weights + errors)), self._uniform, 1e-12)
             self.box.setRange(
                 xRange=(self._order.x.min() - edge, self._order.x.max() + edge), yRange=(0, 1.06 * top), padding=0
             )
@@ -158,7 +161,7 @@ class WeightsPlot(FramePlot):
         colours = [getattr(theme, style.colour) for style in (NO_MARK, *MARK_STYLES.values())]
         for bars, colour in zip(self._bars, (*colours, theme.accent), strict=True):
             bars.setOpts(brush=colour, pen=pg.mkPen(colour, width=1) if len(self._weights) > _THIN else None)
-        self._error_bars.setData(pen=pg.mkPen(theme.plot_foreground, width=1))
+        self._error_bars.setData(pen=pg.mkPen(glass(theme.plot_foreground, 130), width=1))
         self._truth.setPen(pg.mkPen(theme.plot_foreground, width=2))
         self._line.setPen(pg.mkPen(theme.plot_foreground, width=1, style=Qt.PenStyle.DashLine))
         self._line.label.setColor(theme.plot_foreground)
@@ -315,7 +318,7 @@ class WeightsPlot(FramePlot):
         has_errors = few and errors is not None and len(errors) == len(self._weights)
         if has_errors and errors is not None:
             height = np.nan_to_num(2.0 * errors[frames])
-            self._error_bars.setData(x=x, y=self._weights[frames], height=height, beam=0.4 * self._order.width)
+            self._error_bars.setData(x=x, y=self._weights[frames], height=height, beam=0.25 * self._order.width)
         self._error_bars.setVisible(has_errors)
         if few and hidden is not None:
             ends = np.column_stack([x - 0.5 * self._order.width, x + 0.5 * self._order.width]).ravel()

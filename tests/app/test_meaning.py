@@ -122,7 +122,7 @@ def test_a_cluster_brushes_its_frames(panel: MeaningPanel, session: Session, tmp
 def test_distances_that_differ_most_are_listed(panel: MeaningPanel, session: Session, tmp_path: Path) -> None:
     show(session, tmp_path)
     model = panel.pair_view.model()
-    assert [model.index(0, column).data() for column in range(4)] == ["ALA 1", "GLY 3", "-0.70", "0.1"]
+    assert [model.index(0, column).data() for column in range(4)] == ["ALA 1", "GLY 3", "-0.70", "0.10"]
     panel.pages.setCurrentIndex(3)
     assert page(panel) == 4
 
