@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -183,6 +184,9 @@ class _Scratch:
     place: Path
     shape: tuple[int, int, int]  # frames, columns, blocks
     dtype = np.dtype(np.float32)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.file.close)
 
     def __iter__(self) -> Iterator[Array]:
         """The next block is read while the present one is worked on."""

@@ -13,7 +13,7 @@ import scipy.linalg
 import scipy.optimize
 
 _RIDGES = (1e-8, 1e-6, 1e-4)
-"""Of the mean diagonal, tried one after the other: with more frames than reflections a matrix has no full rank."""
+"""Of the diagonal, tried one after the other: with more frames than reflections a matrix has no full rank."""
 
 _NOISE = 1e-7  # relative rounding of single-precision products summed in blocks
 _PATIENCE = 3  # block exchanges without progress
@@ -67,11 +67,11 @@ def _least_squares(matrix: np.ndarray, linear: np.ndarray) -> np.ndarray:
 
 def on_simplex(matrix: np.ndarray, linear: np.ndarray, passive: Passive) -> np.ndarray:
     """argmin of v.H.v / 2 - c.v over v >= 0, sum v = 1: float64 [n]; H positive semidefinite."""
-    n = len(linear)
-    size = float(np.trace(matrix)) / n or 1.0
-    first = passive if passive.any() else np.ones(n, dtype=bool)
+    own = np.where(np.diag(matrix) > 0, np.diag(matrix), 1.0)
+    size = max(float(np.ptp(linear)), float(own.min()))  # of slopes; by the mean curvature one column could rule all
+    first = passive if passive.any() else np.ones(len(linear), dtype=bool)
     for ridge in _RIDGES:
-        found = _pivot(_bordered(matrix / size + ridge * np.eye(n), linear / size), first)
+        found = _pivot(_bordered((matrix + ridge * np.diag(own)) / size, linear / size), first)
         if found is not None:
             return found / found.sum()
     return np.where(first, 1.0, 0.0) / first.sum()
