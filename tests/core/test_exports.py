@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -20,6 +21,7 @@ from mdweights_core.scattering.storage.store import FrameTable, StructureFactorS
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.problem import build_problem
 from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.validation.result import Light
 
 
 @pytest.fixture(scope="module")
@@ -217,12 +219,73 @@ def test_csv_lists_every_frame(example_project, tmp_path):
     assert float(rows[3]["time_ps"]) == pytest.approx(example_project.frames.time[3])
 
 
+def test_csv_has_pseudo_energies_where_they_are_known(example_project, tmp_path):
+    """-kT ln(weight / prior), of which exp brings back the relative weight; a weight of zero is endless energy."""
+    exports.export_csv(example_project, tmp_path / "weights.csv")
+    rows = list(csv.DictReader((tmp_path / "weights.csv").read_text().splitlines()))
+    energy = np.array([float(row["pseudo_energy_kJ_mol"]) for row in rows])
+    ratio = np.exp(-energy / (0.0083144626 * example_project.meaning.settings.temperature))
+    np.testing.assert_allclose(ratio, [float(row["relative_weight"]) for row in rows], rtol=3e-3, atol=1e-9)
+    assert np.isinf(energy).any()
+    told = [row["pseudo_energy_error_kJ_mol"] for row in rows]
+    assert [text != "" for text in told] == np.isfinite(example_project.meaning.pseudo_energy_error).tolist()
+    exports.export_csv(dataclasses.replace(example_project, meaning=None), tmp_path / "plain.csv")
+    assert "pseudo_energy" not in (tmp_path / "plain.csv").read_text()
+
+
+def doubtful(project):
+    """The project with a failed light and a verdict against it."""
+    light = Light("theta", "bad", "0", "Endless theta does as well \u00b1 0.01.")
+    changed = {"conclusion": "overfit", "verdict": "The weights are overfitted.", "lights": (light,)}
+    return dataclasses.replace(project, validation=dataclasses.replace(project.validation, **changed))
+
+
+def test_cautions_are_of_failed_lights_conclusions_and_missing_validations(example_project):
+    lights = tuple(dataclasses.replace(light, state="good") for light in example_project.validation.lights)
+    good = dataclasses.replace(example_project.validation, conclusion="supported", lights=lights)
+    assert exports.cautions(dataclasses.replace(example_project, validation=good)) == []
+    stopped = dataclasses.replace(good, complete=False)
+    assert "stopped" in exports.cautions(dataclasses.replace(example_project, validation=stopped))[0]
+    assert "not validated" in exports.cautions(dataclasses.replace(example_project, validation=None))[0]
+    first, second = exports.cautions(doubtful(example_project))
+    assert first == "OVERFIT: The weights are overfitted."
+    assert second.startswith("Failed (theta): Endless theta")
+
+
+def test_a_failed_light_is_written_into_every_file_that_has_room(example_project, tmp_path):
+    project = doubtful(example_project)
+    exports.export_mtz(project, tmp_path / "w.mtz")
+    exports.export_pdb(project, tmp_path / "w.pdb", top=1)
+    exports.export_ndx(project, tmp_path / "w.ndx")
+    exports.export_ccp4(project, tmp_path / "w.ccp4")
+    texts = {
+        "mtz": " ".join(gemmi.read_mtz_file(str(tmp_path / "w.mtz")).history),
+        "pdb": " ".join(gemmi.read_pdb(str(tmp_path / "w.pdb")).raw_remarks),
+        "ndx": (tmp_path / "w.ndx").read_text(),
+    }
+    for name, text in texts.items():
+        assert "OVERFIT: The weights are overfitted." in text, name
+        assert "Failed (theta): Endless theta does as well +- 0.01." in text, name
+    assert b"weights overfit; failed: theta" in (tmp_path / "w.ccp4").read_bytes()[:1024]
+    assert max(map(len, (tmp_path / "w.pdb").read_text().splitlines())) <= 80
+
+
+def test_history_tells_settings_that_are_not_as_usual(example_project):
+    settings = FitSettings(objective="student-t", tied_frames=4, mask_ice=True)
+    inputs = dataclasses.replace(example_project.inputs, prior=Path("bias.csv"))
+    text = "\n".join(exports.history_lines(dataclasses.replace(example_project, fit_settings=settings, inputs=inputs)))
+    assert "objective student-t" in text
+    assert "tied frames 4, mask ice True" in text
+    assert "prior bias.csv" in text
+    assert "max frames" not in text
+
+
 def test_ndx_counts_from_one(example_project, tmp_path):
     path = tmp_path / "kept.ndx"
     exports.export_ndx(example_project, path)
-    head, *lines = path.read_text().splitlines()
+    head, *lines = (line for line in path.read_text().splitlines() if not line.startswith(";"))
     numbers = [int(n) for line in lines for n in line.split()]
-    assert head.startswith("[")
+    assert head == "[ kept_frames ]"
     np.testing.assert_array_equal(np.array(numbers) - 1, exports.kept_frames(example_project.fit.weights))
 
 
