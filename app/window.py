@@ -340,7 +340,7 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _on_job_started(self, name: str) -> None:
         self.job_status.start(name)
-        self.job_status.stop_button.setVisible(name in STOPPABLE)
+        self.job_status.stop_button.setVisible(self.session.fit.is_running or name in STOPPABLE)
 
     @Slot(str)
     def _on_side_job_started(self, name: str) -> None:

@@ -40,6 +40,8 @@ class FitModel(QObject):
         if progress.stage != WEIGHTS_STAGE:
             self.staged.emit(progress)
             return
+        if not self.is_running:  # of a fit that is run again to be compared: it is not what is looked at
+            return
         self._clock = self._clock or Clock()
         if progress.values:
             self.stepped.emit(progress.step, self._clock.elapsed, dict(progress.values))

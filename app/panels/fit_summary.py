@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QGridLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
@@ -13,6 +14,8 @@ from app.panels.forms import note
 
 if TYPE_CHECKING:
     from mdweights_core.weights.result import WeightFit
+
+_ALIKE = 1e-9  # of the mean: prior weights that differ by less are equal
 
 EMPTY = "No fit yet. The agreement with the map will stand here, beside that of equal weights."
 SCORES = (
@@ -41,8 +44,9 @@ class FitSummary(QGroupBox):
         grid = QGridLayout(self._table)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(0, 1)
-        for column, title in enumerate(("fitted", "equal"), start=1):
-            grid.addWidget(_value(title), 0, column)
+        self.headings = {name: _value(name) for name in ("fitted", "equal")}
+        for column, heading in enumerate(self.headings.values(), start=1):
+            grid.addWidget(heading, 0, column)
         for row, (key, title, tip) in enumerate(SCORES, start=1):
             self._add_row(grid, row, key, title, tip)
         layout = QVBoxLayout(self)
@@ -63,6 +67,7 @@ class FitSummary(QGroupBox):
         for key, _, _ in SCORES:
             for column, scores in (("fitted", fit.scores), ("equal", fit.uniform)):
                 self.cells[key, column].setText(_cc(getattr(scores, key)))
+        self.headings["equal"].setText("equal" if np.ptp(fit.prior) < _ALIKE / len(fit.prior) else "prior")
         self.text.setText(describe(fit, measured_error))
 
     def show_running(self, running: bool) -> None:

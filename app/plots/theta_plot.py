@@ -81,7 +81,7 @@ class ThetaPlot(PlotPanel):
         theta : float
             That of the fit; 0 has no place on the logarithmic axis and is told in words.
         """
-        self._scan, self._chosen = scan, None
+        self._scan, self._chosen, theta = scan, None, float(theta)  # Qt takes no truth of NumPy's
         name = SCORE_NAMES[score]
         plain_axis(self.curve.getAxis("left"), name)
         plain_axis(self.held.getAxis("left"), f"{name}, held out")

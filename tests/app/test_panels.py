@@ -281,6 +281,9 @@ def test_the_summary_shows_fitted_beside_equal_weights(qtbot: QtBot) -> None:
     panel.show_fit(a_fit())
     assert panel.warnings.isHidden()
     assert "direct summation" not in panel.text.text()
+    assert panel.headings["equal"].text() == "equal"
+    panel.show_fit(a_fit(prior=np.arange(1, 7) / 21.0))
+    assert panel.headings["equal"].text() == "prior"
     panel.show_fit(a_fit(), 2.3e-5)
     assert "Structure factors within 2.3e-05 of direct summation" in panel.text.text()
 

@@ -48,7 +48,7 @@ def scan():  # type: ignore[no-untyped-def]
 
 def test_the_scan_shows_both_curves_the_proposed_theta_and_this_fits(theta: ThetaPlot) -> None:
     assert theta.is_empty
-    theta.set_scan(scan(), "cc_aniso", 0.25)
+    theta.set_scan(scan(), "cc_aniso", np.float64(0.25))
     assert not theta.is_empty
     x, y = theta._held_curve.getData()
     np.testing.assert_allclose(10**x, scan().theta)

@@ -89,7 +89,10 @@ def test_the_fit_finds_the_hidden_weights_and_shows_its_agreement(window: MainWi
     shown = {key: float(cell.text()) for key, cell in window.fit_panel.summary.cells.items()}
     assert shown["cc_aniso_free", "fitted"] == pytest.approx(fit.scores.cc_aniso_free, abs=1e-4)
     assert shown["cc_aniso_free", "fitted"] > shown["cc_aniso_free", "equal"]
-    assert len(window.belief.buttons) >= 6
+    validation = window.session.document.fitted.project.validation
+    assert validation.complete
+    assert window.belief.sentence.text() == validation.verdict
+    assert len(window.belief.buttons) == 6
 
 
 def test_all_views_show_the_fit(window: MainWindow) -> None:
@@ -187,6 +190,33 @@ def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
         return float(np.diff(beats).max()) - float(elsewhere)
 
     assert min(longest_stall() for _ in range(3)) < 0.2
+
+
+def test_a_rerun_comes_out_the_same_and_disturbs_nothing(window: MainWindow) -> None:
+    project, said = window.session.document.fitted.project, []
+    steps = window.plots.convergence.series("step")
+    window.session.said.connect(said.append)
+    window.actions_by_id["file.rerun"].trigger()
+    wait_for(lambda: is_quiet(window))
+    window.session.said.disconnect(said.append)
+    assert "same" in said[-1]
+    assert window.session.document.fitted.project is project
+    np.testing.assert_array_equal(window.plots.convergence.series("step"), steps)
+
+
+def test_a_validation_that_is_stopped_keeps_the_fit(window: MainWindow) -> None:
+    before = fit_of(window)
+    window.fit_panel.start_button.click()
+    wait_for(lambda: "Validating" in window.belief.sentence.text())
+    window.fit_panel.stop_button.click()
+    wait_for(lambda: is_quiet(window))
+    assert fit_of(window) is not before
+    assert fit_of(window).converged
+    assert not window.belief.validate_button.isHidden()
+    window.belief.validate_button.click()
+    wait_for(lambda: is_quiet(window))
+    assert window.session.document.fitted.project.validation.complete
+    assert window.belief.validate_button.isHidden()
 
 
 def test_stop_answers_within_a_step_and_resume_goes_on(window: MainWindow) -> None:
