@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import gemmi
 import numpy as np
 import pytest
 
 from mdweights_core import jobs
 from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
-from mdweights_core.crystal.laue import find_rows, group_of, images, laue_groups, representatives
-from mdweights_core.errors import BadInput
+from mdweights_core.crystal.laue import find_points, find_rows, group_of, images, laue_groups, representatives
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 from mdweights_core.weights import problem as module
-from mdweights_core.weights.model import intensity, model_arrays
-from mdweights_core.weights.problem import available_memory, build_problem
+from mdweights_core.weights.bragg import BraggData
+from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.weights.problem import WeightProblem, available_memory, build_problem
+from mdweights_core.weights.settings import FitSettings
 
 TRIGONAL = (gemmi.UnitCell(30, 30, 40, 90, 90, 120), gemmi.SpaceGroup("P 31 2 1"))
 N_FRAMES = 6
@@ -59,25 +63,44 @@ def test_the_calculated_map_is_the_mean_of_the_variance_over_all_images(p1, f, s
     """By a dictionary of hkl and the definition, in double precision."""
     problem = jobs.run(build_problem(observe(MillerLattice(p1.hkl, *TRIGONAL)), store))
     weights = np.random.default_rng(2).dirichlet(np.ones(N_FRAMES))
-    calculated = np.asarray(intensity(weights, model_arrays(problem, anisotropic=True)))
+    assert len(set(problem.groups.multiplicity)) > 1  # special positions, too
+    np.testing.assert_allclose(calculated(problem, weights), by_definition(p1, f, weights, problem), rtol=1e-3)
+
+
+def calculated(problem: WeightProblem, weights: np.ndarray) -> np.ndarray:
+    """Of weights of frames."""
+    return intensities(problem.frames, problem.of_units(weights)[None])[0]
+
+
+def by_definition(p1: MillerLattice, f: np.ndarray, weights: np.ndarray, problem: WeightProblem) -> np.ndarray:
+    """The mean over all images of each group, from a dictionary of the variance at each hkl."""
     wide = f.astype(np.complex128)
     variance = weights @ np.abs(wide) ** 2 - np.abs(weights @ wide) ** 2
     at = {}
     for hkl, value in zip(p1.hkl.tolist(), variance, strict=True):
         at[tuple(hkl)] = at[tuple(-i for i in hkl)] = value
-    for row in range(0, len(problem.groups), 7):
-        mates = {tuple(m) for m in images(problem.groups.lattice.hkl[row : row + 1], TRIGONAL[1])[:, 0].tolist()}
-        assert calculated[row] == pytest.approx(np.mean([at[m] for m in mates]), rel=1e-3)
+    mates = np.swapaxes(images(problem.groups.lattice.hkl, TRIGONAL[1]), 0, 1)
+    return np.array([np.mean([at[m] for m in {tuple(m) for m in group}]) for group in mates.tolist()])
 
 
-def test_no_file_of_the_store_is_read_twice(p1, f, tmp_path, monkeypatch):
+def problem_from(seen: DiffuseMap, store: StructureFactorStore, **more) -> WeightProblem:
+    """With settings and with what else is given."""
+    named = {name: more.pop(name) for name in ("prior", "bragg", "memory", "scratch") if name in more}
+    return jobs.run(build_problem(seen, store, FitSettings(**more), **named))
+
+
+def test_each_file_of_the_store_is_read_once_beside_a_few_for_the_centre(p1, f, tmp_path, monkeypatch):
     store = make_store(tmp_path / "f.zarr", p1, np.tile(f, (11, 1)))
     monkeypatch.setattr(module, "_READ_BYTES", 8 * store.n_hkl * 20)  # less than the 32 frames in a file
+    monkeypatch.setattr(module, "_CENTRE_BLOCKS", 2)
     seen, read = [], store.read
-    monkeypatch.setattr(store, "read", lambda frames: (seen.append(frames), read(frames))[1])
+    monkeypatch.setattr(store, "read", lambda frames: (seen.append((frames.start, frames.stop)), read(frames))[1])
     problem = jobs.run(build_problem(observe(MillerLattice(p1.hkl, *TRIGONAL)), store))
-    assert [(frames.start, frames.stop) for frames in seen] == [(0, 32), (32, 64), (64, 66)]
+    assert seen == [(0, 32), (64, 66), (0, 32), (32, 64), (64, 66)]
     assert problem.n_frames == 66
+    weights = np.random.default_rng(2).dirichlet(np.ones(66))
+    expected = by_definition(p1, np.tile(f, (11, 1)), weights, problem)
+    np.testing.assert_allclose(calculated(problem, weights), expected, rtol=1e-3)
 
 
 def test_equivalents_and_friedel_mates_are_averaged_with_their_sigma(p1, store):
@@ -107,11 +130,11 @@ def test_one_flag_holds_all_equivalents_out_of_fit_and_shell_means(p1, store):
 
 def test_a_free_set_is_drawn_when_the_map_has_none(p1, store):
     seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
-    one, same, other = (jobs.run(build_problem(seen, store, free_fraction=0.2, seed=s)).free for s in (3, 3, 4))
+    one, same, other = (problem_from(seen, store, free_fraction=0.2, seed=s).free for s in (3, 3, 4))
     assert one.mean() == pytest.approx(0.2, abs=0.01)
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
-    assert not jobs.run(build_problem(seen, store, free_fraction=0.0)).free.any()
+    assert not problem_from(seen, store, free_fraction=0.0).free.any()
 
 
 def test_a_group_without_all_its_images_is_left_out_and_counted(p1, f, tmp_path):
@@ -123,21 +146,142 @@ def test_a_group_without_all_its_images_is_left_out_and_counted(p1, f, tmp_path)
     everything = laue_groups(seen.lattice)
     assert len(problem.groups) == len(everything) - 1
     assert any(f"1 of {len(everything)} observed" in note for note in problem.notes)
-    np.testing.assert_array_equal(problem.groups.copies >= 0, problem.share > 0)
+    np.testing.assert_array_equal(problem.groups.copies >= 0, problem.frames.share > 0)
     mean = f[:, there].mean(axis=0, dtype=np.complex128)
     row_of = {tuple(h): i for i, h in enumerate(p1.hkl[there].tolist())}
     rows = [row_of[tuple(h)] for h in problem.groups.p1.hkl[problem.groups.copies[0]].tolist()]
-    np.testing.assert_allclose(problem.centre[0], mean[rows], rtol=1e-5)
+    np.testing.assert_allclose(problem.frames.origin[0], mean[rows], rtol=1e-5)
 
 
-def test_more_data_than_memory_is_refused_before_reading(p1, store, tmp_path, monkeypatch):
+def test_a_container_may_use_less_than_the_machine_has(tmp_path):
     (tmp_path / "memory.max").write_text("1000000\n")
     assert available_memory(tmp_path) == 1e6
     (tmp_path / "memory.max").write_text("max\n")
     assert available_memory(tmp_path) > 1e8
-    monkeypatch.setattr(module, "available_memory", lambda _: 1e5)
-    monkeypatch.setattr(store, "read", None)
-    assert "of memory" in refusal(observe(MillerLattice(p1.hkl, *TRIGONAL)), store)
+
+
+def test_what_memory_cannot_hold_is_read_from_a_file_and_gives_the_same(p1, store, tmp_path):
+    seen, weights = observe(MillerLattice(p1.hkl, *TRIGONAL)), np.random.default_rng(2).dirichlet(np.ones(N_FRAMES))
+    in_memory, from_file = (problem_from(seen, store, memory=m, scratch=tmp_path) for m in (1e9, 1e4))
+    assert in_memory.frames.is_in_memory
+    assert not from_file.frames.is_in_memory
+    np.testing.assert_allclose(calculated(from_file, weights), calculated(in_memory, weights), rtol=1e-6)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_of_the_memory_is_used_by_default(p1, store, monkeypatch):
+    seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
+    need = problem_from(seen, store).frames.n_bytes
+    for factor, fits in ((2.1, True), (1.9, False)):
+        monkeypatch.setattr(module, "available_memory", lambda _, bytes_=factor * need: bytes_)
+        assert problem_from(seen, store).frames.is_in_memory == fits
+
+
+def test_more_data_than_memory_and_disk_hold_is_refused_before_anything_is_written(p1, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Room(1e12, 1e12, 1e4))
+    with pytest.raises(DiskProblem, match="neither in memory nor on this disk") as told:
+        problem_from(observe(MillerLattice(p1.hkl, *TRIGONAL)), store, memory=1e4, scratch=tmp_path)
+    assert str(tmp_path) in told.value.sentence
+
+
+class Room(NamedTuple):
+    """What `shutil.disk_usage` returns."""
+
+    total: float
+    used: float
+    free: float
+
+
+def test_a_folder_for_working_copies_that_is_not_there_is_a_sentence(p1, store, tmp_path):
+    with pytest.raises(DiskProblem, match="folder"):
+        problem_from(observe(MillerLattice(p1.hkl, *TRIGONAL)), store, memory=1e4, scratch=tmp_path / "nowhere")
+
+
+def test_known_weights_are_those_before_the_fit(p1, store):
+    seen, prior = observe(MillerLattice(p1.hkl, *TRIGONAL)), np.arange(1.0, 7) / 21
+    np.testing.assert_allclose(problem_from(seen, store).prior, 1 / 6)
+    np.testing.assert_array_equal(problem_from(seen, store, prior=prior).prior, prior)
+
+
+@pytest.mark.parametrize("prior", [None, np.arange(1.0, 8) / 28])
+def test_tied_frames_are_those_of_weights_spread_over_them(p1, f, tmp_path, prior):
+    """Seven frames tied by three: the last is alone."""
+    seven = np.concatenate([f, f[:1] * np.exp(1j)]).astype(np.complex64)
+    store = make_store(tmp_path / "f.zarr", p1, seven)
+    seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
+    tied = problem_from(seen, store, prior=prior, tied_frames=3)
+    assert (tied.n_units, tied.n_frames) == (3, 7)
+    units = np.array([0.5, 0.2, 0.3])
+    before = np.full(7, 1 / 7) if prior is None else prior
+    weights = tied.of_frames(units)
+    inside = before / np.array([before[:3].sum()] * 3 + [before[3:6].sum()] * 3 + [before[6]])
+    np.testing.assert_allclose(weights, np.repeat(units, [3, 3, 1]) * inside)
+    np.testing.assert_allclose(tied.of_units(weights), units)
+    np.testing.assert_allclose(tied.of_frames(tied.prior), before)
+    np.testing.assert_allclose(calculated(tied, weights), by_definition(p1, seven, weights, tied), rtol=1e-3)
+
+
+def test_tied_frames_of_a_store_that_is_read_in_pieces(p1, f, tmp_path, monkeypatch):
+    """No unit is cut where a piece ends."""
+    many = np.tile(f, (11, 1)) * np.exp(0.1j * np.arange(66))[:, None].astype(np.complex64)
+    store = make_store(tmp_path / "f.zarr", p1, many)
+    monkeypatch.setattr(module, "_READ_BYTES", 8 * store.n_hkl * 20)
+    tied = problem_from(observe(MillerLattice(p1.hkl, *TRIGONAL)), store, tied_frames=5)
+    assert tied.n_units == 14
+    weights = tied.of_frames(np.random.default_rng(0).dirichlet(np.ones(14)))
+    np.testing.assert_allclose(calculated(tied, weights), by_definition(p1, many, weights, tied), rtol=1e-3)
+
+
+def test_frames_that_are_all_tied_together_are_refused(p1, store):
+    with pytest.raises(BadInput, match="one unit only"):
+        problem_from(observe(MillerLattice(p1.hkl, *TRIGONAL)), store, tied_frames=6)
+
+
+def test_an_odd_frame_stands_out(p1, f, tmp_path):
+    odd = f.copy()
+    odd[4] += 100 * np.random.default_rng(8).normal(size=len(p1)).astype(np.float32)
+    problem = problem_from(observe(MillerLattice(p1.hkl, *TRIGONAL)), make_store(tmp_path / "f.zarr", p1, odd))
+    assert np.flatnonzero(problem.oddness > 10).tolist() == [4]
+    assert np.median(problem.oddness) == pytest.approx(1, rel=0.5)
+
+
+def test_bragg_intensities_come_from_the_same_frames(p1, f, store):
+    seen, groups = observe(MillerLattice(p1.hkl, *TRIGONAL)), laue_groups(MillerLattice(p1.hkl[::2], *TRIGONAL))
+    data = BraggData(groups, np.ones(len(groups)), None, np.zeros(len(groups), dtype=bool), "FP")
+    part = problem_from(seen, store, bragg=data, bragg_weight=0.5).bragg
+    assert part.data is data
+    weights = np.random.default_rng(2).dirichlet(np.ones(N_FRAMES))
+    mean = (weights @ f.astype(np.complex128))[find_points(groups.p1, p1)]
+    found = intensities(part.frames, weights[None])[0]
+    np.testing.assert_allclose(found, groups.average(np.abs(mean) ** 2), rtol=1e-4)
+
+
+def test_bragg_intensities_and_the_map_share_the_memory(p1, store, tmp_path):
+    """What is left beside the map is not enough for as much again."""
+    seen, groups = observe(MillerLattice(p1.hkl, *TRIGONAL)), laue_groups(MillerLattice(p1.hkl, *TRIGONAL))
+    data = BraggData(groups, np.ones(len(groups)), None, np.zeros(len(groups), dtype=bool), "FP")
+    need = problem_from(seen, store).frames.n_bytes
+    both = problem_from(seen, store, bragg=data, memory=1.5 * need, scratch=tmp_path)
+    assert both.frames.is_in_memory
+    assert not both.bragg.frames.is_in_memory
+
+
+def test_bragg_reflections_without_structure_factors_are_refused(p1, f, tmp_path):
+    low = p1.inverse_d < np.quantile(p1.inverse_d, 0.6)
+    store = make_store(tmp_path / "f.zarr", p1.select(low), f[:, low])
+    groups = laue_groups(MillerLattice(p1.hkl, *TRIGONAL))
+    data = BraggData(groups, np.ones(len(groups)), None, np.zeros(len(groups), dtype=bool), "FP")
+    with pytest.raises(BadInput, match="Bragg reflections are not in the frames"):
+        problem_from(observe(MillerLattice(p1.hkl[low], *TRIGONAL)), store, bragg=data)
+
+
+def test_masked_reflections_are_left_out_and_told(p1, store):
+    """Masks work before reflections are averaged, and tell what they left out."""
+    seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
+    seen.intensity[::10] = -1
+    problem = problem_from(seen, store, mask_negative=True)
+    assert problem.observed.min() > 0
+    assert any("negative" in note for note in problem.notes)
 
 
 def refusal(seen: DiffuseMap, store: StructureFactorStore) -> str:
@@ -154,8 +298,9 @@ def test_frames_on_a_finer_lattice_serve_a_map_at_its_own_indices(p1, f, store, 
     finer = make_store(tmp_path / "fine.zarr", fine, values)
     seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
     expected, found = jobs.run(build_problem(seen, store)), jobs.run(build_problem(seen, finer))
-    np.testing.assert_array_equal(found.deviation, expected.deviation)
-    np.testing.assert_array_equal(found.centre, expected.centre)
+    for one, other in zip(found.frames, expected.frames, strict=True):
+        np.testing.assert_array_equal(one.rows, other.rows)
+    np.testing.assert_array_equal(found.frames.origin, expected.frames.origin)
     thirds = half_lattice(*TRIGONAL, 6.0, ndiv=(1, 1, 3))
     assert "lie between theirs" in refusal(observe(thirds), finer)
     assert "lie between theirs" in refusal(observe(half_lattice(*TRIGONAL, 6.0, ndiv=(2, 2, 2))), store)
