@@ -15,7 +15,8 @@ from app.models.readings import FramesReading, ProjectReading
 from app.workers import tasks
 
 if TYPE_CHECKING:
-    from app.models.session import Runner, Session
+    from app.models.runner import Runner
+from app.models.session import Session
     from mdweights_core.io.frames.trajectories import FrameSource
 
 ONE, SETS = "coordinates", "coordinates of the sets"

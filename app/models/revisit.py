@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from app.models.document import Document
 from app.models.fit_model import FitModel
 from app.models.marks import Mark, MarksModel
+from app.models.runner import Runner
 from app.workers import tasks
 from mdweights_core.errors import BadInput
 
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
 VALIDATE, EXPLAIN, RERUN = "validating", "looking for the meaning", "running the fit again"
 REVISITS = (VALIDATE, EXPLAIN, RERUN)
-
-
-class Runner(Protocol):
-    """What is needed of a job runner; `app.workers.job_runner.JobRunner` is one."""
-
-    finished: Any
-    failed: Any
-
-    def submit(self, name: str, factory: Callable[[], Any]) -> None: ...
-    def stop(self, name: str | None = None) -> None: ...
 
 
 class RevisitModel(QObject):

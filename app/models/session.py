@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
@@ -19,6 +19,7 @@ from app.models.marks import MarksModel
 from app.models.paths import TOPOLOGIES, has_suffix, sort_paths
 from app.models.readings import FramesReading, MapReading, ProjectReading
 from app.models.revisit import REVISITS, RevisitModel
+from app.models.runner import Runner
 from app.models.selection import SelectionModel
 from app.workers import tasks
 from mdweights_core.errors import BadInput, MdweightsError
@@ -35,19 +36,6 @@ READ_MAP, READ_FRAMES, OPEN, SAVE, EXPORT, FIT, WARM_UP = (
 )  # fmt: skip
 CHECK, SELECT, SOLVENT = "checking the frames", "choosing atoms", "fitting the bulk solvent"
 STOPPABLE = (FIT, SOLVENT, *REVISITS)
-
-
-class Runner(Protocol):
-    """What the session needs of a job runner; `app.workers.job_runner.JobRunner` is one."""
-
-    progressed: Any
-    finished: Any
-    failed: Any
-
-    @property
-    def is_busy(self) -> bool: ...
-    def submit(self, name: str, factory: Callable[[], Any]) -> None: ...
-    def stop(self, name: str | None = None) -> None: ...
 
 
 class Session(QObject):

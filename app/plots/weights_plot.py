@@ -74,7 +74,7 @@ class WeightsPlot(FramePlot):
         if fresh:
             self._forget_frames(len(weights))
         self._weights = weights
-        self.set_errors(errors)
+        self._take_errors(errors)
         self._time = None if time is None else np.array(time, dtype=np.float64)
         self._uniform = 1.0 / len(weights) if uniform is None else float(uniform)
         self._offer_time()
@@ -85,10 +85,9 @@ class WeightsPlot(FramePlot):
 
     def set_errors(self, errors: np.ndarray | None) -> None:
         """Standard uncertainty of each weight, float [T], NaN where unknown; None takes error bars away."""
-        self._errors = None if errors is None else np.array(errors, dtype=np.float64)
-        self.error_bars.setVisible(self._errors is not None)
+        self._take_errors(errors)
         self._draw_detail()
-        if self._errors is not None:
+        if errors is not None:
             self.reset_view()  # they reach higher
 
     def set_influence(self, influence: np.ndarray | None) -> None:
@@ -267,6 +266,10 @@ class WeightsPlot(FramePlot):
         self._region.hide()
         if self._hidden is not None and len(self._hidden) != n_frames:
             self.set_hidden(None)
+
+    def _take_errors(self, errors: np.ndarray | None) -> None:
+        self._errors = None if errors is None else np.array(errors, dtype=np.float64)
+        self.error_bars.setVisible(errors is not None)
 
     def _offer_time(self) -> None:
         item = cast(QStandardItemModel, self.order.model()).item(ORDERS.index("time"))
