@@ -16,7 +16,7 @@ from app.workers import tasks
 
 if TYPE_CHECKING:
     from app.models.runner import Runner
-from app.models.session import Session
+    from app.models.session import Session
     from mdweights_core.io.frames.trajectories import FrameSource
 
 ONE, SETS = "coordinates", "coordinates of the sets"
