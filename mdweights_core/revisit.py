@@ -46,8 +46,9 @@ def scan_project(project: Project, settings: ValidationSettings) -> Job[tuple[Th
         raise BadInput("a scan needs at least two thetas and two folds", advice="Raise --thetas and --folds")
     _require_unchanged(project)
     problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
-    scan = (yield from validated(project, problem, settings)).theta_scan
-    if scan is None:
+    validation = yield from validated(project, problem, settings)
+    scan = validation.theta_scan
+    if scan is None or not validation.complete:
         raise Stopped
     if project.validation is not None:
         project = yield from _saved(replace(project, validation=replace(project.validation, theta_scan=scan)))

@@ -84,15 +84,15 @@ def conclude(project: Project, terminal: Terminal) -> None:
 
 def print_fit(project: Project, terminal: Terminal) -> None:
     """The result as people read it."""
-    from mdweights_core.weights.result import describe_fit, verdict
+    from mdweights_core.weights.result import describe_fit, name_of_prior, verdict
 
-    fit = project.fit
+    fit, before = project.fit, name_of_prior(project.fit)
     terminal.say(describe_fit(fit))
     rows = [
         (title, *(_score(getattr(s, name + part)) for part in ("", "_free") for s in (fit.scores, fit.uniform)))
         for title, name in (("anisotropic CC", "cc_aniso"), ("total CC", "cc"))
     ]
-    terminal.table("", ("", "work", "equal weights", "free", "equal weights"), rows)
+    terminal.table("", ("", "work", before, "free", before), rows)
     terminal.say(f"{fit.outcome} {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}")
     terminal.say(f"Effective frames {fit.n_eff:.1f} (Kish), {fit.n_active} of {len(fit.weights)} with a weight.")
     if project.validation is None:

@@ -16,7 +16,7 @@ from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, WeightFit, is_collapsed
 from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
-from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
+from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings, headline
 from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
 from mdweights_core.weights.solvers.base import iterations, relative_entropy
 from mdweights_core.weights.terms import ODD, fit_task, fit_terms
@@ -80,12 +80,14 @@ def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarra
     terms = fit_terms(problem, settings)
     state, stopped = _Reached(fit_task(problem, settings, _start(problem, start_weights))), False
     try:
+        state.now = replace(state.now, x=intensities(problem.frames, state.task.start[None])[0])
+        yield watch.look(state.now, 0, limit)
         yield from _solved(terms, state, settings, limit, watch)
         while settings.max_frames is not None and (task := state.with_fewer(settings.max_frames)) is not None:
-            state.task = task
+            state.task, state.before = task, state.before + state.now.iteration
             yield from _solved(terms, state, settings, limit, watch)
     except Stopped:
-        stopped = not state.now.done
+        stopped = True  # also between the rounds of a fit to few frames, and where the last step was the last of all
     fit = _conclude(problem, terms, state, settings, watch, stopped)
     return fit if start_weights is None else replace(fit, start=np.asarray(start_weights, dtype=np.float64))
 
@@ -96,6 +98,12 @@ class _Reached:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.now = SolverState(task.start, np.zeros(0), -np.inf, np.zeros(0), task.theta)
+        self.before = 0  # iterations of earlier rounds
+
+    @property
+    def count(self) -> int:
+        """Iterations of all rounds."""
+        return self.before + self.now.iteration
 
     def with_fewer(self, most: int) -> Task | None:
         """The task with the lightest fifth of its frames barred, but not fewer than `most`; None when these are few."""
@@ -115,7 +123,9 @@ def _solved(terms: list[Term], reached: _Reached, settings: FitSettings, limit: 
     for states in SOLVERS[settings.solver](terms, [reached.task], limit):
         if states:
             reached.now = states[0]
-        yield watch.look(reached.now, limit) if states else Progress("weights", 0, limit, "On a sample of reflections")
+            yield watch.look(reached.now, reached.before, limit)
+        else:
+            yield Progress("weights", reached.before, limit, "On a sample of reflections")
 
 
 def _start(problem: WeightProblem, start_weights: np.ndarray | None) -> np.ndarray | None:
@@ -134,12 +144,13 @@ class _Watch:
         self.clock = Clock()
         self.rows: list[dict[str, float]] = []
 
-    def look(self, state: SolverState, limit: int) -> Progress:
+    def look(self, state: SolverState, before: int, limit: int) -> Progress:
+        step = before + state.iteration
         weights = self.problem.of_frames(state.weights)
         values = {**coefficients(self.problem, state.x), "n_eff": kish(weights)}
-        self.rows.append({"step": state.iteration, "seconds": self.clock.elapsed, **values})
-        message = f"Iteration {state.iteration}: anisotropic CC {values['cc_aniso']:.4f}, total {values['cc']:.4f}"
-        return Progress("weights", state.iteration, limit, message, values, {"weights": weights.copy()})
+        self.rows.append({"step": step, "seconds": self.clock.elapsed, **values})
+        message = f"Iteration {step}: anisotropic CC {values['cc_aniso']:.4f}, total {values['cc']:.4f}"
+        return Progress("weights", step, max(limit, step), message, values, {"weights": weights.copy()})
 
     @property
     def history(self) -> dict[str, np.ndarray]:
@@ -181,11 +192,13 @@ def _conclude(
         gain=_gain(terms, reached.task, state.weights, state.theta),
         theta=state.theta,
         kkt_residual=residual,
-        iterations=state.iteration,
+        iterations=reached.count,
         seconds=seconds,
         converged=state.converged,
         stopped=stopped,
-        outcome=f"Stopped by the user after {iterations(state.iteration)}." if stopped else state.outcome,
+        outcome=f"Stopped by the user after {iterations(reached.before + state.iteration)}."
+        if stopped
+        else state.outcome,
         influence=problem.of_frames(_doubling(gradients[1], problem.prior)),
         multipliers=_to_frames(problem, state.weights @ slopes - slopes),
         history=watch.history,
@@ -288,21 +301,22 @@ def fit_warnings(
     """What a user must know before believing the weights, one sentence each."""
     yield from _odd_frames(problem)
     n_frames, n_work, n_eff = problem.n_frames, problem.n_work, kish(weights)
+    plain_name = "equal weights" if np.ptp(problem.prior) == 0 else "the weights before the fit"
     if n_frames == 2:
         yield "With two frames the diffuse map has the same shape whatever their weights: this fit means nothing."
-    key = "cc_aniso_free" if settings.objective == "anisotropic-cc" else "cc_free"
+    key = f"{headline(settings.objective)}_free"
     held_out, plain = getattr(scores, key), getattr(uniform, key)
     if np.isfinite(held_out) and held_out < plain:
         yield (
-            f"Overfit: on held-out reflections the weights do worse ({held_out:.3f}) than equal weights ({plain:.3f}). "
+            f"Overfit: on held-out reflections the weights do worse ({held_out:.3f}) than {plain_name} ({plain:.3f}). "
             "Raise theta, or do not use these weights."
         )
     if np.isnan(held_out):
         yield "No reflections were held out, so nothing can tell a good fit from an overfitted one."
-    if n_frames > 0.25 * n_work:
+    if problem.n_units > 0.25 * n_work:
         yield (
-            f"{n_frames} weights are fitted to {n_work} reflections: too few data per frame to trust single weights. "
-            "Raise theta, or take fewer frames or higher resolution."
+            f"{problem.n_units} weights are fitted to {n_work} reflections: too few data per frame to trust single "
+            "weights. Raise theta, or take fewer frames or higher resolution."
         )
     if is_collapsed(weights):
         yield f"The weights collapsed onto about {n_eff:.1f} of {n_frames} frames. Raise theta to spread them."
@@ -311,7 +325,7 @@ def fit_warnings(
         yield f"Frame {heaviest} alone carries {100 * weights.max():.0f} % of the weight. Raise theta to spread it."
     if scores.cc < uniform.cc - _FALL and not problem.is_anisotropic:
         yield (
-            f"The total CC fell from {uniform.cc:.3f} with equal weights to {scores.cc:.3f}: the weighted ensemble has "
+            f"The total CC fell from {uniform.cc:.3f} with {plain_name} to {scores.cc:.3f}: the weighted ensemble has "
             "the wrong fall-off with resolution. Raise theta."
         )
     if problem.is_anisotropic:

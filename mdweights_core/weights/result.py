@@ -10,7 +10,7 @@ import numpy as np
 from mdweights_core.crystal.laue import LaueGroups, laue_class
 from mdweights_core.crystal.shells import anisotropic_operator
 from mdweights_core.weights.scores import Scores, fit_scale, kish
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.settings import FitSettings, headline
 
 ACTIVE = 1e-6
 """A frame counts as active above this part of the uniform weight."""
@@ -158,13 +158,13 @@ def verdict(fit: WeightFit) -> str:
         if held_out < 2 / np.sqrt(n_free):
             return (
                 f"The weighted ensemble does not agree with the map: on {n_free} held-out reflections {name} is "
-                f"{held_out:.3f} (equal weights {plain:.3f}), which chance can give."
+                f"{held_out:.3f} ({name_of_prior(fit)} {plain:.3f}), which chance can give."
             )
         gain = held_out - plain
         word = "better than" if gain > _NOTABLE else "no better than" if gain > -_NOTABLE else "worse than"
         first = (
             f"On held-out reflections the weighted ensemble reaches {name} {held_out:.3f}, "
-            f"{word} equal weights ({plain:.3f})"
+            f"{word} {name_of_prior(fit)} ({plain:.3f})"
         )
     else:
         first = f"No reflections were held out, so nothing says whether {name} of the fit is more than overfitting"
@@ -183,9 +183,14 @@ def is_collapsed(weights: np.ndarray) -> bool:
 
 
 def _headline(fit: WeightFit) -> tuple[str, float, float]:
-    if fit.settings.objective == "cc":
-        return "total CC", fit.scores.cc_free, fit.uniform.cc_free
-    return "anisotropic CC", fit.scores.cc_aniso_free, fit.uniform.cc_aniso_free
+    key = headline(fit.settings.objective)
+    name = "total CC" if key == "cc" else "anisotropic CC"
+    return name, getattr(fit.scores, f"{key}_free"), getattr(fit.uniform, f"{key}_free")
+
+
+def name_of_prior(fit: WeightFit) -> str:
+    """What the weights before the fit are called."""
+    return "equal weights" if np.ptp(fit.prior) < 1e-12 else "weights before"
 
 
 def describe_fit(fit: WeightFit) -> str:

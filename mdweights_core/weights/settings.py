@@ -21,6 +21,13 @@ WEIGHTINGS: dict[str, str] = {
     "shells": "every resolution shell alike",
     "sigma+shells": "1 / sigma^2 inside shells, every shell alike",
 }
+
+
+def headline(objective: str) -> str:
+    """Which correlation coefficient tells of a fit to `objective` in one number: "cc_aniso" or "cc"."""
+    return "cc" if objective in ("cc", "gamma", "cross-entropy") else "cc_aniso"
+
+
 MIN_REFLECTIONS = 50
 """Fewer unique reflections are not fitted."""
 

@@ -8,6 +8,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.objectives import bragg_objective, make_objective
 from mdweights_core.weights.problem import WeightProblem
+from mdweights_core.weights.scores import kish
 from mdweights_core.weights.settings import FitSettings
 from mdweights_core.weights.solvers.base import Task, Term
 
@@ -28,7 +29,9 @@ def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
     inverse_d = problem.groups.lattice.inverse_d
     usual = intensities(problem.frames, problem.prior[None])[0]
     noise = _NOISE * float(np.sqrt(np.mean(usual**2)))
-    objective = make_objective(settings, problem.observed, problem.sigma, inverse_d, problem.operator, noise)
+    objective = make_objective(
+        settings, problem.observed, problem.sigma, inverse_d, problem.operator, noise, work=~problem.free
+    )
     order = np.argsort(inverse_d, kind="stable")
     diffuse = Term(problem.frames, objective, 1.0 - settings.bragg_weight, order=order)
     if settings.bragg_weight == 0:
@@ -57,11 +60,23 @@ def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | 
 
     A frame of another origin or crystal would hide all others in the mean.
     """
+    n = problem.n_units
     begin = problem.prior / np.maximum(problem.oddness / ODD, 1.0) if start is None else start
     return Task(
         rows=(~problem.free).astype(np.float64),
         start=begin / begin.sum(),
         prior=problem.prior,
         theta=settings.theta,
-        n_eff_floor=settings.n_eff_floor,
+        n_eff_floor=_possible_floor(problem, settings.n_eff_floor),
+        crowding=None if problem.unit is None else np.bincount(problem.unit, problem.of_frames(np.ones(n)) ** 2),
     )
+
+
+def _possible_floor(problem: WeightProblem, floor: float) -> float:
+    most = kish(problem.of_frames(problem.prior))
+    if floor > most:
+        raise BadInput(
+            f"a floor of {floor:g} effective frames is above the {most:.1f} that the frames have before the fit",
+            advice="Lower --n-eff-floor",
+        )
+    return floor

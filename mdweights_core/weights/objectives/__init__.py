@@ -12,7 +12,7 @@ from mdweights_core.weights.objectives.least_squares import LeastSquares
 from mdweights_core.weights.objectives.proportional import proportional
 from mdweights_core.weights.objectives.regression import Errors, smooth_columns
 from mdweights_core.weights.objectives.weighting import reflection_weights
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.settings import FitSettings, headline
 
 __all__ = ["bragg_objective", "headline", "make_objective"]
 
@@ -27,6 +27,8 @@ def make_objective(
     inverse_d: np.ndarray,
     operator: AnisotropicOperator,
     noise: float = 0.0,
+    *,
+    work: np.ndarray | None = None,
 ) -> Objective:
     """The objective that `settings` ask for.
 
@@ -44,6 +46,8 @@ def make_objective(
         Shells and spline of the isotropic curve.
     noise : float
         Root mean square intensity under which a calculated map is rounding noise.
+    work : bool [G], optional
+        Reflections that the weighting may learn from; all by default.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def make_objective(
         that compares only these.
     """
     observed = np.asarray(observed, dtype=np.float64)
-    weight = reflection_weights(observed, sigma, inverse_d, _weighting(settings, sigma))
+    weight = reflection_weights(observed, sigma, inverse_d, _weighting(settings, sigma), work)
     if settings.objective in _ERRORS:
         return LeastSquares(observed, weight, smooth_columns(inverse_d), _ERRORS[settings.objective], noise)
     if settings.objective in _POWERS:
@@ -65,8 +69,3 @@ def _weighting(settings: FitSettings, sigma: np.ndarray | None) -> str:
     if settings.weighting != "auto":
         return settings.weighting
     return "sigma" if settings.objective in _ERRORS and sigma is not None and np.isfinite(sigma).any() else "none"
-
-
-def headline(objective: str) -> str:
-    """Which correlation coefficient tells of a fit to `objective` in one number: "cc_aniso" or "cc"."""
-    return "cc" if objective in ("cc", "gamma", "cross-entropy") else "cc_aniso"

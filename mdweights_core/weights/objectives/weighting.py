@@ -12,7 +12,11 @@ _LEAST_VARIANCE = 1e-6
 
 
 def reflection_weights(
-    observed: np.ndarray, sigma: np.ndarray | None, inverse_d: np.ndarray, weighting: str
+    observed: np.ndarray,
+    sigma: np.ndarray | None,
+    inverse_d: np.ndarray,
+    weighting: str,
+    work: np.ndarray | None = None,
 ) -> np.ndarray:
     """Weights of reflections with the mean 1: float64 [G].
 
@@ -27,6 +31,8 @@ def reflection_weights(
     weighting : str
         One of `settings.WEIGHTINGS`. "shells" divides by the variance that the observed map has within each shell, so
         that each shell has the same part in it.
+    work : bool [G], optional
+        Reflections that variances are taken over, so that no held-out one has a say; all by default.
 
     Raises
     ------
@@ -38,7 +44,8 @@ def reflection_weights(
     if "sigma" in weighting:
         weights = _imputed(sigma, member) ** -2.0
     if "shells" in weighting:
-        weights = weights / _variances(observed, weights, member)[member]
+        known = weights if work is None or not work.any() else weights * work
+        weights = weights / _variances(observed, known, member)[member]
     return weights / weights.mean()
 
 
@@ -59,7 +66,7 @@ def _imputed(sigma: np.ndarray | None, member: np.ndarray) -> np.ndarray:
 def _variances(observed: np.ndarray, weights: np.ndarray, member: np.ndarray) -> np.ndarray:
     """Weighted sum of squares about the mean of each shell: float64 [S], none of them next to nothing."""
     totals = np.bincount(member, weights)
-    means = np.bincount(member, weights * observed) / totals
+    means = np.bincount(member, weights * observed) / np.where(totals > 0, totals, 1.0)
     found = np.bincount(member, weights * (observed - means[member]) ** 2)
     usual = float(np.median(found))
     return np.maximum(found, _LEAST_VARIANCE * usual) if usual > 0 else np.ones(len(found))

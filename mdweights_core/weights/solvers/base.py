@@ -61,6 +61,9 @@ class Task:
         Frames that may have a weight.
     n_eff_floor : float
         Kish's effective number of frames that theta is raised for; 0 for none.
+    crowding : float64 [n_frames] or None
+        Where these are units of several frames: the sum of the squared shares that frames have in each, so that Kish's
+        number of frames is 1 / sum crowding w^2.
     """
 
     rows: np.ndarray
@@ -69,6 +72,7 @@ class Task:
     theta: float = 0.0
     allowed: np.ndarray | None = None
     n_eff_floor: float = 0.0
+    crowding: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

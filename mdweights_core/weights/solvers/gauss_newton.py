@@ -13,7 +13,8 @@ always those of all reflections, so that what comes out is their optimum whateve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -36,7 +37,10 @@ _COARSE_TOLERANCE = 1e-5
 _COARSE_STEPS = 30
 _SAMPLE = 8000  # reflections, at least
 _PER_FRAME = 16  # reflections in the sample for each frame
+_FEWEST_PER_FRAME = 4  # for Gram matrices that are used on all reflections
 _SAMPLE_BYTES = 600 * 2**20
+_KEPT_BYTES = 256 * 2**20  # of Gram matrices kept from one iteration to the next
+_LOOK_SECONDS = 0.15
 _MOST_COLUMNS = 1024
 _NEWCOMERS = 64
 _FEW = 800  # frames
@@ -70,15 +74,16 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
     if all(sample.is_part for sample in samples):
         coarse, coarse_rows = [_Sample.whole(sample.term) for sample in samples], rows[:, samples[0].chosen]
         for moved in _improved(coarse, coarse, coarse_rows, fits, _COARSE_STEPS, _COARSE_TOLERANCE):
-            fits = moved
+            fits = fits if moved is None else moved
             yield []
         fits = [fit.begun_anew() for fit in fits]
     states: list[SolverState] = []
     whole = [_Sample.whole(term) for term in terms]
     if tolerance is None:
         tolerance = TOLERANCE if len(tasks) == 1 else BATCH_TOLERANCE
-    for moved in _improved(whole, whole if len(tasks) == 1 else samples, rows, fits, limit, tolerance):
-        states = [fit.state for fit in moved]
+    enough = len(tasks) > 1 and all(sample.is_telling for sample in samples)
+    for moved in _improved(whole, samples if enough else whole, rows, fits, limit, tolerance):
+        states = [] if moved is None else [fit.state for fit in moved]
         yield states
     return states
 
@@ -106,6 +111,12 @@ class _Sample:
     @property
     def is_part(self) -> bool:
         return not isinstance(self.chosen, slice)
+
+    @property
+    def is_telling(self) -> bool:
+        """Enough reflections for a Gram matrix that other reflections agree with."""
+        frames = self.term.frames
+        return not self.is_part or frames.n_groups >= _FEWEST_PER_FRAME * frames.n_frames
 
 
 def _sample_size(frames: FrameBlocks) -> int:
@@ -158,13 +169,14 @@ def _improved(
     fits: list[_Fit],
     limit: int,
     tolerance: float,
-) -> Iterator[list[_Fit]]:
-    """Iterate until every fit is done, Gram matrices over `samples`; the fits after each iteration."""
+) -> Iterator[list[_Fit] | None]:
+    """Iterate until every fit is done, Gram matrices over `samples`: fits after each iteration, None amid one."""
     terms = [part.term for part in parts]
     fits, weights = list(fits), np.stack([fit.state.weights for fit in fits])
     x = [intensities(term.frames, weights) for term in terms]
     same = _SAME_ENOUGH if len(fits) == 1 else _SAME_ENOUGH_IN_BATCH
-    grams = [[_Grams(sample, same) for sample in samples] for _ in fits]
+    keep = 8 * len(fits) * weights.shape[1] ** 2 < _KEPT_BYTES
+    grams = [[_Grams(sample, same, keep) for sample in samples] for _ in fits]
     while True:
         going = np.array([i for i, fit in enumerate(fits) if not fit.state.done])
         if not len(going):
@@ -172,7 +184,7 @@ def _improved(
         batch = _Batch(
             terms, [grams[i] for i in going], rows[going], [fits[i] for i in going], [values[going] for values in x]
         )
-        moved, new_x = batch.step(limit, tolerance)
+        moved, new_x = yield from batch.step(limit, tolerance)
         for place, i in enumerate(going):
             fits[i] = moved[place]
         for values, new in zip(x, new_x, strict=True):
@@ -195,25 +207,22 @@ class _Batch:
         self.rows = [term.rows_of(rows) for term in terms]
         self.weights = np.stack([fit.state.weights for fit in fits])
 
-    def step(self, limit: int, tolerance: float) -> tuple[list[_Fit], list[np.ndarray]]:
-        """Fits after one iteration, and their intensities per term."""
-        # Small products and factorisations are many times slower on threads that XLA's keep waiting for a core.
-        with threadpool_limits(1 if self.weights.shape[1] < _FEW else None, user_api="blas"):
-            return self._step(limit, tolerance)
-
-    def _step(self, limit: int, tolerance: float) -> tuple[list[_Fit], list[np.ndarray]]:
-        self._linearise()
-        targets, promised, thetas = self._targets()
-        gains = np.array([self._gain(i, lin_gain) for i, lin_gain in enumerate(self._sums(self.linear))])
-        fits = [
-            replace(fit, state=replace(fit.state, x=self.x[0][i], gain=gains[i], gradient=self._slopes(i, fit.task)))
-            for i, fit in enumerate(self.fits)
-        ]
-        at_end = [self._ended(fit, promise, limit, tolerance) for fit, promise in zip(fits, promised, strict=True)]
-        going = np.array([i for i, fit in enumerate(at_end) if not fit.state.done], dtype=np.int64)
-        if len(going):
-            self._search(at_end, going, targets, promised, thetas)
+    def step(self, limit: int, tolerance: float) -> Generator[None, None, tuple[list[_Fit], list[np.ndarray]]]:
+        """Fits after one iteration, and their intensities per term; yields now and then amid the work."""
+        with self._few_threads():
+            self._linearise()
+        targets, promised, thetas = yield from self._targets()
+        with self._few_threads():
+            fits = [self._seen(i, value) for i, value in enumerate(self._sums(self.linear))]
+            at_end = [self._ended(fit, promise, limit, tolerance) for fit, promise in zip(fits, promised, strict=True)]
+            going = np.array([i for i, fit in enumerate(at_end) if not fit.state.done], dtype=np.int64)
+            if len(going):
+                self._search(at_end, going, targets, promised, thetas)
         return at_end, self.x
+
+    def _few_threads(self) -> threadpool_limits:
+        """Small products and factorisations are many times slower on threads that XLA's keep waiting for a core."""
+        return threadpool_limits(1 if self.weights.shape[1] < _FEW else None, user_api="blas")
 
     def _linearise(self) -> None:
         """Values, and what they are made of per frame: b and N w of every term."""
@@ -229,9 +238,12 @@ class _Batch:
     def _sums(self, linear: Sequence[Linearisation]) -> np.ndarray:
         return sum(term.weight * lin.gain for term, lin in zip(self.terms, linear, strict=True))  # type: ignore
 
-    def _gain(self, i: int, value: float) -> float:
+    def _seen(self, i: int, value: float) -> _Fit:
+        """Fit `i` with intensity, gain and gradient of where it is; `value` is that of the terms."""
         fit = self.fits[i]
-        return float(value) - fit.state.theta * (fit.entropy if fit.state.theta > 0 else 0.0)
+        gain = float(value) - fit.state.theta * (fit.entropy if fit.state.theta > 0 else 0.0)
+        state = replace(fit.state, x=self.x[0][i], gain=gain, gradient=self._slopes(i, fit.task))
+        return replace(fit, state=state)
 
     def _slopes(self, i: int, task: Task) -> np.ndarray:
         """Gradient of the gain in the weights of fit `i`: float64 [T]."""
@@ -244,19 +256,26 @@ class _Batch:
             total -= fit.state.theta * np.log(np.maximum(fit.state.weights, 1e-300) / task.prior)
         return total
 
-    def _targets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _targets(self) -> Generator[None, None, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Where each fit wants to go, what it hopes to gain there, and theta, which a floor may have raised."""
         targets, promised = np.empty_like(self.weights), np.empty(len(self.fits))
-        thetas = np.empty(len(self.fits))
-        for i, fit in enumerate(self.fits):
-            columns = self._columns(i, fit)
-            frozen = self._frozen(i, fit, columns)
-            now = columns.of(fit.state.weights)
-            best, thetas[i] = _maximum(frozen, now, fit.task)
-            frozen = replace(frozen, theta=thetas[i])
-            promised[i] = float(frozen(best) - frozen(now))
-            targets[i] = columns.spread(best)
+        thetas, looked = np.empty(len(self.fits)), time.monotonic()
+        for i in range(len(self.fits)):
+            with self._few_threads():
+                targets[i], promised[i], thetas[i] = self._target(i)
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                looked = time.monotonic()
+                yield
         return targets, promised, thetas
+
+    def _target(self, i: int) -> tuple[np.ndarray, float, float]:
+        fit = self.fits[i]
+        columns = self._columns(i, fit)
+        frozen = self._frozen(i, fit, columns)
+        now = columns.of(fit.state.weights)
+        best, theta = _maximum(frozen, now, fit.task, columns.chosen)
+        frozen = replace(frozen, theta=theta)
+        return columns.spread(best), float(frozen(best) - frozen(now)), theta
 
     def _columns(self, i: int, fit: _Fit) -> _Columns:
         w, allowed = fit.state.weights, fit.allowed
@@ -342,8 +361,8 @@ class _Batch:
 class _Grams:
     """Gram matrices of one term for one fit, formed anew when its weights have moved far."""
 
-    def __init__(self, sample: _Sample, same_enough: float) -> None:
-        self.sample, self.same_enough = sample, same_enough
+    def __init__(self, sample: _Sample, same_enough: float, keep: bool) -> None:
+        self.sample, self.same_enough, self.keep = sample, same_enough, keep
         self._known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def between(self, columns: _Columns, weights: np.ndarray, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -357,7 +376,7 @@ class _Grams:
         part = self.sample.chosen
         metric = self.sample.term.objective.metric(x[part], rows[part])
         matrix = gram(self.sample.term.frames, weights, columns.mixtures, metric)
-        if is_plain:
+        if is_plain and self.keep:
             self._known = (weights, columns.chosen, matrix)
         return matrix
 
@@ -392,35 +411,39 @@ class _Columns:
         return found / found.sum()
 
 
-def _maximum(frozen: FrozenGain, now: np.ndarray, task: Task) -> tuple[np.ndarray, float]:
+def _maximum(frozen: FrozenGain, now: np.ndarray, task: Task, chosen: np.ndarray) -> tuple[np.ndarray, float]:
     """The best weights of a frozen problem; theta is raised until they keep the floor on effective frames."""
     best = frozen.maximum(now)
     if task.n_eff_floor <= 0:
         return best, frozen.theta
-    return _with_floor(frozen, best, task)
+    crowding = np.ones(len(best)) if task.crowding is None else task.crowding[chosen]
+    return _with_floor(frozen, best, task, crowding)
 
 
-def _with_floor(frozen: FrozenGain, best: np.ndarray, task: Task) -> tuple[np.ndarray, float]:
+def _with_floor(frozen: FrozenGain, best: np.ndarray, task: Task, crowding: np.ndarray) -> tuple[np.ndarray, float]:
     """Bisect the logarithm of theta for the least that keeps Kish's number at the floor."""
-    floor = min(task.n_eff_floor, 0.999 / float(np.sum(frozen.prior**2)))
-    lowest = max(task.theta, _LOWEST_THETA)
+
+    def kish(w: np.ndarray) -> float:
+        return float(1.0 / (crowding @ w**2))
 
     def at(theta: float, near: np.ndarray) -> np.ndarray:
         return replace(frozen, theta=theta).maximum(near)
 
+    floor = min(task.n_eff_floor, 0.999 * kish(frozen.prior))
+    lowest = max(task.theta, _LOWEST_THETA)
     low = high = frozen.theta
     found = best
-    while 1.0 / np.sum(found**2) < floor and high < 1e6:
+    while kish(found) < floor and high < 1e6:
         low, high = high, 4 * high
         found = at(high, found)
-    while low > lowest and 1.0 / np.sum((trial := at(low, found)) ** 2) >= floor:
+    while low > lowest and kish(trial := at(low, found)) >= floor:
         high, found, low = low, trial, max(low / 4, lowest)
     for _ in range(12):
         if high / low < 1.002:
             break
         middle = float(np.sqrt(low * high))
         trial = at(middle, found)
-        if 1.0 / np.sum(trial**2) >= floor:
+        if kish(trial) >= floor:
             high, found = middle, trial
         else:
             low = middle
