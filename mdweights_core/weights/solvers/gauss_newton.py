@@ -212,6 +212,9 @@ class _Batch:
         with self._few_threads():
             self._linearise()
         targets, promised, thetas = yield from self._targets()
+        self.fits = [
+            replace(fit, state=replace(fit.state, theta=theta)) for fit, theta in zip(self.fits, thetas, strict=True)
+        ]
         with self._few_threads():
             fits = [self._seen(i, value) for i, value in enumerate(self._sums(self.linear))]
             at_end = [self._ended(fit, promise, limit, tolerance) for fit, promise in zip(fits, promised, strict=True)]
@@ -429,7 +432,7 @@ def _with_floor(frozen: FrozenGain, best: np.ndarray, task: Task, crowding: np.n
     def at(theta: float, near: np.ndarray) -> np.ndarray:
         return replace(frozen, theta=theta).maximum(near)
 
-    floor = min(task.n_eff_floor, 0.999 * kish(frozen.prior))
+    floor = min(task.n_eff_floor, 0.999 * kish(frozen.prior / frozen.prior.sum()))
     lowest = max(task.theta, _LOWEST_THETA)
     low = high = frozen.theta
     found = best
