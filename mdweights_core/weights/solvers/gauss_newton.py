@@ -216,7 +216,10 @@ class _Batch:
             replace(fit, state=replace(fit.state, theta=theta)) for fit, theta in zip(self.fits, thetas, strict=True)
         ]
         with self._few_threads():
-            fits = [self._seen(i, value) for i, value in enumerate(self._sums(self.linear))]
+            fits = [
+                self._seen(i, value, theta)
+                for i, (value, theta) in enumerate(zip(self._sums(self.linear), thetas, strict=True))
+            ]
             at_end = [self._ended(fit, promise, limit, tolerance) for fit, promise in zip(fits, promised, strict=True)]
             going = np.array([i for i, fit in enumerate(at_end) if not fit.state.done], dtype=np.int64)
             if len(going):
@@ -241,22 +244,22 @@ class _Batch:
     def _sums(self, linear: Sequence[Linearisation]) -> np.ndarray:
         return sum(term.weight * lin.gain for term, lin in zip(self.terms, linear, strict=True))  # type: ignore
 
-    def _seen(self, i: int, value: float) -> _Fit:
-        """Fit `i` with intensity, gain and gradient of where it is; `value` is that of the terms."""
+    def _seen(self, i: int, value: float, theta: float) -> _Fit:
+        """Fit `i` with intensity, gain and gradient of where it is, at a theta; `value` is that of the terms."""
         fit = self.fits[i]
-        gain = float(value) - fit.state.theta * (fit.entropy if fit.state.theta > 0 else 0.0)
-        state = replace(fit.state, x=self.x[0][i], gain=gain, gradient=self._slopes(i, fit.task))
+        gain = float(value) - (theta * fit.entropy if theta > 0 else 0.0)
+        state = replace(fit.state, x=self.x[0][i], gain=gain, gradient=self._slopes(i, theta), theta=theta)
         return replace(fit, state=state)
 
-    def _slopes(self, i: int, task: Task) -> np.ndarray:
-        """Gradient of the gain in the weights of fit `i`: float64 [T]."""
+    def _slopes(self, i: int, theta: float) -> np.ndarray:
+        """Gradient of the gain in the weights of fit `i` at a theta: float64 [T]."""
         fit = self.fits[i]
         total = np.zeros(len(fit.state.weights))
         for term, lin, b, q in zip(self.terms, self.linear, self.overlap, self.image, strict=True):
             factor = term.weight * lin.slope[i] * lin.rho[i] ** (lin.power - 1)
             total += factor * (b[i] / np.sqrt(lin.norm2[i]) - lin.rho[i] * q[i] / lin.norm2[i])
-        if fit.state.theta > 0:
-            total -= fit.state.theta * np.log(np.maximum(fit.state.weights, 1e-300) / task.prior)
+        if theta > 0:
+            total -= theta * np.log(np.maximum(fit.state.weights, 1e-300) / fit.task.prior)
         return total
 
     def _targets(self) -> Generator[None, None, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -284,7 +287,7 @@ class _Batch:
         w, allowed = fit.state.weights, fit.allowed
         if fit.state.theta > 0:
             return _Columns(w, np.flatnonzero(allowed))
-        slopes = self._slopes(i, fit.task)
+        slopes = self._slopes(i, fit.state.theta)
         reduced = slopes - w @ slopes
         active = w > 0
         asking = np.flatnonzero(allowed & ~active & (reduced > 0))
