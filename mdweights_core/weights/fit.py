@@ -19,11 +19,10 @@ from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fi
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings, headline
 from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
 from mdweights_core.weights.solvers.base import iterations, relative_entropy
-from mdweights_core.weights.terms import ODD, fit_task, fit_terms
+from mdweights_core.weights.terms import ODD, fewer, fit_task, fit_terms
 
 _HEAVY = 0.25  # of the weight on one frame
 _FALL = 0.01  # of the total CC
-_KEPT = 0.8  # of the frames with weight, when only some may have one
 
 
 def fit_weights(
@@ -83,7 +82,7 @@ def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarra
         state.now = replace(state.now, x=intensities(problem.frames, state.task.start[None])[0])
         yield watch.look(state.now, 0, limit)
         yield from _solved(terms, state, settings, limit, watch)
-        while settings.max_frames is not None and (task := state.with_fewer(settings.max_frames)) is not None:
+        while (task := fewer(state.task, state.now.weights, settings.max_frames)) is not None:
             state.task, state.before = task, state.before + state.now.iteration
             yield from _solved(terms, state, settings, limit, watch)
     except Stopped:
@@ -104,18 +103,6 @@ class _Reached:
     def count(self) -> int:
         """Iterations of all rounds."""
         return self.before + self.now.iteration
-
-    def with_fewer(self, most: int) -> Task | None:
-        """The task with the lightest fifth of its frames barred, but not fewer than `most`; None when these are few."""
-        weights = self.now.weights
-        active = int((weights > 0).sum())
-        if active <= most:
-            return None
-        kept = np.argsort(-weights, kind="stable")[: max(most, int(_KEPT * active))]
-        allowed = np.zeros(len(weights), dtype=bool)
-        allowed[kept] = True
-        start = np.where(allowed, weights, 0.0)
-        return replace(self.task, allowed=allowed, start=start / start.sum())
 
 
 def _solved(terms: list[Term], reached: _Reached, settings: FitSettings, limit: int, watch: _Watch) -> Job[None]:

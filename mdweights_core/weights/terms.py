@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mdweights_core.errors import BadInput
@@ -16,6 +18,7 @@ ODD = 10.0
 """Squared deviation from the centre, relative to the median frame's, above which a frame is of another kind."""
 
 _NOISE = 1e-6  # of the usual intensity: what single precision leaves
+_KEPT = 0.8  # of the frames with weight, when only some may have one
 
 
 def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
@@ -27,11 +30,8 @@ def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
         When Bragg intensities are to be fitted and there are none, or the objective does not suit the map.
     """
     inverse_d = problem.groups.lattice.inverse_d
-    usual = intensities(problem.frames, problem.prior[None])[0]
-    noise = _NOISE * float(np.sqrt(np.mean(usual**2)))
-    objective = make_objective(
-        settings, problem.observed, problem.sigma, inverse_d, problem.operator, noise, work=~problem.free
-    )
+    noise, work = rounding(problem), ~problem.free
+    objective = make_objective(settings, problem.observed, problem.sigma, inverse_d, problem.operator, noise, work=work)
     order = np.argsort(inverse_d, kind="stable")
     diffuse = Term(problem.frames, objective, 1.0 - settings.bragg_weight, order=order)
     if settings.bragg_weight == 0:
@@ -55,6 +55,12 @@ def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
     ]
 
 
+def rounding(problem: WeightProblem) -> float:
+    """Root mean square intensity that is nothing but rounding."""
+    usual = intensities(problem.frames, problem.prior[None])[0]
+    return _NOISE * float(np.sqrt(np.mean(usual**2)))
+
+
 def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | None = None) -> Task:
     """The fit to the work set, from `start` [n_units] or from the prior with odd frames held back.
 
@@ -70,6 +76,18 @@ def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | 
         n_eff_floor=_possible_floor(problem, settings.n_eff_floor),
         crowding=None if problem.unit is None else np.bincount(problem.unit, problem.of_frames(np.ones(n)) ** 2),
     )
+
+
+def fewer(task: Task, weights: np.ndarray, most: int | None) -> Task | None:
+    """The task with the lightest fifth of its frames barred, but not fewer than `most`; None when these are few."""
+    active = int((weights > 0).sum())
+    if most is None or active <= most:
+        return None
+    kept = np.argsort(-weights, kind="stable")[: max(most, int(_KEPT * active))]
+    allowed = np.zeros(len(weights), dtype=bool)
+    allowed[kept] = True
+    start = np.where(allowed, weights, 0.0)
+    return replace(task, allowed=allowed, start=start / start.sum())
 
 
 def _possible_floor(problem: WeightProblem, floor: float) -> float:

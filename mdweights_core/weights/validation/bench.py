@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,13 +15,11 @@ from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import WeightFit
 from mdweights_core.weights.settings import DEFAULT_STEPS
 from mdweights_core.weights.solvers import SolverState, Task, Term, solve_many
-from mdweights_core.weights.terms import fit_task, fit_terms
+from mdweights_core.weights.terms import fewer, fit_task, fit_terms, rounding
 
 _AT_ONCE = 2**25
 """Problems times reflections that are worked on together: 256 MiB for each array of that shape."""
 
-_ROUNDING = 1e-6  # of the usual intensity
-_KEPT = 0.8  # of the frames with weight, when only some may have one
 _SAME = 1e-6  # of the mean weight
 
 Key = tuple[Hashable, ...]
@@ -62,7 +60,7 @@ class Bench:
         equal = np.ones(len(problem.observed))
         return cls(
             terms=fit_terms(problem, settings),
-            score=Correlation(problem.observed, equal, operator, _noise(problem)),
+            score=Correlation(problem.observed, equal, operator, rounding(problem)),
             usual=fit_task(problem, settings),
             weights=problem.of_units(fit.weights),
             most=settings.max_frames,
@@ -156,9 +154,9 @@ class Trials:
         clock = Clock()
         solve = solve_many(self.bench.terms, list(tasks.values()), DEFAULT_STEPS["gauss-newton"])
         for found in solve:
-            states.update(zip(tasks, found, strict=False))  # nothing is found while a sample is worked on
+            states.update(zip(tasks, found, strict=False))  # nothing is found amid an iteration
             if clock.is_due():
-                yield progress(len(self.done) + sum(state.done for state in found), self.message)
+                yield progress(len(self.done) + sum(state.done for state in states.values()), self.message)
 
     def _keep(self, trials: Mapping[Key, Trial], states: Mapping[Key, SolverState]) -> None:
         """Score the fits that have come to their end."""
@@ -174,24 +172,6 @@ class Trials:
         plain = intensities(self.bench.terms[0].frames, priors)[which.ravel()]
         score = self.bench.score
         return score.held_out_gain(x, rows, held_out), score.held_out_gain(plain, rows, held_out)
-
-
-def fewer(task: Task, weights: np.ndarray, most: int | None) -> Task | None:
-    """The task with the lightest fifth of its frames barred, but not fewer than `most`; None when these are few."""
-    active = int((weights > 0).sum())
-    if most is None or active <= most:
-        return None
-    kept = np.argsort(-weights, kind="stable")[: max(most, int(_KEPT * active))]
-    allowed = np.zeros(len(weights), dtype=bool)
-    allowed[kept] = True
-    start = np.where(allowed, weights, 0.0)
-    return replace(task, allowed=allowed, start=start / start.sum())
-
-
-def _noise(problem: WeightProblem) -> float:
-    """Root mean square intensity that is nothing but rounding."""
-    usual = intensities(problem.frames, problem.prior[None])[0]
-    return _ROUNDING * float(np.sqrt(np.mean(usual**2)))
 
 
 def _runs_of_units(problem: WeightProblem, runs: np.ndarray | None) -> np.ndarray:
