@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mdweights_core.crystal.volume import ReciprocalVolume, Slice
+from mdweights_core.exports import weight_errors
 from mdweights_core.project import Project
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
 from mdweights_core.weights.scores import ShellTable
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"
+HALF = (5.3, 3.0)
 _DIRECTION = {"h": "a*", "k": "b*", "l": "c*"}
 _ENOUGH_FREE = 20
 _RINGS = (10.0, 5.0, 4.0, 3.0, 2.5, 2.0, 1.8, 1.6, 1.4, 1.2, 1.0)
@@ -30,33 +32,40 @@ def to_svg(figure: Figure) -> str:
 
 
 def weights_figure(project: Project) -> Figure:
-    """Weight of every frame, relative to equal weights."""
+    """Weight of every frame, relative to equal weights, with its error where a bootstrap told it."""
     figure = Figure(figsize=(11.0, 2.6))
     axes = figure.subplots()
-    weights = project.fit.weights * len(project.fit.weights)
-    axes.bar(np.arange(len(weights)), weights, width=1.0, color=BLUE, linewidth=0)
+    frame, n_frames = np.arange(len(project.fit.weights)), len(project.fit.weights)
+    weights, error = project.fit.weights * n_frames, weight_errors(project) * n_frames
+    axes.bar(frame, weights, width=1.0, color=BLUE, linewidth=0)
+    known = np.isfinite(error)
+    if known.any():
+        low = np.minimum(error, weights)[known]  # no weight is below zero
+        axes.errorbar(
+            frame[known], weights[known], [low, error[known]], fmt="none", ecolor=GREY, elinewidth=0.7, label="error"
+        )
     axes.axhline(1.0, color=GREY, linewidth=0.8, linestyle="--", label="equal weights")
-    _finish(axes, "frame", "weight \N{MULTIPLICATION SIGN} number of frames")
+    finish(axes, "frame", "weight \N{MULTIPLICATION SIGN} number of frames")
     axes.set_xlim(-0.5, len(weights) - 0.5)
     return figure
 
 
 def convergence_figure(fit: WeightFit) -> Figure:
     """CC on work and free reflections against iteration."""
-    figure = Figure(figsize=(5.3, 3.0))
+    figure = Figure(figsize=HALF)
     axes = figure.subplots()
     step = fit.history["step"]
     axes.plot(step, fit.history["cc_aniso"], color=BLUE, marker=".", label="work")
     if np.isfinite(fit.history["cc_aniso_free"]).any():
         axes.plot(step, fit.history["cc_aniso_free"], color=ORANGE, marker=".", label="free")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(axes, "iteration", "anisotropic CC")
+    finish(axes, "iteration", "anisotropic CC")
     return figure
 
 
 def shells_figure(fit: WeightFit) -> Figure:
     """Anisotropic CC by resolution: fitted, free and with equal weights."""
-    figure = Figure(figsize=(5.3, 3.0))
+    figure = Figure(figsize=HALF)
     axes = figure.subplots()
     x = _shell_centres(fit.scores.shells)
     seen = fit.scores.shells.n_free >= _ENOUGH_FREE  # a CC of a handful of points says nothing
@@ -66,7 +75,7 @@ def shells_figure(fit: WeightFit) -> Figure:
         axes.plot(x[seen], fit.scores.shells.cc_aniso_free[seen], color=ORANGE, marker=".", label="free")
     shown = x[:: max(1, len(x) // 5)]
     axes.set_xticks(shown, [f"{1 / np.sqrt(v):.2f}" for v in shown])
-    _finish(axes, "d (Å)", "anisotropic CC")
+    finish(axes, "d (Å)", "anisotropic CC")
     return figure
 
 
@@ -149,7 +158,8 @@ def _shell_centres(shells: ShellTable) -> np.ndarray:
         return 0.5 * (1 / shells.d_max**2 + 1 / shells.d_min**2)
 
 
-def _finish(axes: Axes, x: str, y: str) -> None:
+def finish(axes: Axes, x: str, y: str) -> None:
+    """Names of the axes, small letters, no frame, and a legend where something has a name."""
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     axes.tick_params(labelsize=7)

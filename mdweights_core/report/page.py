@@ -10,11 +10,14 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.crystal.laue import laue_class
-from mdweights_core.exports import kept_frames
+from mdweights_core.errors import counted
+from mdweights_core.exports import kept_frames, weight_errors
 from mdweights_core.io.files import atomic_write_text
 from mdweights_core.project import Project
 from mdweights_core.report import figures
-from mdweights_core.weights.result import WeightFit, verdict
+from mdweights_core.report.parts import conclusion, light_rows, meaning_part, validation_svg
+from mdweights_core.report.settings_table import setting_rows
+from mdweights_core.weights.result import WeightFit
 
 _LISTED = 10
 
@@ -40,7 +43,12 @@ def _context(project: Project) -> dict[str, Any]:
     space_group = fit.groups.lattice.space_group
     return {
         "name": project.path.stem,
-        "verdict": verdict(fit),
+        "conclusion": conclusion(project),
+        "lights": light_rows(project),
+        "validation_svg": validation_svg(project),
+        "meaning": meaning_part(project),
+        "settings": setting_rows(project),
+        "has_errors": bool(np.isfinite(weight_errors(project)).any()),
         "fit": fit,
         "scores": _score_rows(fit),
         "project": project,
@@ -49,7 +57,10 @@ def _context(project: Project) -> dict[str, Any]:
             "Space group": f"{space_group.xhm()} (Laue class {laue_class(space_group)})",
             "Resolution": f"{d.max():.2f} to {d.min():.2f} Å",
             "Reflections": f"{int((~fit.free).sum())} fitted, {int(fit.free.sum())} held out",
-            "Frames": f"{len(fit.weights)}, {len(kept_frames(fit.weights))} kept",
+            "Frames": f"{len(fit.weights)}, {len(kept_frames(fit.weights))} kept (at least 1 % of equal weight)",
+            "Effective frames": f"{fit.n_eff:.1f} (Kish), {fit.n_eff_entropy:.1f} (entropy); "
+            f"{counted(fit.n_active, 'frame')} with a weight",
+            "Solver": f"{fit.outcome} {fit.seconds:.1f} s, optimality residual {fit.kkt_residual:.1e}",
         },
         "best": _frame_rows(project, np.argsort(-fit.weights, kind="stable")[:_LISTED]),
         "worst": _frame_rows(project, np.argsort(fit.influence, kind="stable")[:_LISTED]),
