@@ -108,14 +108,15 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     padded = np.zeros(_bucket(n), dtype=np.int32)
     padded[:n] = mixtures.frames
     total = len(padded) + len(mixtures.rest)
-    a, b, c = np.zeros((total, total)), np.zeros((total, rank)), np.zeros((total, rank))
+    a, other = np.zeros((total, total)), np.zeros((total, 2 * rank))
     size = np.ones(total)
     heaviest = float(metric.weight.max(initial=0.0)) or 1.0
     weight = metric.weight / heaviest
+    root = np.sqrt(weight)
 
-    def work(block: Block) -> tuple[Array, Array, Array]:
+    def work(block: Block) -> tuple[Array, Array]:
         nonlocal size
-        given = [_padded(part, block) for part in (weight, metric.left.T, metric.right)]
+        given = [_padded(part, block) for part in (root, metric.left.T, metric.right)]
         columns = _columns(
             _like(weights[None], block), padded, _like(mixtures.rest, block), block.rows, *_of(block), frames.sign
         )
@@ -123,9 +124,10 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
         return _products(columns, _like(size, block), *given)
 
     for _, parts in _in_turn(frames, work):
-        for sum_, part in zip((a, b, c), parts, strict=True):
+        for sum_, part in zip((a, other), parts, strict=True):
             sum_ += np.asarray(part)
     middle = (metric.left * weight[:, None]).T @ metric.left
+    b, c = other[:, :rank], other[:, rank:]
     cross = c - b @ middle / 2
     found = (a - b @ cross.T - cross @ b.T) * np.outer(size, size) * heaviest
     kept = np.r_[0:n, len(padded) : total]
@@ -259,22 +261,24 @@ def _sizes(columns: Array) -> Array:
 
 
 @jax.jit
-def _products(columns: Array, size: Array, weight: Array, left: Array, right: Array) -> tuple[Array, Array, Array]:
-    """A, B, C of a block (see `gram`): float32 products of parts of it, summed in float64."""
-    columns = columns / size[:, None]
-    n_parts = -(-columns.shape[1] // _GRAM_COLUMNS)
-    empty = n_parts * _GRAM_COLUMNS - columns.shape[1]
-    wide = jnp.pad(jnp.concatenate([columns, right]), ((0, 0), (0, empty)))
-    heavy = jnp.pad(jnp.concatenate([columns * weight, left * weight]), ((0, 0), (0, empty)))
+def _products(columns: Array, size: Array, root: Array, left: Array, right: Array) -> tuple[Array, Array]:
+    """A and [B, C] of a block (see `gram`): float32 products of parts of it, summed in float64.
 
-    def add(i: Array, total: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        start = i * _GRAM_COLUMNS
-        plain = jax.lax.dynamic_slice_in_dim(wide, start, _GRAM_COLUMNS, axis=1)
-        times = jax.lax.dynamic_slice_in_dim(heavy, start, _GRAM_COLUMNS, axis=1)
-        d, r = plain[:n], plain[n:]
-        parts = (d @ times[:n].T, d @ r.T, d @ times[n:].T)
-        return tuple(t + part.astype(jnp.float64) for t, part in zip(total, parts, strict=True))  # type: ignore
+    With V = D W^(1/2) these are V V^T, and V times (R W^(-1/2))^T and W^(1/2) L: R is zero where W is.
+    """
+    columns = columns * (root / size[:, None])
+    others = jnp.concatenate([jnp.where(root > 0, right / jnp.where(root > 0, root, 1.0), 0.0), left * root])
+    n, m, n_whole = len(columns), len(others), columns.shape[1] // _GRAM_COLUMNS
 
-    n, rank = columns.shape[0], right.shape[0]
-    start = tuple(jnp.zeros((n, m), dtype=jnp.float64) for m in (n, rank, rank))
-    return jax.lax.fori_loop(0, n_parts, add, start)
+    def products(v: Array, other: Array) -> tuple[Array, Array]:
+        return (v @ v.T).astype(jnp.float64), (v @ other.T).astype(jnp.float64)
+
+    def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
+        parts = (jax.lax.dynamic_slice_in_dim(x, i * _GRAM_COLUMNS, _GRAM_COLUMNS, axis=1) for x in (columns, others))
+        return jax.tree.map(jnp.add, total, products(*parts))
+
+    nothing = (jnp.zeros((n, n), dtype=jnp.float64), jnp.zeros((n, m), dtype=jnp.float64))
+    rest = slice(n_whole * _GRAM_COLUMNS, None)
+    return jax.tree.map(
+        jnp.add, jax.lax.fori_loop(0, n_whole, add, nothing), products(columns[:, rest], others[:, rest])
+    )
