@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 import re
 import shlex
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mdweights_core.cli.main import _parser
+from mdweights_core.cli.rerun import run as rerun
+from mdweights_core.cli.verdict import meaning_result, scan_result, validation_result
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.jobs import run
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.result import describe_fit, fit_summary
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.selection.result import METHODS, selection_summary
+from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, WEIGHTINGS, FitSettings
+from mdweights_core.weights.validation.result import Light
 from mdweights_core.workflow import fit_project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -110,10 +115,35 @@ def test_every_subcommand_and_option_is_explained() -> None:
     assert not missing
 
 
-def test_every_field_of_the_json_of_a_fit_is_explained() -> None:
-    fields = set(re.findall(r'^ +"(\w+)":', inspect.getsource(fit_summary), re.MULTILINE))
-    assert {"n_eff", "warnings", "scale"} <= fields
+@pytest.mark.parametrize(
+    ("function", "known"),
+    [
+        (fit_summary, {"n_eff", "warnings", "scale", "gain"}),
+        (validation_result, {"conclusion", "lights", "proposed_theta"}),
+        (scan_result, {"unweighted_held_out"}),
+        (meaning_result, {"sentences", "pseudo_energy_error"}),
+        (rerun, {"same", "differences"}),
+        (selection_summary, {"kept", "overfit"}),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_every_field_of_the_json_is_explained(function: Callable[..., object], known: set[str]) -> None:
+    fields = set(re.findall(r'^ +"(\w+)":', inspect.getsource(function), re.MULTILINE))
+    assert known <= fields
     assert not {field for field in fields if f"`{field}`" not in text_of(GUIDE)}
+
+
+def test_every_number_of_lights_features_and_scans_is_explained() -> None:
+    """Those whose names are no literals of the functions that write them."""
+    names = {field.name for field in dataclasses.fields(Light)}
+    names |= set(re.findall(r'"(\w+)"', inspect.getsource(meaning_result) + inspect.getsource(scan_result)))
+    assert {"sentence", "spearman", "held_out_error"} <= names
+    assert not {name for name in names if f"`{name}`" not in text_of(GUIDE)}
+
+
+def test_every_choice_of_a_fit_is_explained() -> None:
+    missing = [name for name in (*OBJECTIVES, *WEIGHTINGS, *DEFAULT_STEPS, *METHODS) if name not in text_of(GUIDE)]
+    assert not missing
 
 
 def test_the_snippet_of_the_guide_runs(tmp_path: Path) -> None:
