@@ -268,17 +268,18 @@ def _products(columns: Array, size: Array, root: Array, left: Array, right: Arra
     """
     columns = columns * (root / size[:, None])
     others = jnp.concatenate([jnp.where(root > 0, right / jnp.where(root > 0, root, 1.0), 0.0), left * root])
-    n, m, n_whole = len(columns), len(others), columns.shape[1] // _GRAM_COLUMNS
+    n, m, length = len(columns), len(others), min(_GRAM_COLUMNS, columns.shape[1])
+    n_whole = columns.shape[1] // length
 
     def products(v: Array, other: Array) -> tuple[Array, Array]:
         return (v @ v.T).astype(jnp.float64), (v @ other.T).astype(jnp.float64)
 
     def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
-        parts = (jax.lax.dynamic_slice_in_dim(x, i * _GRAM_COLUMNS, _GRAM_COLUMNS, axis=1) for x in (columns, others))
+        parts = (jax.lax.dynamic_slice_in_dim(x, i * length, length, axis=1) for x in (columns, others))
         return jax.tree.map(jnp.add, total, products(*parts))
 
     nothing = (jnp.zeros((n, n), dtype=jnp.float64), jnp.zeros((n, m), dtype=jnp.float64))
-    rest = slice(n_whole * _GRAM_COLUMNS, None)
+    rest = slice(n_whole * length, None)
     return jax.tree.map(
         jnp.add, jax.lax.fori_loop(0, n_whole, add, nothing), products(columns[:, rest], others[:, rest])
     )
