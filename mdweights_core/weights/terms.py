@@ -65,8 +65,17 @@ def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | 
     """The fit to the work set, from `start` [n_units] or from the prior with odd frames held back.
 
     A frame of another origin or crystal would hide all others in the mean.
+
+    Raises
+    ------
+    BadInput
+        When one frame only may have a weight, or the floor on the effective frames is above their number.
     """
     n = problem.n_units
+    if settings.max_frames == 1 and problem.unit is None:
+        raise BadInput(
+            "one frame alone has no diffuse intensity, whatever its weight", advice="Let more frames have a weight"
+        )
     begin = problem.prior / np.maximum(problem.oddness / ODD, 1.0) if start is None else start
     return Task(
         rows=(~problem.free).astype(np.float64),

@@ -7,14 +7,20 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from support.synthetic import synthetic_problem
+from support.synthetic import problem_of, synthetic_problem
 
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.weights import fit as fit_module
+from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.fit import fit_weights
+from mdweights_core.weights.frames.blocks import BlockBuilder
+from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.weights.problem import BraggPart
 from mdweights_core.weights.result import HISTORY_KEYS, fit_summary, verdict
+from mdweights_core.weights.scores import pearson
 from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.terms import fit_terms
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +55,159 @@ def test_a_stopped_fit_keeps_its_weights_and_a_resumed_one_goes_on(truth):
     assert jobs.run(resumed).scores.cc_aniso >= partial.scores.cc_aniso - 1e-4
 
 
+def test_a_fit_stopped_before_its_first_step_keeps_the_weights_it_began_with(truth):
+    job = fit_weights(truth.problem)
+    for _ in range(2):
+        next(job)
+    partial = jobs.stop(job)
+    assert partial.stopped
+    np.testing.assert_allclose(partial.weights, 1 / 30)
+    assert partial.iterations == 0
+    assert fit_summary(partial)["gain"] == pytest.approx(partial.uniform.cc_aniso, abs=1e-6)
+
+
+def test_a_fit_to_few_frames_that_is_stopped_between_rounds_is_not_called_finished(truth):
+    job = fit_weights(truth.problem, FitSettings(max_frames=3))
+    for progress in job:
+        if "weights" in progress.arrays and np.sum(progress.arrays["weights"] > 0) < 20:
+            break
+    partial = jobs.stop(job)
+    assert partial.stopped
+    assert partial.n_active > 3
+    assert partial.outcome.startswith("Stopped by the user")
+
+
+@pytest.mark.parametrize("most", [2, 4, 10, 30])
+def test_no_more_frames_have_a_weight_than_may_have(truth, most):
+    full, fit = (jobs.run(fit_weights(truth.problem, FitSettings(max_frames=m))) for m in (None, most))
+    assert fit.n_active <= most
+    assert fit.scores.cc_aniso <= full.scores.cc_aniso + 1e-6
+    if most >= 10:
+        assert fit.kkt_residual < 1e-2
+        assert fit.scores.cc_aniso > full.scores.cc_aniso - 0.05
+    assert (np.diff(fit.history["step"]) >= 0).all()
+    assert fit.history["step"][-1] == fit.iterations
+
+
+def test_one_frame_alone_is_refused(truth):
+    with pytest.raises(BadInput, match="no diffuse intensity"):
+        jobs.run(fit_weights(truth.problem, FitSettings(max_frames=1)))
+
+
+def test_multipliers_and_residual_certify_the_optimum(truth):
+    fit = jobs.run(fit_weights(truth.problem))
+    assert fit.converged
+    assert fit.kkt_residual < 1e-3
+    assert fit.multipliers.min() > -1e-3
+    assert np.abs(fit.multipliers[fit.weights > 0]).max() < 1e-3
+    assert fit.multipliers[fit.weights == 0].max() > 0.01  # some frames are far from wanted
+
+
+def test_a_floor_on_the_effective_frames_is_one_of_frames_also_where_they_are_tied(truth):
+    free = jobs.run(fit_weights(truth.problem))
+    floor = free.n_eff + 4
+    fit = jobs.run(fit_weights(truth.problem, FitSettings(n_eff_floor=floor)))
+    assert floor * (1 - 1e-9) <= fit.n_eff < 1.02 * floor
+    assert fit.theta > 0
+    unit = np.arange(30) // 3
+    tied = replace(
+        truth.problem,
+        frames=blocks_of_units(truth, unit),
+        prior=np.full(10, 0.1),
+        unit=unit,
+        frame_prior=truth.problem.prior,
+    )
+    loose = jobs.run(fit_weights(tied))
+    floor = loose.n_eff + 2
+    fit = jobs.run(fit_weights(tied, FitSettings(n_eff_floor=floor)))
+    assert floor * (1 - 1e-9) <= fit.n_eff < 1.02 * floor
+    np.testing.assert_allclose(fit.weights.reshape(10, 3), fit.weights[::3, None] * np.ones(3))
+    assert len(fit.influence) == len(fit.multipliers) == 30
+    assert fit.gain == pytest.approx(fit.scores.cc_aniso - fit.theta * entropy_of(fit.weights), abs=1e-4)
+
+
+def entropy_of(weights: np.ndarray) -> float:
+    there = weights > 0
+    return float(weights[there] @ np.log(len(weights) * weights[there]))
+
+
+def blocks_of_units(truth, unit: np.ndarray):
+    """Neighbours of equal weight tied together."""
+    problem, f = truth.problem, truth.f_p1
+    there = problem.groups.copies >= 0
+    f = np.where(there, f[:, np.maximum(problem.groups.copies, 0)], 0)
+    mixture = (unit == np.arange(unit.max() + 1)[:, None]) / np.bincount(unit)[:, None]
+    builder = BlockBuilder(len(mixture), problem.frames.share, problem.frames.origin)
+    builder.put(slice(0, len(mixture)), (f - problem.frames.origin).astype(np.complex64), mixture)
+    return builder.finish()
+
+
+def test_a_floor_above_what_the_frames_have_is_refused(truth):
+    with pytest.raises(BadInput, match="floor of 31 effective frames"):
+        jobs.run(fit_weights(truth.problem, FitSettings(n_eff_floor=31)))
+
+
+def test_strong_entropy_gives_the_known_weights_back(truth):
+    prior = np.random.default_rng(0).dirichlet(np.full(30, 3.0))
+    fit = jobs.run(fit_weights(replace(truth.problem, prior=prior), FitSettings(theta=1e3)))
+    np.testing.assert_allclose(fit.weights, prior, rtol=1e-2)
+    np.testing.assert_array_equal(fit.prior, prior)
+
+
+def with_bragg(truth, seed: int = 0):
+    """The mean structure factors of other weights than the map's, as amplitudes."""
+    problem, groups = truth.problem, truth.problem.groups
+    weights = np.random.default_rng(seed).dirichlet(np.full(30, 0.3))
+    mean = groups.average(np.abs(weights @ truth.f_p1) ** 2)
+    data = BraggData(groups, mean, None, np.arange(len(groups)) % 10 == 0, "FP")
+    return replace(problem, bragg=BraggPart(data, replace(problem.frames, sign=-1.0)))
+
+
+def test_bragg_amplitudes_draw_the_weights_as_much_as_they_count(truth):
+    problem = with_bragg(truth)
+    data = problem.bragg.data
+
+    def bragg_agreement(fit):
+        return pearson(fit.groups.average(np.abs(fit.mean_f) ** 2), data.intensity)
+
+    fits = [jobs.run(fit_weights(problem, FitSettings(bragg_weight=b))) for b in (0.0, 0.5, 0.95)]
+    assert all(fit.converged for fit in fits)
+    assert max(fit.kkt_residual for fit in fits) < 5e-3
+    diffuse, both = [fit.scores.cc_aniso for fit in fits], [bragg_agreement(fit) for fit in fits]
+    assert diffuse[0] > diffuse[1] > diffuse[2]
+    assert both[0] < both[1] < both[2]
+
+
+def test_bragg_amplitudes_that_are_not_there_cannot_be_fitted(truth):
+    with pytest.raises(BadInput, match="no Bragg amplitudes"):
+        jobs.run(fit_weights(truth.problem, FitSettings(bragg_weight=0.5)))
+
+
+def test_an_odd_frame_does_not_hide_the_others_from_bragg_amplitudes():
+    """Its curvature, 1e8 times theirs, levels nothing."""
+    truth = synthetic_problem(30, 1500, n_true=10)
+    f = truth.f_p1.copy()
+    f[4] = 30 * np.random.default_rng(5).permutation(f[4])
+    groups = truth.problem.groups
+    spoilt = problem_of(groups, f.astype(np.complex64), truth.problem.observed, truth.problem.free)
+    settings = FitSettings(bragg_weight=0.3)
+    problem = with_bragg(truth)
+    data = problem.bragg.data
+    expected = jobs.run(fit_weights(problem, settings))
+    fit = jobs.run(fit_weights(replace(spoilt, bragg=BraggPart(data, replace(spoilt.frames, sign=-1.0))), settings))
+    assert fit.weights[4] < 1e-4
+    assert fit.gain > expected.gain - 0.02
+
+
+def test_a_single_frame_correlates_with_nothing(truth):
+    """Its variance is the rounding of single precision."""
+    (term,) = fit_terms(truth.problem, FitSettings())
+    x = intensities(term.frames, np.eye(30)[3:4])
+    linear = term.objective.linearise(x, np.ones_like(x))
+    assert abs(linear.gain[0]) < 0.2
+    assert np.isfinite(linear.gradient).all()
+
+
 def test_wrong_number_of_starting_weights_is_refused(truth):
     with pytest.raises(BadInput, match="30 frames"):
         jobs.run(fit_weights(truth.problem, None, np.ones(7)))
@@ -58,7 +217,7 @@ def test_a_card_without_enough_memory_is_a_sentence(truth, monkeypatch):
     def full(*_, **__):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes")
 
-    monkeypatch.setattr(fit_module, "model_arrays", full)
+    monkeypatch.setattr(fit_module, "fit_terms", full)
     with pytest.raises(MdweightsError, match="JAX_PLATFORMS=cpu"):
         jobs.run(fit_weights(truth.problem))
 
@@ -173,16 +332,7 @@ def test_agreement_that_chance_can_give_is_not_called_better():
     assert "chance" in verdict(fit)
 
 
-def test_what_was_said_about_the_frames_is_said_with_the_fit(tmp_path):
-    """A box that is not the crystal's: the store's warning reaches the result."""
-    from mdweights_core.example import example_inputs
-    from mdweights_core.scattering.settings import PredictSettings
-    from mdweights_core.workflow import compute, fit_project, run_for_predict
-
-    inputs = replace(example_inputs(), d_min=3.0)
-    run = jobs.run(run_for_predict(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, map_inputs=inputs))
-    store = jobs.run(compute(run))
-    store.warn(["The box is odd"])
-    from_store = replace(inputs, frames=(tmp_path / "f.zarr",))
-    project = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(max_steps=1), tmp_path / "a.mdw"))
-    assert "The box is odd" in project.fit.warnings
+def test_what_was_said_about_the_frames_is_said_with_the_fit(truth):
+    """What the store warns of is a note of the problem, see test_problem."""
+    fit = jobs.run(fit_weights(replace(truth.problem, notes=("The box is odd",)), FitSettings(max_steps=1)))
+    assert "The box is odd" in fit.warnings

@@ -275,6 +275,13 @@ def test_bragg_reflections_without_structure_factors_are_refused(p1, f, tmp_path
         problem_from(observe(MillerLattice(p1.hkl[low], *TRIGONAL)), store, bragg=data)
 
 
+def test_what_the_store_warns_of_is_noted(p1, f, tmp_path):
+    """As of a box that is not the crystal's."""
+    store = make_store(tmp_path / "f.zarr", p1, f)
+    store.warn(["The box is odd"])
+    assert "The box is odd" in problem_from(observe(MillerLattice(p1.hkl, *TRIGONAL)), store).notes
+
+
 def test_masked_reflections_are_left_out_and_told(p1, store):
     """Masks work before reflections are averaged, and tell what they left out."""
     seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
