@@ -398,9 +398,18 @@ def _load_fit(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> We
         warnings=tuple(result["warnings"]),
         settings=FitSettings(**record["fit_settings"]),
         groups=laue_groups(lattice),
+        bragg=_load_bragg(result),
         gain=_number(result.get("gain")),
         theta=result.get("theta", record["fit_settings"]["theta"]),
     )
+
+
+def _load_bragg(result: Mapping[str, Any]) -> Any:
+    from mdweights_core.weights.scores import BraggScores
+
+    if "bragg_cc" not in result:
+        return None
+    return BraggScores(**{f.name: _number(result[f"bragg_{f.name}"]) for f in fields(BraggScores)})
 
 
 def _of_schema_1(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

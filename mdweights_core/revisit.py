@@ -11,6 +11,7 @@ import numpy as np
 
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.jobs import Job, Progress, Stopped
+from mdweights_core.meaning.result import Meaning
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.weights.settings import ValidationSettings
@@ -31,11 +32,15 @@ def validate_project(project: Project, settings: ValidationSettings) -> Job[Proj
     validation = yield from validated(project, problem, settings)
     if not validation.complete:
         return project  # what was there says more
-    return (yield from _saved(replace(project, validation=validation)))
+    project = replace(project, validation=validation)
+    if project.meaning is not None:  # its errors are those of the bootstrap
+        meaning = yield from explained(project, project.meaning.settings, _given_sets(project.meaning))
+        project = replace(project, meaning=meaning)
+    return (yield from _saved(project))
 
 
-def scan_project(project: Project, settings: ValidationSettings) -> Job[tuple[ThetaScan, Project]]:
-    """Scan theta; the project is saved with the scan in place of a former one, where it has a validation.
+def scan_project(project: Project, settings: ValidationSettings) -> Job[ThetaScan]:
+    """Scan theta; the project stays as it is, and so does the scan that it may hold.
 
     Raises
     ------
@@ -47,12 +52,9 @@ def scan_project(project: Project, settings: ValidationSettings) -> Job[tuple[Th
     _require_unchanged(project)
     problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
     validation = yield from validated(project, problem, settings)
-    scan = validation.theta_scan
-    if scan is None or not validation.complete:
+    if validation.theta_scan is None or not validation.complete:
         raise Stopped
-    if project.validation is not None:
-        project = yield from _saved(replace(project, validation=replace(project.validation, theta_scan=scan)))
-    return scan, project
+    return validation.theta_scan
 
 
 def explain_project(
@@ -125,9 +127,19 @@ def rerun(project: Project) -> Job[RerunReport]:
             Path(folder) / project.path.name,
             project.fit.start,
             validation_settings=None if project.validation is None else project.validation.settings,
-            meaning_settings=None if project.meaning is None else project.meaning.settings,
+            meaning_settings=None,
         )
+        if again.fit.stopped or (again.validation is not None and not again.validation.complete):
+            raise Stopped
+        if project.meaning is not None:
+            meaning = yield from explained(again, project.meaning.settings, _given_sets(project.meaning))
+            again = replace(again, meaning=meaning)
     return _compared(project, again)
+
+
+def _given_sets(meaning: Meaning) -> tuple[np.ndarray, np.ndarray] | None:
+    sets = meaning.sets
+    return (sets.good > 0, sets.bad > 0) if sets is not None and sets.is_given else None
 
 
 def _compared(before: Project, again: Project) -> RerunReport:

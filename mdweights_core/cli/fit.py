@@ -92,6 +92,10 @@ def print_fit(project: Project, terminal: Terminal) -> None:
         (title, *(_score(getattr(s, name + part)) for part in ("", "_free") for s in (fit.scores, fit.uniform)))
         for title, name in (("anisotropic CC", "cc_aniso"), ("total CC", "cc"))
     ]
+    if fit.bragg is not None:
+        bragg = fit.bragg
+        values = (bragg.cc, bragg.cc_uniform, bragg.cc_free, bragg.cc_free_uniform)
+        rows.append(("Bragg CC", *map(_score, values)))
     terminal.table("", ("", "work", before, "free", before), rows)
     terminal.say(f"{fit.outcome} {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}")
     terminal.say(f"Effective frames {fit.n_eff:.1f} (Kish), {fit.n_active} of {len(fit.weights)} with a weight.")

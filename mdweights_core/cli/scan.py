@@ -26,11 +26,12 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
-    """Scan and print; the scan is saved with the project, in place of a former one."""
+    """Scan and print; the project stays as it is."""
     from mdweights_core.revisit import scan_project
 
     settings = replace(ValidationSettings(folds=args.folds, thetas=args.thetas), starts=0, samples=0)
-    scan, project = terminal.run(scan_project(Project.open(args.project), settings))
+    project = Project.open(args.project)
+    scan = terminal.run(scan_project(project, settings))
     print_scan(scan, project.fit.theta, terminal)
     if args.csv is not None:
         from mdweights_core.exports import export_scan

@@ -55,9 +55,11 @@ def print_scan(scan: ThetaScan, theta: float, terminal: Terminal) -> None:
         for i in range(len(scan.theta))
     ]
     terminal.table("", ("theta", "work CC", "held out", "error", "KL", "effective frames", ""), rows)
-    terminal.say(f"Unweighted frames reach {scan.uniform:.4f} on held-out reflections; the fit has theta {theta:g}.")
-    if scan.proposed is None:
-        terminal.say("No theta is proposed: none does better on held-out reflections than unweighted frames.")
+    terminal.say(
+        f"The weights before the fit reach {scan.uniform:.4f} on held-out reflections; the fit has theta {theta:g}."
+    )
+    if scan.proposed is not None and scan.held_out[scan.proposed] <= scan.uniform:
+        terminal.say("None does better on held-out reflections than the weights before the fit.")
 
 
 def scan_result(scan: ThetaScan) -> dict[str, Any]:
@@ -104,8 +106,25 @@ def meaning_result(meaning: Meaning) -> dict[str, Any]:
         ],
         "pseudo_energy": [_finite(value) for value in meaning.pseudo_energy],
         "pseudo_energy_error": [_finite(value) for value in meaning.pseudo_energy_error],
+        "clusters": _clusters(meaning),
         "notes": list(meaning.notes),
     }
+
+
+def _clusters(meaning: Meaning) -> list[dict[str, Any]]:
+    if meaning.clusters is None:
+        return []
+    c = meaning.clusters
+    return [
+        {
+            "frames": np.flatnonzero(c.label == i).tolist(),
+            "weight": float(c.weight[i]),
+            "error": _finite(c.error[i]),
+            "prior": float(c.prior[i]),
+            "centre": int(c.centre[i]),
+        }
+        for i in range(len(c.weight))
+    ]
 
 
 def _finite(value: float) -> float | None:

@@ -15,7 +15,7 @@ from mdweights_core.weights.frames.passes import contractions, intensities, mean
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, WeightFit, is_collapsed
-from mdweights_core.weights.scores import Scores, coefficients, entropy_size, fit_scale, kish, score
+from mdweights_core.weights.scores import Scores, bragg_scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings, headline
 from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
 from mdweights_core.weights.solvers.base import iterations, relative_entropy
@@ -160,6 +160,10 @@ def _conclude(
     scale, offset = _scale(problem, calculated)
     equal_scale, equal_offset = _scale(problem, plain)
     residual = kkt_residual(state.weights, slopes, reached.task.allowed)
+    bragg = None
+    if problem.bragg is not None:
+        both = intensities(problem.bragg.frames, np.stack([state.weights, problem.prior]))
+        bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *both)
     mean_f, mean_intensity = _averages(problem, state.weights, calculated)
     weights = problem.of_frames(state.weights)
     warnings = (
@@ -202,6 +206,7 @@ def _conclude(
         mean_f=mean_f,
         mean_intensity=mean_intensity,
         raw_sum=state.raw_sum,
+        bragg=bragg,
     )
 
 

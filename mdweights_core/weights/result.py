@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from mdweights_core.crystal.laue import LaueGroups, laue_class
 from mdweights_core.crystal.shells import anisotropic_operator
-from mdweights_core.weights.scores import Scores, fit_scale, kish
+from mdweights_core.weights.scores import BraggScores, Scores, fit_scale, kish
 from mdweights_core.weights.settings import FitSettings, headline
 
 ACTIVE = 1e-6
@@ -76,6 +76,8 @@ class WeightFit:
         Sum of the solver's weights before normalisation; 1 except for the prototype.
     start : float64 [n_frames] or None
         Where the fit began, when that was given.
+    bragg : BraggScores or None
+        Where Bragg intensities were given beside the map.
     """
 
     weights: np.ndarray
@@ -110,6 +112,7 @@ class WeightFit:
     mean_intensity: np.ndarray
     raw_sum: float = 1.0
     start: np.ndarray | None = None
+    bragg: BraggScores | None = None
 
     @property
     def diffuse(self) -> np.ndarray:
@@ -206,6 +209,8 @@ def fit_summary(fit: WeightFit) -> dict[str, Any]:
     """The result as plain numbers for `--json` and the project file."""
     numbers = {name: getattr(fit.scores, name) for name in ("cc", "cc_aniso", "cc_free", "cc_aniso_free")}
     numbers |= {f"{name}_uniform": getattr(fit.uniform, name) for name in list(numbers)}
+    if fit.bragg is not None:
+        numbers |= {f"bragg_{name}": value for name, value in asdict(fit.bragg).items()}
     return {
         **{key: _finite(value) for key, value in numbers.items()},
         "n_frames": len(fit.weights),

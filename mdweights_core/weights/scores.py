@@ -57,6 +57,22 @@ class Scores:
     shells: ShellTable
 
 
+@dataclass(frozen=True)
+class BraggScores:
+    """Correlation of |<F>|^2 with the observed Bragg intensities, with the fitted weights and with those before."""
+
+    cc: float
+    cc_free: float
+    cc_uniform: float
+    cc_free_uniform: float
+
+
+def bragg_scores(observed: np.ndarray, free: np.ndarray, fitted: np.ndarray, before: np.ndarray) -> BraggScores:
+    """Scores of calculated Bragg intensities [n], on fitted and on held-out reflections."""
+    work = ~free
+    return BraggScores(*(pearson(x[rows], observed[rows]) for x in (fitted, before) for rows in (work, free)))
+
+
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
     """Correlation coefficient in float64; NaN for fewer than three points or no variance."""
     if len(x) < 3:

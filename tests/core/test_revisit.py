@@ -56,12 +56,11 @@ def test_a_stopped_validation_keeps_the_former(copy):
     assert Project.open(copy).validation.settings == ValidationSettings()
 
 
-def test_a_scan_takes_the_place_of_the_former_scan_only(copy):
-    before = Project.open(copy).validation
-    scan, _ = jobs.run(scan_project(Project.open(copy), ValidationSettings(folds=2, starts=0, thetas=3, samples=0)))
-    after = Project.open(copy).validation
-    np.testing.assert_array_equal(after.theta_scan.theta, scan.theta)
-    np.testing.assert_array_equal(after.folds.score, before.folds.score)
+def test_a_scan_leaves_the_project_alone(copy):
+    before = (copy / "project.json").read_bytes()
+    scan = jobs.run(scan_project(Project.open(copy), ValidationSettings(folds=2, starts=0, thetas=3, samples=0)))
+    assert len(scan.theta) == 3
+    assert (copy / "project.json").read_bytes() == before
 
 
 def test_a_scan_of_nothing_is_refused(example_project):
@@ -101,6 +100,18 @@ def test_another_result_is_told_with_the_largest_difference(example_project):
     assert not report.same
     assert report.largest_weight_difference == pytest.approx(0.001)
     assert "weights differ by at most 1.0e-03" in report.sentence
+
+
+def test_an_explanation_of_chosen_sets_is_run_again_with_them(copy):
+    project = jobs.run(explain_project(Project.open(copy), MeaningSettings(), np.arange(9), np.arange(50, 70)))
+    assert jobs.run(rerun(project)).same
+
+
+def test_a_stopped_rerun_compares_nothing(example_project):
+    job = rerun(example_project)
+    while next(job).stage != "validation":
+        pass
+    assert jobs.stop(job) is None
 
 
 def test_a_changed_map_is_told(example_project, tmp_path):
