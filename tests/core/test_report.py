@@ -72,6 +72,7 @@ def test_tags_are_closed(page):
 def test_it_says_how_to_make_it_again(page, example_project):
     assert f"mdweights rerun {example_project.path.name}" in words_of(page)
     assert example_project.provenance["program"] in page
+    assert all(mark in page for mark in example_project.provenance["files"].values())
 
 
 def test_a_project_that_was_neither_validated_nor_explained_says_so(example_project, tmp_path):
