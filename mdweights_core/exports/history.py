@@ -30,6 +30,7 @@ def _history(project: Project) -> list[str]:
         *_settings_lines(project),
         f"CC {s.cc:.4f} (equal weights {u.cc:.4f}), free {s.cc_free:.4f} ({u.cc_free:.4f})",
         f"CCaniso {s.cc_aniso:.4f} (equal {u.cc_aniso:.4f}), free {s.cc_aniso_free:.4f} ({u.cc_aniso_free:.4f})",
+        *_bragg_lines(project),
         f"effective frames {fit.n_eff:.1f}, active {fit.n_active}; {fit.outcome}",
         *_validation_lines(project),
         *(f"warning: {text}" for text in fit.warnings),
@@ -70,6 +71,14 @@ def _settings_lines(project: Project) -> list[str]:
     told = ", ".join(f"{name.replace('_', ' ')} {getattr(settings, name)}" for name in unusual)
     files = [f"{name} {file.name}" for name in ("prior", "bragg") if (file := getattr(project.inputs, name))]
     return [first, *([told] if told else []), *files]
+
+
+def _bragg_lines(project: Project) -> list[str]:
+    b = project.fit.bragg
+    if b is None:
+        return []
+    free = f"free {b.cc_free:.4f} ({b.cc_free_uniform:.4f})"
+    return [f"CC of Bragg intensities {b.cc:.4f} (before {b.cc_uniform:.4f}), {free}"]
 
 
 def _validation_lines(project: Project) -> list[str]:

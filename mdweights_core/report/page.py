@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,19 @@ def _context(project: Project) -> dict[str, Any]:
     }
 
 
-def _score_rows(fit: WeightFit) -> list[tuple[str, str, str, str, str]]:
-    def row(title: str, name: str) -> tuple[str, str, str, str, str]:
-        values = [getattr(s, name + part) for part in ("", "_free") for s in (fit.scores, fit.uniform)]
-        return (title, *(f"{v:.4f}" if np.isfinite(v) else "\N{EN DASH}" for v in values))  # type: ignore[return-value]
+def _score_rows(fit: WeightFit) -> list[tuple[str, ...]]:
+    def row(title: str, name: str) -> tuple[str, ...]:
+        return _score_row(title, [getattr(s, name + part) for part in ("", "_free") for s in (fit.scores, fit.uniform)])
 
-    return [row("Anisotropic CC", "cc_aniso"), row("Total CC", "cc")]
+    rows = [row("Anisotropic CC", "cc_aniso"), row("Total CC", "cc")]
+    if fit.bragg is not None:
+        b = fit.bragg
+        rows.append(_score_row("Bragg CC", (b.cc, b.cc_uniform, b.cc_free, b.cc_free_uniform)))
+    return rows
+
+
+def _score_row(title: str, values: Iterable[float]) -> tuple[str, ...]:
+    return (title, *(f"{v:.4f}" if np.isfinite(v) else "\N{EN DASH}" for v in values))
 
 
 def _frame_rows(project: Project, frames: np.ndarray) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.problem import build_problem
+from mdweights_core.weights.scores import BraggScores
 from mdweights_core.weights.settings import FitSettings
 from mdweights_core.weights.validation.result import Light
 
@@ -278,6 +279,15 @@ def test_history_tells_settings_that_are_not_as_usual(example_project):
     assert "tied frames 4, mask ice True" in text
     assert "prior bias.csv" in text
     assert "max frames" not in text
+
+
+def test_history_tells_the_bragg_scores_where_there_are_some(example_project):
+    fit = dataclasses.replace(
+        example_project.fit, bragg=BraggScores(cc=0.9, cc_free=0.7, cc_uniform=0.8, cc_free_uniform=0.6)
+    )
+    lines = exports.history_lines(dataclasses.replace(example_project, fit=fit))
+    assert "CC of Bragg intensities 0.9000 (before 0.8000), free 0.7000 (0.6000)" in lines
+    assert not any("Bragg intensities" in line for line in exports.history_lines(example_project))
 
 
 def test_ndx_counts_from_one(example_project, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from mdweights_core.report import write_report
 from mdweights_core.report.settings_table import setting_rows
+from mdweights_core.weights.scores import BraggScores
 from mdweights_core.weights.settings import FitSettings
 
 _VOID = {"meta", "br", "link"}
@@ -102,6 +103,13 @@ def test_a_conclusion_against_the_weights_is_painted_as_bad(example_project, tmp
     page = text_of(dataclasses.replace(example_project, validation=against), tmp_path)
     assert '<div class="verdict bad"><strong>overfit</strong>' in page
     assert "Overfitted &lt;really&gt;." in page
+
+
+def test_bragg_scores_stand_beside_those_of_the_map(example_project, tmp_path):
+    bragg = BraggScores(cc=0.9, cc_uniform=0.8, cc_free=0.7, cc_free_uniform=0.6)
+    fit = dataclasses.replace(example_project.fit, bragg=bragg)
+    words = words_of(text_of(dataclasses.replace(example_project, fit=fit), tmp_path))
+    assert "Bragg CC 0.9000 0.8000 0.7000 0.6000" in words
 
 
 def test_a_theta_above_zero_is_drawn_where_it_is(example_project, tmp_path):
