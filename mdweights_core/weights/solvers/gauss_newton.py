@@ -26,6 +26,7 @@ from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, i
 from mdweights_core.weights.objectives.base import Linearisation
 from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, iterations, relative_entropy
 from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_secant
+from mdweights_core.weights.solvers.shared import SharedGrams
 
 TOLERANCE = 1e-7
 """Gain that a step must still promise; less, and a fit is done."""
@@ -51,7 +52,13 @@ _ENOUGH = 0.3  # of the gain that a step promised
 _LOWEST_THETA = 1e-6
 
 
-def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, tolerance: float | None = None) -> Solve:
+def solve_many(
+    terms: Sequence[Term],
+    tasks: Sequence[Task],
+    limit: int = 100,
+    tolerance: float | None = None,
+    shared: SharedGrams | None = None,
+) -> Solve:
     """Maximise the weighted sum of the terms less theta KL for every task.
 
     Parameters
@@ -63,6 +70,9 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
         Iterations at most.
     tolerance : float, optional
         Gain that a step must still promise; by default `TOLERANCE` for one task, `BATCH_TOLERANCE` for several.
+    shared : SharedGrams, optional
+        Taken in place of each task's own, as long as they serve; then samples of the reflections are not worked on.
+        They tell how far to go, not where: value and gradient are those of each task's own reflections.
 
     Yields
     ------
@@ -71,7 +81,7 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
     """
     fits, rows = [_Fit.of(task) for task in tasks], np.stack([task.rows for task in tasks])
     samples = [_Sample.of(term) for term in terms]
-    if all(sample.is_part for sample in samples):
+    if shared is None and all(sample.is_part for sample in samples):
         coarse, coarse_rows = [_Sample.whole(sample.term) for sample in samples], rows[:, samples[0].chosen]
         for moved in _improved(coarse, coarse, coarse_rows, fits, _COARSE_STEPS, _COARSE_TOLERANCE):
             fits = fits if moved is None else moved
@@ -81,8 +91,8 @@ def solve_many(terms: Sequence[Term], tasks: Sequence[Task], limit: int = 100, t
     whole = [_Sample.whole(term) for term in terms]
     if tolerance is None:
         tolerance = TOLERANCE if len(tasks) == 1 else BATCH_TOLERANCE
-    enough = len(tasks) > 1 and all(sample.is_telling for sample in samples)
-    for moved in _improved(whole, samples if enough else whole, rows, fits, limit, tolerance):
+    enough = shared is None and len(tasks) > 1 and all(sample.is_telling for sample in samples)
+    for moved in _improved(whole, samples if enough else whole, rows, fits, limit, tolerance, shared):
         states = [] if moved is None else [fit.state for fit in moved]
         yield states
     return states
@@ -169,6 +179,7 @@ def _improved(
     fits: list[_Fit],
     limit: int,
     tolerance: float,
+    shared: SharedGrams | None = None,
 ) -> Iterator[list[_Fit] | None]:
     """Iterate until every fit is done, Gram matrices over `samples`: fits after each iteration, None amid one."""
     terms = [part.term for part in parts]
@@ -176,7 +187,9 @@ def _improved(
     x = [intensities(term.frames, weights) for term in terms]
     same = _SAME_ENOUGH if len(fits) == 1 else _SAME_ENOUGH_IN_BATCH
     keep = 8 * len(fits) * weights.shape[1] ** 2 < _KEPT_BYTES
-    grams = [[_Grams(sample, same, keep) for sample in samples] for _ in fits]
+    grams = [
+        [_Grams(sample, shared and shared.of_term(i), same, keep) for i, sample in enumerate(samples)] for _ in fits
+    ]
     while True:
         going = np.array([i for i, fit in enumerate(fits) if not fit.state.done])
         if not len(going):
@@ -353,6 +366,9 @@ class _Batch:
         for place, i in enumerate(going):
             w = np.maximum(self.weights[i] + alpha[place] * directions[place], 0.0)
             state = replace(fits[i].state, weights=w / w.sum(), theta=thetas[i], iteration=fits[i].state.iteration + 1)
+            if gain[place] - start[place] < _ENOUGH * promised[i]:
+                for grams in self.grams[i]:
+                    grams.shared = None
             if alpha[place] == 0:
                 text = f"No further gain after {iterations(state.iteration)}."
                 state = replace(state, done=True, converged=bool(promised[i] < 100 * TOLERANCE), outcome=text)
@@ -367,12 +383,14 @@ class _Batch:
 class _Grams:
     """Gram matrices of one term for one fit, formed anew when its weights have moved far."""
 
-    def __init__(self, sample: _Sample, same_enough: float, keep: bool) -> None:
-        self.sample, self.same_enough, self.keep = sample, same_enough, keep
+    def __init__(self, sample: _Sample, shared: SharedGrams | None, same_enough: float, keep: bool) -> None:
+        self.sample, self.shared, self.same_enough, self.keep = sample, shared, same_enough, keep
         self._known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def between(self, columns: _Columns, weights: np.ndarray, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The matrix between columns, for the weights [T] that have the intensity x [G]."""
+        if self.shared is not None:
+            return self.shared.between(columns.chosen, columns.mixtures.rest, weights)
         is_plain = len(columns) == len(columns.chosen)
         if self._known is not None and is_plain:
             then, chosen, matrix = self._known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from mdweights_core.weights.objectives.correlation import Correlation
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import WeightFit
 from mdweights_core.weights.settings import DEFAULT_STEPS
-from mdweights_core.weights.solvers import SolverState, Task, Term, solve_many
+from mdweights_core.weights.solvers import SharedGrams, SolverState, Task, Term, solve_many
 from mdweights_core.weights.terms import fewer, fit_task, fit_terms, rounding
 
 _AT_ONCE = 2**25
@@ -71,6 +72,11 @@ class Bench:
     def rows(self) -> np.ndarray:
         """1 on the reflections that were fitted, else 0: float64 [n_group]."""
         return self.usual.rows
+
+    @cached_property
+    def shared(self) -> SharedGrams | None:
+        """Gram matrices at the weights of the fit and at the prior ones, for all repetitions."""
+        return SharedGrams.at(self.terms, np.stack([self.weights, self.prior]))
 
     @property
     def prior(self) -> np.ndarray:
@@ -152,7 +158,8 @@ class Trials:
         self, tasks: Mapping[Key, Task], states: dict[Key, SolverState], progress: Callable[[int, str], Progress]
     ) -> Job[None]:
         clock = Clock()
-        solve = solve_many(self.bench.terms, list(tasks.values()), DEFAULT_STEPS["gauss-newton"])
+        limit = DEFAULT_STEPS["gauss-newton"]
+        solve = solve_many(self.bench.terms, list(tasks.values()), limit, shared=self.bench.shared)
         for found in solve:
             states.update(zip(tasks, found, strict=False))  # nothing is found amid an iteration
             if clock.is_due():
