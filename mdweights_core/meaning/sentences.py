@@ -30,7 +30,8 @@ def energy_sentence(energies: PseudoEnergy) -> str:
     if n_infinite:
         least = float(np.nanmin(energies.bound))
         have = "has" if n_infinite == 1 else "have"
-        parts.append(f"{counted(n_infinite, 'frame')} {have} no weight, which is an energy above {least:.1f} kJ/mol")
+        zero = f"{counted(n_infinite, 'frame')} {have} no weight"
+        parts.append(f"{zero}, which is an energy above {least:.1f} kJ/mol" if least > 0 else f"{zero} within the error")
     return "; ".join(parts) + "."
 
 
