@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,8 @@ _AT_ONCE = 2**25
 """Problems times reflections that are worked on together: 256 MiB for each array of that shape."""
 
 _SAME = 1e-6  # of the mean weight
+_LIMIT = DEFAULT_STEPS["gauss-newton"]
+_FEW = 0.2  # of the fits of a batch: they may go on
 
 Key = tuple[Hashable, ...]
 
@@ -115,11 +117,14 @@ class Tried:
         On the reflections that were held out.
     uniform : float
         That of the prior weights on the same reflections.
+    is_unfinished : bool
+        True where the limit of iterations came before the optimum.
     """
 
     weights: np.ndarray
     score: float
     uniform: float
+    is_unfinished: bool = False
 
 
 @dataclass(eq=False)
@@ -157,9 +162,17 @@ class Trials:
     def _solved(
         self, tasks: Mapping[Key, Task], states: dict[Key, SolverState], progress: Callable[[int, str], Progress]
     ) -> Job[None]:
+        """Fits to their end; a few that come to the limit go on from there, as long again."""
+        yield from self._driven(tasks, states, progress)
+        late = {key: replace(tasks[key], start=state.weights) for key, state in states.items() if _is_late(state)}
+        if 0 < len(late) <= max(1, _FEW * len(tasks)):
+            yield from self._driven(late, states, progress)
+
+    def _driven(
+        self, tasks: Mapping[Key, Task], states: dict[Key, SolverState], progress: Callable[[int, str], Progress]
+    ) -> Job[None]:
         clock = Clock()
-        limit = DEFAULT_STEPS["gauss-newton"]
-        solve = solve_many(self.bench.terms, list(tasks.values()), limit, shared=self.bench.shared)
+        solve = solve_many(self.bench.terms, list(tasks.values()), _LIMIT, shared=self.bench.shared)
         for found in solve:
             states.update(zip(tasks, found, strict=False))  # nothing is found amid an iteration
             if clock.is_due():
@@ -171,7 +184,7 @@ class Trials:
             return
         scores, uniform = self._scores([trials[key] for key in states], np.stack([s.x for s in states.values()]))
         for (key, state), score, plain in zip(states.items(), scores, uniform, strict=True):
-            self.done[key] = Tried(state.weights, float(score), float(plain))
+            self.done[key] = Tried(state.weights, float(score), float(plain), _is_late(state))
 
     def _scores(self, trials: list[Trial], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, held_out = (np.stack(part) for part in zip(*((t.task.rows, t.held_out) for t in trials), strict=True))
@@ -179,6 +192,20 @@ class Trials:
         plain = intensities(self.bench.terms[0].frames, priors)[which.ravel()]
         score = self.bench.score
         return score.held_out_gain(x, rows, held_out), score.held_out_gain(plain, rows, held_out)
+
+
+def _is_late(state: SolverState) -> bool:
+    """True for a fit that ended at the limit."""
+    return state.done and not state.converged and state.iteration >= _LIMIT
+
+
+def finished(tried: Mapping[Key, Tried], least: int) -> tuple[dict[Key, Tried], int]:
+    """Those that reached their optimum, and how many did not: these would scatter for that alone.
+
+    All of them where fewer than `least` reached it.
+    """
+    there = {key: one for key, one in tried.items() if not one.is_unfinished}
+    return (there if len(there) >= least else dict(tried)), len(tried) - len(there)
 
 
 def _runs_of_units(problem: WeightProblem, runs: np.ndarray | None) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdweights_core.weights.scores import kish
 from mdweights_core.weights.solvers import Task
-from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried
+from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried, finished
 from mdweights_core.weights.validation.decorrelation import draw_blocks
 from mdweights_core.weights.validation.result import Bootstrap
 
@@ -42,11 +42,11 @@ def collect_bootstrap(
     bench: Bench, decorrelation: float, block: int, planned: Mapping[Key, Trial], done: Mapping[Key, Tried]
 ) -> Bootstrap | None:
     """The samples that are finished; None with fewer than two."""
-    keys = [key for key in planned if key in done]
-    if len(keys) < 2:
+    kept, unfinished = finished({key: done[key] for key in planned if key in done}, least=2)
+    if len(kept) < 2:
         return None
-    tried = [done[key] for key in keys]
-    priors = np.stack([planned[key].task.prior for key in keys])
+    tried = list(kept.values())
+    priors = np.stack([planned[key].task.prior for key in kept])
     drawn = priors > np.finfo(np.float64).tiny
     weights = np.where(drawn, np.stack([t.weights for t in tried]), np.nan)
     return Bootstrap(
@@ -57,6 +57,7 @@ def collect_bootstrap(
         n_eff=np.array([kish(t.weights) for t in tried]),
         weights=weights,
         uniform=np.array([t.uniform for t in tried]),
+        unfinished=unfinished,
     )
 
 

@@ -48,6 +48,7 @@ def collect_folds(bench: Bench, planned: Mapping[Key, Trial], done: Mapping[Key,
         uniform=np.array([t.uniform for t in tried]),
         weights=weights,
         reliability=reliability(weights, bench.weights),
+        unfinished=sum(t.is_unfinished for t in tried),
     )
 
 

@@ -34,6 +34,8 @@ _FEW = 10  # independent frames
 _ODD = 8.0  # robust standard deviations
 _MUCH = 0.02  # change of a correlation coefficient by one frame
 _ORDER = (GOOD, WEAK, BAD)
+_COUNTED = "the numbers hold what was reached"
+_LEFT_OUT = "such fits are left out where enough others did"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,7 @@ def held_out_light(e: Evidence) -> Light:
         state,
         f"{score:.3f} ({plain:.3f} {e.plain})",
         f"On reflections held out in {len(e.folds.score)} folds the {e.score_name} is {score:.3f}, {e.plain} "
-        f"{plain:.3f}; difference {gain:+.3f} ± {error:.3f}: {tells}.",
+        f"{plain:.3f}; difference {gain:+.3f} ± {error:.3f}: {tells}.{_unfinished(e.folds.unfinished, _COUNTED)}",
     )
 
 
@@ -129,6 +131,7 @@ def _of_starts(restarts: Restarts | None) -> tuple[str, str]:
     return state, (
         f"{counted(n, 'fit')} from random weights, whose scores lie within {np.ptp(restarts.score):.4f}, "
         f"{'correlates' if n == 1 else 'correlate'} with these weights by {typical:.2f} (lowest {worst:.2f}): {tells}."
+        f"{_unfinished(restarts.unfinished, _LEFT_OUT)}"
     )
 
 
@@ -180,7 +183,8 @@ def theta_light(e: Evidence) -> Light:
         state, tells = WEAK, f"; this fit, with theta {e.theta:.2g}, reaches {now.mean():.3f}. Take the proposed theta."
     else:
         state, tells = GOOD, f"; this fit, with theta {e.theta:.2g}, predicts as well ({now.mean():.3f})."
-    return Light("theta", state, f"{e.theta:.2g} (proposed {scan.theta[proposed]:.2g})", told + tells)
+    told += tells + _unfinished(scan.unfinished, _COUNTED)
+    return Light("theta", state, f"{e.theta:.2g} (proposed {scan.theta[proposed]:.2g})", told)
 
 
 def time_light(e: Evidence) -> Light:
@@ -199,8 +203,13 @@ def time_light(e: Evidence) -> Light:
         f"The simulation forgets within {b.decorrelation:.1f} frames, so that {len(e.weights)} count as "
         f"{independent:.0f}. Of {counted(n, 'sample')} of other blocks of {counted(b.block, 'frame')} and other "
         f"reflections, {better} {'predicts' if better == 1 else 'predict'} the rest better than {e.plain}; "
-        f"the standard error of a weight is typically {100 * error:.0f} % of it.",
+        f"the standard error of a weight is typically {100 * error:.0f} % of it.{_unfinished(b.unfinished, _LEFT_OUT)}",
     )
+
+
+def _unfinished(n: int, fate: str) -> str:
+    """What is said of fits that came to the limit of iterations."""
+    return f" {counted(n, 'fit')} did not converge within the limit of iterations: {fate}." if n else ""
 
 
 def _typical_error(weights: np.ndarray, error: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried, agreement
+from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried, agreement, finished
 from mdweights_core.weights.validation.result import Restarts
 
 _SPARSE = 0.1  # of the frames carry a sparse start
@@ -36,8 +36,9 @@ def plan_restarts(bench: Bench, n_starts: int, rng: np.random.Generator) -> dict
 
 def collect_restarts(bench: Bench, planned: Mapping[Key, Trial], done: Mapping[Key, Tried]) -> Restarts | None:
     """The restarts that are finished; None without any."""
-    tried = [done[key] for key in planned if key in done]
-    if not tried:
+    kept, unfinished = finished({key: done[key] for key in planned if key in done}, least=1)
+    if not kept:
         return None
+    tried = list(kept.values())
     weights = np.stack([t.weights for t in tried])
-    return Restarts(np.array([t.score for t in tried]), agreement(bench.weights, weights), weights)
+    return Restarts(np.array([t.score for t in tried]), agreement(bench.weights, weights), weights, unfinished)

@@ -42,6 +42,7 @@ class Folds:
     uniform: np.ndarray  # float64 [n_folds]
     weights: np.ndarray  # float64 [n_folds, n_frames]
     reliability: float = float("nan")  # correlation to expect with the weights that endless data would give
+    unfinished: int = 0  # fits that came to the limit of iterations before their optimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Restarts:
     score: np.ndarray  # float64 [n_starts], on the work set
     agreement: np.ndarray  # float64 [n_starts]  correlation of the weights with those of the fit
     weights: np.ndarray  # float64 [n_starts, n_frames]
+    unfinished: int = 0  # fits that came to the limit of iterations; they are left out unless all did
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,7 @@ class ThetaScan:
     proposed: int | None
     uniform: float = float("nan")  # held-out score of the prior weights, which is that of endless theta
     by_fold: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # float64 [n, n_folds]  held-out scores
+    unfinished: int = 0  # fits that came to the limit of iterations before their optimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,7 @@ class Bootstrap:
     n_eff: np.ndarray  # float64 [n_samples]
     weights: np.ndarray  # float64 [n_samples, n_frames]  NaN where a frame was not drawn
     uniform: np.ndarray | None = None  # float64 [n_samples]  score of the sample's prior weights on the same groups
+    unfinished: int = 0  # fits that came to the limit of iterations; they are left out unless fewer than two did not
 
 
 @dataclass(frozen=True, eq=False)

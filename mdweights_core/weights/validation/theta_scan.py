@@ -77,6 +77,7 @@ def collect_theta_scan(
         proposed=_proposed(by_fold) if n_folds else None,
         uniform=plain.mean() if n_folds else float("nan"),
         by_fold=by_fold,
+        unfinished=sum(done[key].is_unfinished for key in planned if key[1] in whole),
     )
 
 

@@ -55,3 +55,16 @@ def test_frames_that_were_hardly_drawn_have_no_error(bench, planned):
     drawn = np.sum([t.task.allowed for t in few.values()], axis=0)
     np.testing.assert_array_equal(np.isnan(found.weight_error), drawn < 3)
     assert collect_bootstrap(bench, 1.0, 3, planned, {}) is None
+
+
+def test_samples_that_did_not_converge_do_not_widen_errors(bench, planned):
+    done = {key: Tried(trial.task.start, 0.5, 0.4) for key, trial in planned.items()}
+    usual = collect_bootstrap(bench, 1.0, 3, planned, done)
+    first = next(iter(planned))
+    done[first] = Tried(np.roll(planned[first].task.start, 1), 0.9, 0.4, is_unfinished=True)
+    found = collect_bootstrap(bench, 1.0, 3, planned, done)
+    assert (usual.unfinished, found.unfinished) == (0, 1)
+    assert len(found.score) == len(planned) - 1
+    np.testing.assert_allclose(found.weight_error, usual.weight_error, atol=1e-12)
+    few = dict(list(planned.items())[:2])
+    assert collect_bootstrap(bench, 1.0, 3, few, {key: done[key] for key in few}).unfinished == 1

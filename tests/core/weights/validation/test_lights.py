@@ -173,3 +173,14 @@ def test_the_verdict_holds_the_numbers():
 def test_collapsed_weights_are_overfit_unless_they_gain(gain, conclusion):
     alone = np.where(np.arange(N) == 7, 0.9, 0.1 / (N - 1))
     assert conclude(replace(GOOD, weights=alone, folds=_by(FOLDS, gain)))[0] == conclusion
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("folds", "held-out"), ("restarts", "starts"), ("theta_scan", "theta"), ("bootstrap", "time")]
+)
+def test_fits_that_did_not_converge_are_told(part, name):
+    told = replace(GOOD, **{part: replace(getattr(GOOD, part), unfinished=2)})
+    with_them, without = (next(light for light in six_lights(e) if light.name == name) for e in (told, GOOD))
+    assert "2 fits did not converge within the limit of iterations" in with_them.sentence
+    assert "converge" not in without.sentence
+    assert with_them.state == without.state

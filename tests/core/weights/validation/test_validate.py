@@ -12,6 +12,7 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
+from mdweights_core.weights.validation import bench as bench_module
 from mdweights_core.weights.validation.bench import Bench
 from mdweights_core.weights.validation.folds import draw_folds
 from mdweights_core.weights.validation.influence import frame_series
@@ -114,6 +115,18 @@ def test_one_that_is_stopped_at_once_knows_nothing(truth, fit):
     assert partial.folds is None
     assert np.isnan(partial.influence).all()
     assert partial.conclusion == "unsupported"
+
+
+def test_fits_that_end_at_the_limit_go_on_or_are_counted(truth, fit, monkeypatch):
+    monkeypatch.setattr(bench_module, "_LIMIT", 1)
+    found = jobs.run(validate(truth.problem, fit, ValidationSettings(3, 2, 0, 4)))
+    assert (found.folds.unfinished, found.restarts.unfinished) == (3, 2)
+    assert found.bootstrap.unfinished == 4
+    assert len(found.bootstrap.score) == 4
+    monkeypatch.setattr(bench_module, "_FEW", 1.0)
+    monkeypatch.setattr(bench_module, "_LIMIT", 12)
+    longer = jobs.run(validate(truth.problem, fit, ValidationSettings(3, 2, 0, 4)))
+    assert (longer.folds.unfinished, longer.restarts.unfinished, longer.bootstrap.unfinished) == (0, 0, 0)
 
 
 def test_parts_can_be_left_out(truth, fit):
