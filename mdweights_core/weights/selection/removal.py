@@ -14,6 +14,8 @@ reads T G (2 K + 1) numbers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,7 +52,50 @@ def scores_without(
     float64 [n_frames]
         Minus infinity for frames without weight.
     """
-    columns = np.vstack([metric.right, metric.weight * metric.left.T, at.response, at.image])
+    products = yield from frame_products(frames, weights, at, metric, clock, snapshot)
+    return np.where(weights > 0, products.without_each(weights, at), -np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameProducts:
+    """Products of each D_t, all after the projection Omega of the correlation.
+
+    Attributes
+    ----------
+    response, image : float64 [n_frames]
+        <y, D_t> with y of unit length, and <x, D_t>.
+    norm2 : float64 [n_frames]
+        <D_t, D_t>.
+    others : float64 [n_frames, n]
+        sum_h D_t(h) c(h) with any other columns.
+    """
+
+    response: np.ndarray
+    image: np.ndarray
+    norm2: np.ndarray
+    others: np.ndarray
+
+    def without_each(self, weights: np.ndarray, at: Linearisation) -> np.ndarray:
+        """The correlation without each of the frames, float64 [n_frames]; `weights` and `at` as they were."""
+        overlap, length2 = at.rho * np.sqrt(at.norm2), at.norm2
+        step = weights / (1.0 - weights)
+        norm2 = length2 - 2 * step * self.image + step**2 * self.norm2
+        # rounding may leave nothing, or less, of the intensity of two equal frames
+        return (overlap - step * self.response) / np.sqrt(np.maximum(norm2, _FLAT * length2))
+
+
+def frame_products(
+    frames: FrameBlocks,
+    weights: np.ndarray,
+    at: Linearisation,
+    metric: Metric,
+    clock: Clock,
+    snapshot: Progress,
+    others: np.ndarray | None = None,
+) -> Job[FrameProducts]:
+    """All products in one pass; `others` float64 [n, G] are further columns, and the rest as in `scores_without`."""
+    parts = [metric.right, metric.weight * metric.left.T, at.response, at.image]
+    columns = np.vstack(parts if others is None else [*parts, others])
     sums, squares = np.zeros((len(weights), len(columns))), np.zeros(len(weights))
     for block in frames:
         part_sums, part_squares = _block_sums(weights, block, columns, metric.weight)
@@ -58,12 +103,9 @@ def scores_without(
         squares += part_squares
         if clock.is_due():
             yield snapshot
-    overlap, length2 = at.rho * np.sqrt(at.norm2), at.norm2
-    step = weights / (1.0 - weights)
-    norm2 = length2 - 2 * step * sums[:, -1] + step**2 * _norms(sums[:, :-2], squares, metric)
-    # rounding may leave nothing, or less, of the intensity of two equal frames
-    found = (overlap - step * sums[:, -2]) / np.sqrt(np.maximum(norm2, _FLAT * length2))
-    return np.where(weights > 0, found, -np.inf)
+    rank = 2 * len(metric.right)
+    norm2 = _norms(sums[:, :rank], squares, metric)
+    return FrameProducts(sums[:, rank], sums[:, rank + 1], norm2, sums[:, rank + 2 :])
 
 
 def _block_sums(
@@ -72,18 +114,26 @@ def _block_sums(
     """sum_h columns(h) D_t(h) [n_frames, n_columns] and sum_h weight(h) D_t(h)^2 [n_frames] over one block."""
     dtype, empty = block.rows.dtype, block.share.shape[1] - (block.groups.stop - block.groups.start)
     filled = np.pad(np.vstack([columns, weight])[:, block.groups], ((0, 0), (0, empty)))
-    sums, squares = _sums(jnp.asarray(weights, dtype=dtype), jnp.asarray(filled, dtype=dtype), block.rows, block.share)
-    return np.asarray(sums, dtype=np.float64), np.asarray(squares, dtype=np.float64)
+    largest = np.abs(filled).max(axis=1)  # brought to 1: else products leave single precision
+    largest[largest == 0] = 1.0
+    even = jnp.asarray(filled / largest[:, None], dtype=dtype)
+    found = _sums(jnp.asarray(weights, dtype=dtype), even, block.rows, block.share)
+    sums, squares, size = (np.asarray(part, dtype=np.float64) for part in found)
+    return sums * size * largest[:-1], squares * size**2 * largest[-1]
 
 
 @jax.jit
-def _sums(weights: Array, columns: Array, rows: Array, share: Array) -> tuple[Array, Array]:
+def _sums(weights: Array, columns: Array, rows: Array, share: Array) -> tuple[Array, Array, Array]:
+    """Sums of D_t / size and of its square, and that size."""
     n_copies, size = share.shape
     both = jnp.concatenate([share, share])
     mean = (weights @ rows)[: 2 * n_copies * size].reshape(2 * n_copies, size)
     slope = jnp.concatenate([-2 * both * mean, jnp.ones((1, size), dtype=rows.dtype)])
     distance = jnp.sum(rows.reshape(len(rows), -1, size) * slope, axis=1) + jnp.sum(both * mean**2, axis=0)
-    return distance @ columns[:-1].T, distance**2 @ columns[-1]
+    largest = jnp.max(jnp.abs(distance))
+    usual = jnp.where(largest > 0, largest, 1.0)
+    distance = distance / usual
+    return distance @ columns[:-1].T, distance**2 @ columns[-1], usual
 
 
 def _norms(sums: np.ndarray, squares: np.ndarray, metric: Metric) -> np.ndarray:
