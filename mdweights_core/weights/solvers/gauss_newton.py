@@ -359,7 +359,8 @@ class _Batch:
                     found[place] -= thetas[i] * relative_entropy(w / w.sum(), fits[i].task.prior)
             return found
 
-        start = gains(np.zeros(len(going)))
+        start = self._sums(self.linear)[going]
+        start -= [thetas[i] * self.fits[i].entropy if thetas[i] > 0 else 0.0 for i in going]
         alpha, gain = _best_steps(gains, start, promised[going])
         for values, pair in zip(self.x, both, strict=True):
             values[going] = self._along(values[going], pair, alpha)
