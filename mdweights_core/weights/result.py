@@ -18,7 +18,9 @@ ACTIVE = 1e-6
 LOOSE_KKT = 1e-2
 """A KKT residual above this is no optimum: a hundredth of the weight moved would gain 1e-4 in CC."""
 
-_NOTABLE = 0.002  # a change of CC worth a word
+NOTABLE = 0.002
+"""A change of CC worth a word."""
+
 HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
 
 
@@ -164,7 +166,7 @@ def verdict(fit: WeightFit) -> str:
                 f"{held_out:.3f} ({name_of_prior(fit)} {plain:.3f}), which chance can give."
             )
         gain = held_out - plain
-        word = "better than" if gain > _NOTABLE else "no better than" if gain > -_NOTABLE else "worse than"
+        word = "better than" if gain > NOTABLE else "no better than" if gain > -NOTABLE else "worse than"
         first = (
             f"On held-out reflections the weighted ensemble reaches {name} {held_out:.3f}, "
             f"{word} {name_of_prior(fit)} ({plain:.3f})"

@@ -10,6 +10,8 @@ import numpy as np
 from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried
 from mdweights_core.weights.validation.result import Folds
 
+_NOTHING = 1e-12  # mean square departure from the prior that is rounding
+
 
 def draw_folds(order: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:
     """Fold of each Laue group: int [n_group], every resolution in every fold alike.
@@ -47,7 +49,7 @@ def collect_folds(bench: Bench, planned: Mapping[Key, Trial], done: Mapping[Key,
         score=np.array([t.score for t in tried]),
         uniform=np.array([t.uniform for t in tried]),
         weights=weights,
-        reliability=reliability(weights, bench.weights),
+        reliability=reliability(weights, bench.weights, bench.prior),
         unfinished=sum(t.is_unfinished for t in tried),
     )
 
@@ -62,21 +64,22 @@ def paired(difference: np.ndarray) -> tuple[float, float]:
     return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
 
 
-def reliability(without: np.ndarray, weights: np.ndarray) -> float:
+def reliability(without: np.ndarray, weights: np.ndarray, prior: np.ndarray) -> float:
     """The correlation to expect between `weights` [n_frames] and those that endless data of the same kind would give.
 
-    How far the fits `without` one of K folds [K, n_frames] scatter tells the error variance of the weights by the
-    delete-a-group jackknife [1], s^2 = (K - 1)/K sum_k (w_k - mean w)^2, averaged over the frames. Beside the variance
-    v of the weights over the frames, which holds that error, the correlation is sqrt(1 - s^2 / v); 0 where s^2
-    exceeds v.
+    Compared is what was fitted, the departure w / w0 - 1 from the prior w0, each frame counting by its prior. How far
+    the fits `without` one of K folds [K, n_frames] scatter tells its error variance by the delete-a-group jackknife
+    [1], s^2 = (K - 1)/K sum_k (d_k - mean d)^2, averaged over the frames. Beside the mean square v of the departures,
+    which holds that error, the correlation is sqrt(1 - s^2 / v); 0 where s^2 exceeds v.
     It knows the error of the map and the number of reflections, but not what is wrong with the frames.
 
     References
     ----------
     .. [1] Kott, J. Off. Stat. 17 (2001) 521.
     """
-    n, spread = len(without), float(weights.var())
-    if spread <= 0:
+    root = np.sqrt(prior)
+    n, spread = len(without), float(np.mean((weights / root - root) ** 2))
+    if spread <= _NOTHING / len(prior):
         return 0.0
-    error = (n - 1) * float(without.var(axis=0).mean())
+    error = (n - 1) * float((without / root).var(axis=0).mean())
     return float(np.sqrt(max(0.0, 1.0 - error / spread)))

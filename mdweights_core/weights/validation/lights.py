@@ -26,7 +26,9 @@ from mdweights_core.weights.validation.theta_scan import best_of, is_as_good
 AGREE = 0.9
 """Two sets of weights tell the same of single frames from this correlation on."""
 
-_LIKE = 0.5  # below it, they tell different things
+LIKE = 0.5
+"""Below it, they tell different things."""
+
 _HEAVY = 0.25  # of the weight on one frame
 _SPREAD = 0.1  # of the frames carry the weight
 _MOSTLY = 0.95  # of the bootstrap samples
@@ -53,6 +55,12 @@ class Evidence:
         "anisotropic CC" or "total CC".
     folds, restarts, theta_scan, bootstrap : or None where they are missing
     leave_one_out : float64 [n_frames]
+    caveats : tuple of str
+        What else forbids to read the weights, as parts of a sentence: a fit that did not end, another indexing.
+    falls_in_shells : bool
+        The score is the total CC, and it rose at the cost of the anisotropic one.
+    tied_frames : int
+        Neighbours that share one weight.
     """
 
     weights: np.ndarray
@@ -65,6 +73,14 @@ class Evidence:
     theta_scan: ThetaScan | None
     bootstrap: Bootstrap | None
     leave_one_out: np.ndarray
+    caveats: tuple[str, ...] = ()
+    falls_in_shells: bool = False
+    tied_frames: int = 1
+
+    @property
+    def chance(self) -> float:
+        """The correlation below which two maps may agree by chance."""
+        return float(2 / np.sqrt(self.n_reflections))
 
     @property
     def plain(self) -> str:
@@ -111,8 +127,8 @@ def starts_light(e: Evidence) -> Light:
     if not found:
         return Light("starts", NONE, "not known", "The fit was not repeated, so nothing tells whether it is unique.")
     state = max((state for state, _ in found), key=_ORDER.index)
-    numbers = [] if e.restarts is None else [f"{np.median(e.restarts.agreement):.2f} between starts"]
-    numbers += [] if e.folds is None else [f"{e.folds.reliability:.2f} between data"]
+    numbers = [] if e.restarts is None else [f"{correlation_text(np.median(e.restarts.agreement))} between starts"]
+    numbers += [] if e.folds is None else [f"{correlation_text(e.folds.reliability)} between data"]
     return Light("starts", state, ", ".join(numbers), " ".join(text for _, text in found))
 
 
@@ -124,7 +140,7 @@ def _of_starts(restarts: Restarts | None) -> tuple[str, str]:
         state, tells = GOOD, "the optimum is the same wherever a fit begins"
         if worst < AGREE:
             tells = "most fits end at the same optimum, some elsewhere"
-    elif typical >= _LIKE:
+    elif typical >= LIKE:
         state, tells = WEAK, "which frames get the weight depends on where a fit begins"
     else:
         state, tells = BAD, "what is found depends on where a fit begins"
@@ -139,10 +155,10 @@ def _of_data(folds: Folds | None) -> tuple[str, str]:
     if folds is None:
         return NONE, ""
     r = folds.reliability
-    state = GOOD if r >= AGREE else WEAK if r >= _LIKE else BAD
+    state = GOOD if r >= AGREE else WEAK if r >= LIKE else BAD
     return state, (
         "By the scatter of fits to part of the reflections these weights should correlate by "
-        f"{r:.2f} with those of endless data."
+        f"{correlation_text(r)} with those of endless data."
     )
 
 
@@ -194,7 +210,7 @@ def time_light(e: Evidence) -> Light:
         return Light("time", NONE, "not known", "Frames and reflections were not drawn anew.")
     independent = len(e.weights) / b.decorrelation
     better, n = int((b.score > b.uniform).sum()), len(b.score)
-    state = BAD if better <= _LIKE * n else WEAK if better < _MOSTLY * n or independent < _FEW else GOOD
+    state = BAD if is_told_otherwise(b) else WEAK if better < _MOSTLY * n or independent < _FEW else GOOD
     error = _typical_error(e.weights, b.weight_error)
     return Light(
         "time",
@@ -205,6 +221,16 @@ def time_light(e: Evidence) -> Light:
         f"reflections, {better} {'predicts' if better == 1 else 'predict'} the rest better than {e.plain}; "
         f"the standard error of a weight is typically {100 * error:.0f} % of it.{_unfinished(b.unfinished, _LEFT_OUT)}",
     )
+
+
+def correlation_text(r: float) -> str:
+    """Two digits, never rounded up to a bound that was not reached."""
+    return f"{np.floor(100 * r + 1e-9) / 100:.2f}"
+
+
+def is_told_otherwise(b: Bootstrap | None) -> bool:
+    """True when other samples of frames and reflections predict no better than the weights before the fit."""
+    return b is not None and b.uniform is not None and int((b.score > b.uniform).sum()) <= LIKE * len(b.score)
 
 
 def _unfinished(n: int, fate: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
+from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.objectives import headline
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import WeightFit
@@ -119,6 +121,9 @@ class _Work:
             theta_scan=scan,
             bootstrap=bootstrap,
             leave_one_out=leave_one_out,
+            caveats=tuple(_caveats(problem, self.fit)),
+            falls_in_shells=name == "cc" and self.fit.scores.cc_aniso < self.fit.uniform.cc_aniso,
+            tied_frames=self.fit.settings.tied_frames,
         )
         conclusion, verdict = conclude(evidence)
         return Validation(
@@ -208,3 +213,14 @@ def _thetas(bench: Bench, series: FrameSeries, n: int) -> np.ndarray:
 def _each(problem: WeightProblem, values: np.ndarray) -> np.ndarray:
     """A value of units as one of each of their frames."""
     return values if problem.unit is None else values[problem.unit]
+
+
+def _caveats(problem: WeightProblem, fit: WeightFit) -> Iterator[str]:
+    """What the fit itself tells against its weights."""
+    if fit.stopped:
+        yield "the fit was stopped before its end"
+    elif not fit.converged:
+        yield "the fit did not converge"
+    before = intensities(problem.frames, problem.prior[None])[0]
+    if indexing_warning(problem, before, fit.uniform.cc_aniso) is not None:
+        yield "another indexing of the map fits better"

@@ -6,40 +6,66 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mdweights_core.weights.result import is_collapsed
+from mdweights_core.errors import counted
+from mdweights_core.weights.result import NOTABLE, is_collapsed
 from mdweights_core.weights.scores import kish
 from mdweights_core.weights.validation.folds import gain_of
-from mdweights_core.weights.validation.lights import AGREE, Evidence, uniform_will_do
+from mdweights_core.weights.validation.lights import (
+    AGREE,
+    LIKE,
+    Evidence,
+    correlation_text,
+    is_told_otherwise,
+    uniform_will_do,
+)
 
 SUPPORTED, WEAK, UNSUPPORTED, OVERFIT = "supported", "weak", "unsupported", "overfit"
+_SAME = 0.01  # of the weight moved by the fit, which is as good as none
 
 
 def conclude(e: Evidence) -> tuple[str, str]:
     """The conclusion, and the verdict in words.
 
-    Three questions decide, in this order:
+    Four questions decide, in this order:
 
-    1. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate is overfit;
+    1. Is there anything to judge? Ensembles that agree with the map no better than chance, weighted or not, and weights
+       that hardly differ from those before the fit, are unsupported.
+    2. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate is overfit;
        so is not better by one standard error where the fit is not determined either: starts disagree, or the weights
-       collapsed onto a few frames. Not better by one standard error, or no better than chance, is unsupported.
-    2. Would endless data give these weights? The correlation to expect is told by the scatter of the fits to all but
-       one fold; below 0.9 single weights are not to be read.
-    3. Do all starts find them, typically with a correlation of 0.9? Else single weights are not to be read either.
+       collapsed onto a few frames. Not better by one standard error, nor by what is worth a word, is unsupported; so
+       is a total CC that rises while the anisotropic one falls.
+    3. Would endless data give these weights? The correlation to expect is told by the scatter of the fits to all but
+       one fold; below 0.5 the weights are unsupported, below 0.9 single ones are not to be read.
+    4. Does anything else forbid to read single weights? Starts that find others, typically with a correlation below
+       0.9; samples of other frames and reflections that predict no better than the prior; a collapse; a fit that did
+       not end; an indexing that fits better.
     """
     if e.folds is None:
         return UNSUPPORTED, "Nothing was held out, so nothing tells whether these weights are more than overfitting."
     gain, error = gain_of(e.folds)
+    if max(e.folds.score.mean(), e.folds.uniform.mean()) < e.chance:
+        return UNSUPPORTED, f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
+    if np.abs(e.weights - e.prior).sum() < _SAME:
+        return UNSUPPORTED, f"The weights hardly differ from those before the fit: {_numbers(e)}. Lower theta."
     if gain < 0 or (gain <= error and (is_collapsed(e.weights) or _starts_disagree(e))):
         return OVERFIT, f"The weights are overfitted: {_numbers(e)}. {_advice(e)}"
-    if e.folds.score.mean() < 2 / np.sqrt(e.n_reflections):
-        return UNSUPPORTED, f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
-    if gain <= error:
+    if e.falls_in_shells:
+        return UNSUPPORTED, (
+            f"The weights do not explain the map: {_numbers(e)}, but the anisotropic CC falls. Only the fall-off with "
+            "resolution is fitted. Fit the anisotropic CC."
+        )
+    if gain <= max(error, NOTABLE):
         return UNSUPPORTED, f"The data do not support these weights: {_numbers(e)}. {_advice(e)}"
+    if e.folds.reliability < LIKE:
+        return UNSUPPORTED, f"The data do not determine the weights: {_numbers(e)}; {'; '.join(_doubts(e))}."
     doubts = list(_doubts(e))
-    support = f"The data support about {kish(e.weights):.0f} effective frames; {_numbers(e)}"
+    support = f"The data support about {counted(round(kish(e.weights)), 'effective frame')}; {_numbers(e)}"
+    if is_collapsed(e.weights):
+        support = f"The held-out score rose, but {_numbers(e)}"
     if doubts:
         return WEAK, f"{support}; {'; '.join(doubts)}: do not read single weights."
-    return SUPPORTED, f"{support}; {_agreement(e)}: single weights can be read, with their errors."
+    what = "single weights" if e.tied_frames == 1 else f"the weights of {e.tied_frames} tied frames"
+    return SUPPORTED, f"{support}; {_agreement(e)}: {what} can be read, with their errors."
 
 
 def _starts_disagree(e: Evidence) -> bool:
@@ -55,20 +81,23 @@ def _numbers(e: Evidence) -> str:
 def _doubts(e: Evidence) -> Iterator[str]:
     assert e.folds is not None
     if e.restarts is not None and _starts_disagree(e):
-        yield f"starts disagree (r {np.median(e.restarts.agreement):.2f})"
+        yield f"starts disagree (r {correlation_text(np.median(e.restarts.agreement))})"
     if e.folds.reliability < AGREE:
         yield (
-            f"fits to part of the reflections scatter (r {e.folds.reliability:.2f} with the weights of endless data; "
-            f"{len(e.weights) / e.n_reflections:.2g} frames per reflection)"
+            f"fits to part of the reflections scatter (r {correlation_text(e.folds.reliability)} with the weights of "
+            f"endless data; {len(e.weights) / e.tied_frames / e.n_reflections:.2g} weights per reflection)"
         )
     if is_collapsed(e.weights):
-        yield "the weights collapsed onto a few frames"
+        yield f"the weights collapsed onto about {kish(e.weights):.1f} frames"
+    if is_told_otherwise(e.bootstrap):
+        yield "samples of other frames and reflections predict no better"
+    yield from e.caveats
 
 
 def _agreement(e: Evidence) -> str:
     assert e.folds is not None
-    parts = [] if e.restarts is None else [f"starts agree (r {np.median(e.restarts.agreement):.2f})"]
-    return " and ".join([*parts, f"so do fits to part of the reflections (r {e.folds.reliability:.2f})"])
+    parts = [] if e.restarts is None else [f"starts agree (r {correlation_text(np.median(e.restarts.agreement))})"]
+    return " and ".join([*parts, f"so do fits to part of the reflections (r {correlation_text(e.folds.reliability)})"])
 
 
 def _advice(e: Evidence) -> str:
@@ -78,4 +107,6 @@ def _advice(e: Evidence) -> str:
     if uniform_will_do(e):
         return f"No theta predicts better than {e.plain} beyond one standard error: do not use these weights."
     row = scan.proposed
+    if scan.held_out[row] <= max(scan.uniform, e.chance):
+        return "No theta makes them better: do not use these weights."
     return f"With theta {scan.theta[row]:.2g} the held-out {e.score_name} is {scan.held_out[row]:.3f}: use that."

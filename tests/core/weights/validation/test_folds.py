@@ -35,13 +35,24 @@ def test_reliability_is_the_correlation_with_the_weights_of_endless_data(error):
     fold = np.arange(n) % n_folds
     weights = seen.mean(axis=0)
     without = np.stack([seen[fold != k].mean(axis=0) for k in range(n_folds)])
-    assert reliability(without, weights) == pytest.approx(np.corrcoef(truth, weights)[0, 1], abs=0.02)
+    prior = np.full(n_frames, 1 / n_frames)
+    found = reliability(prior * (1 + without), prior * (1 + weights), prior)
+    assert found == pytest.approx(np.corrcoef(truth, weights)[0, 1], abs=0.02)
 
 
 def test_reliability_is_zero_where_the_scatter_is_larger_than_the_weights_differ():
-    rng = np.random.default_rng(6)
-    assert reliability(rng.normal(size=(5, 40)), 0.1 * rng.normal(size=40)) == 0.0
-    assert reliability(np.full((5, 4), 0.25), np.full(4, 0.25)) == 0.0
+    rng, even = np.random.default_rng(6), np.full(40, 1 / 40)
+    assert reliability(even * (1 + rng.normal(size=(5, 40))), even * (1 + 0.1 * rng.normal(size=40)), even) == 0.0
+    assert reliability(np.full((5, 4), 0.25), np.full(4, 0.25), np.full(4, 0.25)) == 0.0
+
+
+def test_an_uneven_prior_is_nothing_that_was_found():
+    """Weights that scatter about a prior as they do about equal weights are as little known."""
+    rng = np.random.default_rng(7)
+    prior = rng.gamma(1.0, size=400)
+    prior /= prior.sum()
+    departures = 0.1 * rng.normal(size=(6, 400))
+    assert reliability(prior * (1 + departures[:5]), prior * (1 + departures[5]), prior) < 0.5
 
 
 def test_the_gain_is_paired_over_the_folds():

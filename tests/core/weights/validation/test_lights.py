@@ -184,3 +184,66 @@ def test_fits_that_did_not_converge_are_told(part, name):
     assert "2 fits did not converge within the limit of iterations" in with_them.sentence
     assert "converge" not in without.sentence
     assert with_them.state == without.state
+
+
+def test_weights_that_are_those_of_before_are_not_supported():
+    """A large theta, or a prior that the data have no say against."""
+    same = replace(GOOD, weights=GOOD.prior * (1 + 1e-3 * RNG.normal(size=N)))
+    conclusion, verdict = conclude(same)
+    assert conclusion == "unsupported"
+    assert "hardly differ" in verdict
+
+
+def test_a_gain_that_is_not_worth_a_word_supports_nothing():
+    assert conclude(replace(GOOD, folds=_by(FOLDS, 0.001, scatter=1e-5)))[0] == "unsupported"
+
+
+def test_an_ensemble_that_agrees_by_chance_only_is_not_called_overfitted():
+    below = replace(FOLDS, score=FOLDS.score - 1.4, uniform=FOLDS.uniform - 1.3)
+    conclusion, verdict = conclude(replace(GOOD, folds=below))
+    assert conclusion == "unsupported"
+    assert "does not agree with the map" in verdict
+    assert "use that" not in verdict
+
+
+def test_weights_that_the_data_do_not_determine_are_not_supported():
+    conclusion, verdict = conclude(replace(GOOD, folds=replace(FOLDS, reliability=0.3)))
+    assert conclusion == "unsupported"
+    assert "data support" not in verdict
+
+
+def test_a_total_cc_that_rises_by_the_fall_off_explains_nothing():
+    conclusion, verdict = conclude(replace(GOOD, score_name="total CC", falls_in_shells=True))
+    assert conclusion == "unsupported"
+    assert "anisotropic CC falls" in verdict
+
+
+def test_other_samples_and_caveats_forbid_to_read_single_weights():
+    other = replace(BOOTSTRAP, score=BOOTSTRAP.uniform - 0.01)
+    assert conclude(replace(GOOD, bootstrap=other))[0] == "weak"
+    conclusion, verdict = conclude(replace(GOOD, caveats=("the fit was stopped before its end",)))
+    assert conclusion == "weak"
+    assert "the fit was stopped before its end: do not read single weights" in verdict
+
+
+def test_a_collapse_is_not_said_to_be_supported():
+    alone = np.where(np.arange(N) == 7, 1.0 - 1e-6, 1e-6 / (N - 1))
+    conclusion, verdict = conclude(replace(GOOD, weights=alone))
+    assert conclusion == "weak"
+    assert "data support" not in verdict
+    assert "collapsed onto about 1.0 frames" in verdict
+
+
+def test_weights_of_tied_frames_are_called_so():
+    assert "the weights of 5 tied frames can be read" in conclude(replace(GOOD, tied_frames=5))[1]
+
+
+def test_no_theta_is_advised_that_does_no_better():
+    scan = replace(SCAN, held_out=np.full(3, 0.4), uniform=0.512)
+    verdict = conclude(replace(GOOD, theta_scan=scan, folds=_by(FOLDS, -0.05)))[1]
+    assert "use that" not in verdict
+
+
+def test_a_correlation_is_not_rounded_up_to_the_bound():
+    verdict = conclude(replace(GOOD, folds=replace(FOLDS, reliability=0.897)))[1]
+    assert "r 0.89 " in verdict
