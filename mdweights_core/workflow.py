@@ -13,7 +13,7 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap, cell_parameters, format_cell, same_cell
 from mdweights_core.crystal.laue import laue_groups
-from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.io.files import disk_problem
 from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
@@ -128,6 +128,7 @@ def fit_project(
         weights.
     """
     check_destination(out)
+    energies = _energies(meaning_settings)
     problem, factors = yield from weight_problem(
         inputs,
         predict_settings,
@@ -139,6 +140,10 @@ def fit_project(
         on_check=on_check,
         on_note=on_note,
     )
+    if validation_settings is not None:
+        check_folds(validation_settings, problem)
+    if energies is not None:
+        energies(factors.store.frames.time)
     from mdweights_core.weights.fit import fit_weights  # loads JAX: only here, on the thread that computes
 
     fit = yield from fit_weights(problem, fit_settings, start_weights)
@@ -148,6 +153,31 @@ def fit_project(
     if not factors.is_given:
         remove_others(store.path)
     return (yield from _proved(project, problem, validation_settings, meaning_settings))
+
+
+def _energies(settings: MeaningSettings | None) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Read the energies, and give what compares their rows with the frames' times; None without any."""
+    from mdweights_core.meaning.energies import energies_of_frames, read_energies
+
+    if settings is None or settings.energies is None:
+        return None
+    table, path = read_energies(settings.energies), settings.energies
+    return lambda time: energies_of_frames(table, time, path)
+
+
+def check_folds(settings: ValidationSettings, problem: WeightProblem) -> None:
+    """Refuse more folds than there are reflections, before hours of work.
+
+    Raises
+    ------
+    BadInput
+        When a fold would be empty.
+    """
+    if settings.folds > len(problem.observed):
+        raise BadInput(
+            f"{settings.folds} folds cannot be made of {counted(len(problem.observed), 'unique reflection')}",
+            advice="Lower --folds; 5 are usual",
+        )
 
 
 def _saved(project: Project) -> Job[None]:

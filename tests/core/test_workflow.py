@@ -17,13 +17,14 @@ from mdweights_core.io.files import hold
 from mdweights_core.io.frames import trajectories
 from mdweights_core.io.frames.frame_files import frame_mtzs
 from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
+from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.scattering import frame_run
 from mdweights_core.scattering.predict import predict, predict_key
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.storage.names import begin_with_older, remove_others, store_place
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, is_store
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.workflow import (
     check_destination,
     compute,
@@ -209,6 +210,28 @@ def test_nothing_is_written_when_an_input_is_bad(tmp_path):
     with pytest.raises(BadInput, match="does not exist"):
         jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "saying"),
+    [
+        ({"validation_settings": ValidationSettings(folds=10_000)}, "10000 folds cannot be made of"),
+        ({"meaning_settings": MeaningSettings(energies="short.csv")}, "2 rows"),
+        ({"meaning_settings": MeaningSettings(energies="missing.csv")}, "does not exist"),
+    ],
+)
+def test_a_project_stays_when_what_comes_after_its_fit_is_refused(
+    example_project, tmp_path, monkeypatch, options, saying
+):
+    out = tmp_path / "a.mdw"
+    shutil.copytree(example_project.path, out)
+    before = {path.name for path in out.iterdir()}
+    monkeypatch.chdir(tmp_path)
+    Path("short.csv").write_text("1\n2\n")
+    with pytest.raises(BadInput, match=saying):
+        jobs.run(fit_project(example_inputs(), PredictSettings(), QUICK, out, **options))
+    assert {path.name for path in out.iterdir()} == before
+    np.testing.assert_array_equal(Project.open(out).fit.weights, example_project.fit.weights)
 
 
 def test_strangers_folders_and_names_are_refused(tmp_path):
