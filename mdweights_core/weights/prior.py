@@ -13,7 +13,12 @@ from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.files import require_file, unreadable
 
 _COLUMN = "weight"
+_FRAME = "frame"
 _NUMPY = b"\x93NUMPY"
+_ZERO = (
+    "A frame of weight zero stays without weight whatever the map says: leave such frames out of --frames and of this "
+    "file, or give them a small weight, such as a hundredth of the mean one"
+)
 _HOW = "Give one number a line, a CSV file with a column called weight, or a .npy file"
 
 
@@ -24,7 +29,8 @@ def read_prior(path: str | os.PathLike[str], n_frames: int) -> np.ndarray:
     ----------
     path : path
         Text of one number a line, a table (columns separated by commas, semicolons, tabs or blanks) with a column
-        called weight, or a ``.npy`` file. Lines that begin with ``#`` and empty lines are skipped.
+        called weight, or a ``.npy`` file. Lines that begin with ``#`` and empty lines are skipped. A column called
+        frame, beside, tells which frame each weight is of, from 0 or from 1; without it they are in order.
     n_frames : int
 
     Returns
@@ -35,21 +41,34 @@ def read_prior(path: str | os.PathLike[str], n_frames: int) -> np.ndarray:
     Raises
     ------
     BadInput
-        When the file cannot be read, has no such column, another number of weights, or weights that are not positive.
+        When the file cannot be read, has no such column, another number of weights, weights that are not positive, or
+        a column frame that does not name each frame once.
     """
     path = require_file(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise unreadable(error, path) from error
-    weights = _array(content, path) if content.startswith(_NUMPY) else _text(content, path)
+    weights, frame = (_array(content, path), None) if content.startswith(_NUMPY) else _text(content, path)
     if len(weights) != n_frames:
         raise BadInput(
             f"the file holds {counted(len(weights), 'weight')} for {counted(n_frames, 'frame')}",
             where=path,
             advice="Give one weight for each frame, in the order of the frames",
         )
-    return _normalised(weights, path)
+    return _normalised(weights if frame is None else weights[_order(frame, path)], path)
+
+
+def _order(frame: np.ndarray, path: Path) -> np.ndarray:
+    """The row of each frame, int [n_frames], from the numbers in the column frame."""
+    order = np.argsort(frame, kind="stable")
+    if not np.array_equal(frame[order] - float(frame.min() == 1), np.arange(len(frame))):
+        raise BadInput(
+            f"the column frame does not name each of {counted(len(frame), 'frame')} once, from 0 or from 1",
+            where=path,
+            advice="Number the frames from 0 in their order, or leave the column out",
+        )
+    return order
 
 
 def _array(content: bytes, path: Path) -> np.ndarray:
@@ -66,7 +85,8 @@ def _array(content: bytes, path: Path) -> np.ndarray:
     return np.asarray(values.ravel(), dtype=np.float64)
 
 
-def _text(content: bytes, path: Path) -> np.ndarray:
+def _text(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """The weights, and the numbers of their frames where there is a column of these."""
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -75,8 +95,16 @@ def _text(content: bytes, path: Path) -> np.ndarray:
     if not rows:
         raise BadInput("the file is empty", where=path, advice=_HOW)
     column = _column(rows[0][1], path)
-    first = 0 if column is None else 1
-    return np.array([_number(cells, column or 0, number, path) for number, cells in rows[first:]])
+    if column is None:
+        return np.array([_number(cells, 0, number, path) for number, cells in rows]), None
+    weights = np.array([_number(cells, column, number, path) for number, cells in rows[1:]])
+    names = [cell.lower() for cell in rows[0][1]]
+    if _FRAME not in names:
+        return weights, None
+    place = names.index(_FRAME)
+    return weights, np.array(
+        [_number(cells, place, number, path, "the number of a frame") for number, cells in rows[1:]]
+    )
 
 
 def _is_told(line: str) -> bool:
@@ -104,22 +132,23 @@ def _column(cells: list[str], path: Path) -> int | None:
     return None
 
 
-def _number(cells: list[str], column: int, line: int, path: Path) -> float:
+def _number(cells: list[str], column: int, line: int, path: Path, what: str = "a weight") -> float:
     try:
         return float(cells[column])
     except (ValueError, IndexError):
         found = cells[column] if column < len(cells) else "nothing"
-        raise BadInput(f"line {line} has {found} in place of a weight", where=path, advice=_HOW) from None
+        raise BadInput(f"line {line} has {found} in place of {what}", where=path, advice=_HOW) from None
 
 
 def _normalised(weights: np.ndarray, path: Path) -> np.ndarray:
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
     if len(bad):
+        are_zero = not weights[bad].any()
         raise BadInput(
             f"{counted(len(bad), 'weight')} of {len(weights)} {'is' if len(bad) == 1 else 'are'} not positive, first "
             f"that of frame {bad[0]} ({weights[bad[0]]:g})",
             where=path,
-            advice="Give weights and not their logarithms, and leave frames of weight zero out",
+            advice=_ZERO if are_zero else "Give weights and not their logarithms",
         )
     relative = weights / weights.max()  # so that the sum cannot overflow
     if not relative.all():
