@@ -28,12 +28,11 @@ def conclude(e: Evidence) -> tuple[str, str]:
 
     Four questions decide, in this order:
 
-    1. Is there anything to judge? Ensembles that agree with the map no better than chance, weighted or not, and weights
-       that hardly differ from those before the fit, are unsupported.
+    1. Is there anything to judge? Weights that hardly differ from those before the fit are unsupported.
     2. Do the weights predict held-out reflections better than the prior weights? Worse by the best estimate is overfit;
        so is not better by one standard error where the fit is not determined either: starts disagree, or the weights
-       collapsed onto a few frames. Not better by one standard error, nor by what is worth a word, is unsupported; so
-       is a total CC that rises while the anisotropic one falls.
+       collapsed onto a few frames. No agreement beyond chance, a gain below one standard error or not worth a word,
+       and a total CC that rises while the anisotropic one falls, are unsupported.
     3. Would endless data give these weights? The correlation to expect is told by the scatter of the fits to all but
        one fold; below 0.5 the weights are unsupported, below 0.9 single ones are not to be read.
     4. Does anything else forbid to read single weights? Starts that find others, typically with a correlation below
@@ -43,12 +42,16 @@ def conclude(e: Evidence) -> tuple[str, str]:
     if e.folds is None:
         return UNSUPPORTED, "Nothing was held out, so nothing tells whether these weights are more than overfitting."
     gain, error = gain_of(e.folds)
-    if max(e.folds.score.mean(), e.folds.uniform.mean()) < e.chance:
-        return UNSUPPORTED, f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
+    by_chance = max(e.folds.score.mean(), e.folds.uniform.mean()) < e.chance
+    no_agreement = f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
     if np.abs(e.weights - e.prior).sum() < _SAME:
+        if by_chance:
+            return UNSUPPORTED, no_agreement
         return UNSUPPORTED, f"The weights hardly differ from those before the fit: {_numbers(e)}. Lower theta."
     if gain < 0 or (gain <= error and (is_collapsed(e.weights) or _starts_disagree(e))):
         return OVERFIT, f"The weights are overfitted: {_numbers(e)}. {_advice(e)}"
+    if by_chance:
+        return UNSUPPORTED, no_agreement
     if e.falls_in_shells:
         return UNSUPPORTED, (
             f"The weights do not explain the map: {_numbers(e)}, but the anisotropic CC falls. Only the fall-off with "

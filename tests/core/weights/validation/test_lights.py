@@ -198,12 +198,14 @@ def test_a_gain_that_is_not_worth_a_word_supports_nothing():
     assert conclude(replace(GOOD, folds=_by(FOLDS, 0.001, scatter=1e-5)))[0] == "unsupported"
 
 
-def test_an_ensemble_that_agrees_by_chance_only_is_not_called_overfitted():
+def test_an_ensemble_that_agrees_by_chance_only_is_given_no_theta():
     below = replace(FOLDS, score=FOLDS.score - 1.4, uniform=FOLDS.uniform - 1.3)
-    conclusion, verdict = conclude(replace(GOOD, folds=below))
+    scan = replace(SCAN, held_out=np.full(3, -0.2), uniform=-0.8)
+    still = replace(GOOD, weights=GOOD.prior, folds=below, theta_scan=scan)
+    conclusion, verdict = conclude(still)
     assert conclusion == "unsupported"
     assert "does not agree with the map" in verdict
-    assert "use that" not in verdict
+    assert "use that" not in conclude(replace(GOOD, folds=below, theta_scan=scan))[1]
 
 
 def test_weights_that_the_data_do_not_determine_are_not_supported():
