@@ -31,7 +31,8 @@ def energy_sentence(energies: PseudoEnergy) -> str:
         least = float(np.nanmin(energies.bound))
         have = "has" if n_infinite == 1 else "have"
         zero = f"{counted(n_infinite, 'frame')} {have} no weight"
-        parts.append(f"{zero}, which is an energy above {least:.1f} kJ/mol" if least > 0 else f"{zero} within the error")
+        told = f", which is an energy above {least:.1f} kJ/mol" if least > 0 else " within the error"
+        parts.append(zero + told)
     return "; ".join(parts) + "."
 
 

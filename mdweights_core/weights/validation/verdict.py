@@ -41,6 +41,23 @@ def conclude(e: Evidence) -> tuple[str, str]:
     """
     if e.folds is None:
         return UNSUPPORTED, "Nothing was held out, so nothing tells whether these weights are more than overfitting."
+    if (against := _of_gain(e)) is not None:
+        return against
+    if e.folds.reliability < LIKE:
+        return UNSUPPORTED, f"The data do not determine the weights: {_numbers(e)}; {'; '.join(_doubts(e))}."
+    doubts = list(_doubts(e))
+    support = f"The data support about {counted(round(kish(e.weights)), 'effective frame')}; {_numbers(e)}"
+    if is_collapsed(e.weights):
+        support = f"The held-out score rose, but {_numbers(e)}"
+    if doubts:
+        return WEAK, f"{support}; {'; '.join(doubts)}: do not read single weights."
+    what = "single weights" if e.tied_frames == 1 else f"the weights of {e.tied_frames} tied frames"
+    return SUPPORTED, f"{support}; {_agreement(e)}: {what} can be read, with their errors."
+
+
+def _of_gain(e: Evidence) -> tuple[str, str] | None:
+    """What held-out reflections say against the weights; None where they predict better than the prior ones."""
+    assert e.folds is not None
     gain, error = gain_of(e.folds)
     by_chance = max(e.folds.score.mean(), e.folds.uniform.mean()) < e.chance
     no_agreement = f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
@@ -59,16 +76,7 @@ def conclude(e: Evidence) -> tuple[str, str]:
         )
     if gain <= max(error, NOTABLE):
         return UNSUPPORTED, f"The data do not support these weights: {_numbers(e)}. {_advice(e)}"
-    if e.folds.reliability < LIKE:
-        return UNSUPPORTED, f"The data do not determine the weights: {_numbers(e)}; {'; '.join(_doubts(e))}."
-    doubts = list(_doubts(e))
-    support = f"The data support about {counted(round(kish(e.weights)), 'effective frame')}; {_numbers(e)}"
-    if is_collapsed(e.weights):
-        support = f"The held-out score rose, but {_numbers(e)}"
-    if doubts:
-        return WEAK, f"{support}; {'; '.join(doubts)}: do not read single weights."
-    what = "single weights" if e.tied_frames == 1 else f"the weights of {e.tied_frames} tied frames"
-    return SUPPORTED, f"{support}; {_agreement(e)}: {what} can be read, with their errors."
+    return None
 
 
 def _starts_disagree(e: Evidence) -> bool:
