@@ -64,7 +64,9 @@ def rounding(problem: WeightProblem) -> float:
 def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | None = None) -> Task:
     """The fit to the work set, from `start` [n_units] or from the prior with odd frames held back.
 
-    A frame of another origin or crystal would hide all others in the mean.
+    A frame of another origin or crystal would hide all others in the mean. Where theta is zero and there is no floor
+    the prior says nothing of the optimum, and one with hardly any weight on most frames would hold them there: equal
+    weights take its place.
 
     Raises
     ------
@@ -76,10 +78,13 @@ def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | 
         raise BadInput(
             "one frame alone has no diffuse intensity, whatever its weight", advice="Let more frames have a weight"
         )
-    begin = problem.prior / np.maximum(problem.oddness / ODD, 1.0) if start is None else start
+    if start is None:
+        counts = settings.theta > 0 or settings.n_eff_floor > 0
+        usual = problem.prior if counts else problem.of_units(np.full(problem.n_frames, 1.0 / problem.n_frames))
+        start = usual / np.maximum(problem.oddness / ODD, 1.0)
     return Task(
         rows=(~problem.free).astype(np.float64),
-        start=begin / begin.sum(),
+        start=start / start.sum(),
         prior=problem.prior,
         theta=settings.theta,
         n_eff_floor=_possible_floor(problem, settings.n_eff_floor),
