@@ -9,16 +9,17 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.errors import BadInput, MdweightsError, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.frames.passes import contractions, intensities, means
 from mdweights_core.weights.indexing import indexing_warning
+from mdweights_core.weights.objectives import sigma_note, weighting_of
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, WeightFit, is_collapsed
 from mdweights_core.weights.scores import Scores, bragg_scores, coefficients, entropy_size, fit_scale, kish, score
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings, headline
 from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
-from mdweights_core.weights.solvers.base import iterations, relative_entropy
+from mdweights_core.weights.solvers.base import relative_entropy
 from mdweights_core.weights.terms import ODD, fewer, fit_task, fit_terms
 
 _HEAVY = 0.25  # of the weight on one frame
@@ -35,8 +36,8 @@ def fit_weights(
     problem : WeightProblem
     settings : FitSettings, optional
     start_weights : float64 [n_frames], optional
-        Where to begin (a stopped fit is resumed this way). By default equal weights, but less for frames so odd that
-        they would hide all others in the mean.
+        Where to begin (a stopped fit is resumed this way). By default the prior, or equal weights where
+        neither theta nor a floor lets it count, but less for frames so odd that they would hide all others in the mean.
 
     Yields
     ------
@@ -166,9 +167,13 @@ def _conclude(
         bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *both)
     mean_f, mean_intensity = _averages(problem, state.weights, calculated)
     weights = problem.of_frames(state.weights)
+    opposite = None
+    if residual > _bound(state) and (agreement := getattr(scores, headline(settings.objective))) <= 0:
+        state, opposite = _without_agreement(state, agreement, settings)
     warnings = (
         *problem.notes,
-        *filter(None, [_optimality_warning(state, residual)]),
+        *_sigma_notes(problem, settings),
+        *filter(None, [opposite or _optimality_warning(state, residual, settings.solver)]),
         *fit_warnings(problem, weights, scores, uniform, settings, state.raw_sum),
         *filter(None, [indexing_warning(problem, plain, uniform.cc_aniso)]),
     )
@@ -187,7 +192,7 @@ def _conclude(
         seconds=seconds,
         converged=state.converged,
         stopped=stopped,
-        outcome=f"Stopped by the user after {iterations(reached.before + state.iteration)}."
+        outcome=f"Stopped by the user after {counted(reached.before + state.iteration, 'iteration')}."
         if stopped
         else state.outcome,
         influence=problem.of_frames(_doubling(gradients[1], problem.prior)),
@@ -273,12 +278,26 @@ def kkt_residual(weights: np.ndarray, gradient: np.ndarray, allowed: np.ndarray 
     return max(inside, float(reduced[~barred].max(initial=0.0)))
 
 
-def _optimality_warning(state: SolverState, residual: float) -> str | None:
-    if not state.converged or residual <= LOOSE_KKT:
+def _bound(state: SolverState) -> float:
+    """The residual above which a fit is no optimum; that of a strong entropy is theta times one of log weights."""
+    return LOOSE_KKT * max(1.0, state.theta)
+
+
+def _without_agreement(state: SolverState, agreement: float, settings: FitSettings) -> tuple[SolverState, str]:
+    """A solver's end where nothing agrees, which is no optimum, and what to look for."""
+    name = "total CC" if headline(settings.objective) == "cc" else "anisotropic CC"
+    text = f"No weights were found that agree with the map: the {name} on the fitted reflections is {agreement:.3f}."
+    warning = f"{text} Look at the map's column, its sign and its indexing, and at the frames' crystal."
+    return replace(state, converged=False, outcome=text if state.converged else state.outcome), warning
+
+
+def _optimality_warning(state: SolverState, residual: float, solver: str) -> str | None:
+    if not state.converged or residual <= _bound(state):
         return None
+    instead = "" if solver == "gauss-newton" else ", or finish with the solver gauss-newton"
     return (
         f"The solver ended away from the optimum (KKT residual {residual:.1e}): read groups of frames, not single "
-        "weights, or finish with the solver gauss-newton."
+        f"weights{instead}."
     )
 
 
@@ -327,6 +346,14 @@ def fit_warnings(
             f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into its fit; "
             "all scores here are for the weights divided by their sum."
         )
+
+
+def _sigma_notes(problem: WeightProblem, settings: FitSettings) -> Iterator[str]:
+    if problem.sigma is None or "sigma" not in weighting_of(settings, problem.sigma):
+        return
+    note = sigma_note(problem.sigma, problem.groups.lattice.inverse_d)
+    if note is not None:
+        yield note
 
 
 def _odd_frames(problem: WeightProblem) -> Iterator[str]:

@@ -11,10 +11,10 @@ from mdweights_core.weights.objectives.correlation import Correlation
 from mdweights_core.weights.objectives.least_squares import LeastSquares
 from mdweights_core.weights.objectives.proportional import proportional
 from mdweights_core.weights.objectives.regression import Errors, smooth_columns
-from mdweights_core.weights.objectives.weighting import reflection_weights
+from mdweights_core.weights.objectives.weighting import reflection_weights, sigma_note
 from mdweights_core.weights.settings import FitSettings, headline
 
-__all__ = ["bragg_objective", "headline", "make_objective"]
+__all__ = ["bragg_objective", "headline", "make_objective", "sigma_note", "weighting_of"]
 
 _ERRORS = {"chi2": Errors(), "student-t": Errors(1 / 4)}
 _POWERS = {"gamma": 2, "cross-entropy": 1}
@@ -56,7 +56,7 @@ def make_objective(
         that compares only these.
     """
     observed = np.asarray(observed, dtype=np.float64)
-    weight = reflection_weights(observed, sigma, inverse_d, _weighting(settings, sigma), work)
+    weight = reflection_weights(observed, sigma, inverse_d, weighting_of(settings, sigma), work)
     if settings.objective in _ERRORS:
         return LeastSquares(observed, weight, smooth_columns(inverse_d), _ERRORS[settings.objective], noise)
     if settings.objective in _POWERS:
@@ -64,7 +64,7 @@ def make_objective(
     return Correlation(observed, weight, operator if settings.objective == "anisotropic-cc" else None, noise)
 
 
-def _weighting(settings: FitSettings, sigma: np.ndarray | None) -> str:
+def weighting_of(settings: FitSettings, sigma: np.ndarray | None) -> str:
     """What "auto" stands for: likelihoods of additive errors want their size, correlations are usual without."""
     if settings.weighting != "auto":
         return settings.weighting

@@ -13,13 +13,14 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.weights import fit as fit_module
 from mdweights_core.weights.bragg import BraggData
-from mdweights_core.weights.fit import fit_weights
+from mdweights_core.weights.fit import _optimality_warning, fit_weights
 from mdweights_core.weights.frames.blocks import BlockBuilder
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.problem import BraggPart
 from mdweights_core.weights.result import HISTORY_KEYS, fit_summary, verdict
 from mdweights_core.weights.scores import pearson
 from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.solvers.base import SolverState
 from mdweights_core.weights.terms import fit_terms
 
 
@@ -147,6 +148,14 @@ def test_a_floor_above_what_the_frames_have_is_refused(truth):
         jobs.run(fit_weights(truth.problem, FitSettings(n_eff_floor=31)))
 
 
+def test_a_prior_on_one_frame_does_not_hold_a_fit_without_entropy_there(truth):
+    spike = np.full(30, 1e-12)
+    spike[3] = 1.0
+    held = replace(truth.problem, prior=spike / spike.sum())
+    free, fit = (jobs.run(fit_weights(problem)) for problem in (truth.problem, held))
+    np.testing.assert_allclose(fit.weights, free.weights, atol=1e-6)
+
+
 def test_strong_entropy_gives_the_known_weights_back(truth):
     prior = np.random.default_rng(0).dirichlet(np.full(30, 3.0))
     fit = jobs.run(fit_weights(replace(truth.problem, prior=prior), FitSettings(theta=1e3)))
@@ -249,6 +258,29 @@ def test_collapsed_weights_are_named():
     assert fit.n_eff < 3
     assert any("collapsed" in text for text in fit.warnings)
     assert "unusable" in verdict(fit)
+
+
+def test_a_map_that_is_opposite_to_the_frames_is_told_and_no_optimum(truth):
+    fit = jobs.run(fit_weights(replace(truth.problem, observed=-truth.problem.observed)))
+    assert not fit.converged
+    assert fit.outcome.startswith("No weights were found that agree with the map: the anisotropic CC")
+    assert any("its sign" in text for text in fit.warnings)
+    assert not any("away from the optimum" in text for text in fit.warnings)
+
+
+@pytest.mark.parametrize("theta", [1e3, 1e9])
+def test_rounding_under_a_huge_theta_is_no_distance_from_the_optimum(truth, theta):
+    fit = jobs.run(fit_weights(truth.problem, FitSettings(theta=theta)))
+    assert fit.converged
+    assert not any("away from the optimum" in text for text in fit.warnings)
+
+
+def test_a_solver_is_not_advised_to_itself():
+    state = SolverState(np.zeros(0), np.zeros(0), 0.0, np.zeros(0), converged=True)
+    told = {name: _optimality_warning(state, 0.5, name) for name in ("gauss-newton", "adam")}
+    assert "gauss-newton" not in told["gauss-newton"]
+    assert "gauss-newton" in told["adam"]
+    assert _optimality_warning(replace(state, theta=100.0), 0.5, "adam") is None
 
 
 def test_two_frames_are_called_meaningless():

@@ -8,7 +8,7 @@ from support.two_maps import two_maps
 
 from mdweights_core.crystal.shells import equal_count_shells
 from mdweights_core.errors import BadInput
-from mdweights_core.weights.objectives.weighting import reflection_weights
+from mdweights_core.weights.objectives.weighting import reflection_weights, sigma_note
 from mdweights_core.weights.settings import WEIGHTINGS
 
 
@@ -47,6 +47,22 @@ def test_inside_shells_the_inverse_variances_stay(maps):
     inside = np.flatnonzero(equal_count_shells(maps.inverse_d, 20).member == 3)
     products = weights[inside] * maps.sigma[inside] ** 2
     np.testing.assert_allclose(products, products[0])
+
+
+def test_absurdly_small_sigmas_are_raised(maps):
+    member, sigma = equal_count_shells(maps.inverse_d, 20).member, maps.sigma.copy()
+    assert sigma_note(sigma, maps.inverse_d) is None
+    usual = reflection_weights(maps.observed, sigma, maps.inverse_d, "sigma")
+    rows = np.flatnonzero(member == 5)[:2]
+    sigma[rows] = 1e-20, 1e-6
+    weights = reflection_weights(maps.observed, sigma, maps.inverse_d, "sigma")
+    others = np.setdiff1d(np.arange(len(sigma)), rows)
+    np.testing.assert_allclose(weights[others] / usual[others], weights[0] / usual[0])
+    assert weights[rows[0]] == weights[rows[1]]
+    relative = sigma / np.array([np.median(sigma[member == m]) for m in range(20)])[member]
+    floor = 0.1 * np.percentile(relative, 5) * np.median(sigma[member == 5])
+    assert weights[rows[0]] * floor**2 == pytest.approx(weights[0] * sigma[0] ** 2)
+    assert sigma_note(sigma, maps.inverse_d).startswith("2 standard deviations of 2000 were ten times")
 
 
 def test_a_missing_sigma_is_the_median_of_its_shell(maps):
