@@ -15,11 +15,10 @@ from mdweights_core.weights.objectives.correlation import Correlation
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.scores import coefficients
 from mdweights_core.weights.selection.result import PATH_KEYS, SCORE_NAMES, Selection
+from mdweights_core.weights.terms import rounding
 
 MIN_FRAMES = 2
 """One frame has no diffuse intensity."""
-
-_NOISE = 1e-6  # of the usual intensity: what single precision leaves
 
 
 class Trail:
@@ -49,9 +48,8 @@ class Trail:
         self._work = (~problem.free).astype(np.float64)
         self._kept = np.ones(problem.n_units, dtype=bool)
         self._rows: list[dict[str, float]] = []
-        usual = float(np.sqrt(np.mean(self.intensity(self._kept) ** 2)))
         operator = problem.operator if self.score == "cc_aniso" else None
-        self._correlation = Correlation(problem.observed, np.ones_like(self._work), operator, _NOISE * usual)
+        self._correlation = Correlation(problem.observed, np.ones_like(self._work), operator, rounding(problem))
 
     def weights(self, kept: np.ndarray) -> np.ndarray:
         """Weights [..., n_units] of the units kept (bool [..., n_units]): their prior ones, with sum one."""

@@ -120,8 +120,3 @@ def relative_entropy(weights: np.ndarray, prior: np.ndarray) -> float:
     """KL(w || w0) = sum w ln(w / w0), zero weights contributing nothing."""
     there = weights > 0
     return float(weights[there] @ np.log(weights[there] / prior[there]))
-
-
-def iterations(count: int) -> str:
-    """``1 iteration``, ``5 iterations``."""
-    return f"{count} iteration{'' if count == 1 else 's'}"

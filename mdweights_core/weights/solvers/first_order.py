@@ -13,8 +13,9 @@ import jax
 import numpy as np
 import optax
 
+from mdweights_core.errors import counted
 from mdweights_core.weights.frames.passes import contractions, intensities
-from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, iterations, relative_entropy
+from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, relative_entropy
 
 LEARNING_RATE = 0.05
 _LOOK_SECONDS = 0.15
@@ -172,7 +173,7 @@ def _iterated(steps: _Steps, task: Task, limit: int, patience: int) -> Solve:
         point = steps()
         if point is None or not np.isfinite(point.gain):
             text = "The line search stalled" if point is None else "The objective is no longer a number"
-            state = replace(state, done=True, outcome=f"{text} after {iterations(count)}.")
+            state = replace(state, done=True, outcome=f"{text} after {counted(count, 'iteration')}.")
             break
         since_best = 0 if point.gain > best + _TOLERANCE else since_best + 1
         best = max(best, point.gain)
@@ -181,13 +182,13 @@ def _iterated(steps: _Steps, task: Task, limit: int, patience: int) -> Solve:
             point.weights / total, point.x, point.gain, point.gradient, task.theta, count, raw_sum=total
         )
         if since_best >= patience:
-            text = f"No further gain in the last {since_best} of {iterations(count)}."
+            text = f"No further gain in the last {since_best} of {counted(count, 'iteration')}."
             state = replace(state, done=True, converged=True, outcome=text)
             break
         if time.monotonic() - looked > _LOOK_SECONDS:
             yield [state]
             looked = time.monotonic()
     else:
-        state = replace(state, done=True, outcome=f"Stopped at the limit of {iterations(limit)}.")
+        state = replace(state, done=True, outcome=f"Stopped at the limit of {counted(limit, 'iteration')}.")
     yield [state]
     return [state]

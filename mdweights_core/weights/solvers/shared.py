@@ -9,6 +9,7 @@ import numpy as np
 
 from mdweights_core.weights.frames.passes import Mixtures, gram, intensities
 from mdweights_core.weights.solvers.base import Term
+from mdweights_core.weights.solvers.columns import Columns
 
 _MOST_FRAMES = 1024  # matrices between more would cost more than they save
 _PER_FRAME = 16  # reflections for each frame: with fewer, those that are held out would tell too much of the others
@@ -44,12 +45,10 @@ class SharedGrams:
         """Those of one term."""
         return replace(self, matrices=self.matrices[i : i + 1])
 
-    def between(self, chosen: np.ndarray, rest: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The matrix of the first term formed nearest to `weights` [n_frames].
-
-        Its columns are frames, `chosen` int [n], and mixtures of frames, `rest` float64 [r, n_frames].
-        """
+    def between(self, columns: Columns, weights: np.ndarray) -> np.ndarray:
+        """The matrix of the first term between columns, formed nearest to `weights` [n_frames]."""
         matrix = self.matrices[0, int(np.abs(self.near - weights).sum(axis=1).argmin())]
+        chosen, rest = columns.chosen, columns.mixtures.rest
         across = rest @ matrix
         return np.block([[matrix[np.ix_(chosen, chosen)], across[:, chosen].T], [across[:, chosen], across @ rest.T]])
 

@@ -14,7 +14,7 @@ from mdweights_core.weights.frames.passes import contractions, intensities
 from mdweights_core.weights.objectives import make_objective
 from mdweights_core.weights.objectives.base import Objective
 from mdweights_core.weights.settings import OBJECTIVES, FitSettings
-from mdweights_core.weights.solvers import gauss_newton
+from mdweights_core.weights.solvers import columns, sampling
 from mdweights_core.weights.solvers.base import SolverState, Task, Term, relative_entropy
 from mdweights_core.weights.solvers.gauss_newton import solve_many
 
@@ -251,8 +251,8 @@ def test_more_frames_than_columns_reach_the_same_optimum(monkeypatch):
     term, rows, equal = Term(many.frames, objective_of(many)), np.ones(400), np.full(60, 1 / 60)
     one = Task(rows, equal, equal)
     expected = solve([term], [one])[-1][0]
-    monkeypatch.setattr(gauss_newton, "_MOST_COLUMNS", 16)
-    monkeypatch.setattr(gauss_newton, "_NEWCOMERS", 4)
+    monkeypatch.setattr(columns, "_MOST_COLUMNS", 16)
+    monkeypatch.setattr(columns, "_NEWCOMERS", 4)
     states = solve([term], [one])
     found = states[-1][0]
     assert found.converged
@@ -266,8 +266,8 @@ def test_more_frames_than_columns_reach_the_same_optimum(monkeypatch):
 def test_a_sample_of_reflections_leads_to_the_optimum_of_all(monkeypatch, small, term, theta, n_tasks):
     one = task(theta)
     expected = solve([term], [one], tolerance=1e-9)[-1][0]
-    monkeypatch.setattr(gauss_newton, "_SAMPLE", 60)
-    monkeypatch.setattr(gauss_newton, "_PER_FRAME", 1)
+    monkeypatch.setattr(sampling, "_SAMPLE", 60)
+    monkeypatch.setattr(sampling, "_PER_FRAME", 1)
     states = list(solve_many([replace(term, order=np.arange(G)[::-1])], [one] * n_tasks, tolerance=1e-8))
     assert [] in states
     assert states[-1][0].converged
@@ -276,10 +276,10 @@ def test_a_sample_of_reflections_leads_to_the_optimum_of_all(monkeypatch, small,
 
 
 def test_a_sample_holds_one_reflection_of_each_run_of_neighbours(monkeypatch, term):
-    monkeypatch.setattr(gauss_newton, "_SAMPLE", 24)
-    monkeypatch.setattr(gauss_newton, "_PER_FRAME", 1)
+    monkeypatch.setattr(sampling, "_SAMPLE", 24)
+    monkeypatch.setattr(sampling, "_PER_FRAME", 1)
     order = np.random.default_rng(0).permutation(G)
-    chosen = gauss_newton._stratified(replace(term, order=order))
+    chosen = sampling.stratified(replace(term, order=order))
     place = np.argsort(order)[chosen]
     assert (np.diff(chosen) > 0).all()
     np.testing.assert_array_equal(np.sort(place // (G // 24)), np.arange(24))
