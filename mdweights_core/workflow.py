@@ -97,7 +97,7 @@ def fit_project(
     start_weights : float64 [n_frames], optional
         Where the fit begins.
     validation_settings : ValidationSettings or None
-        None leaves the validation out.
+        None leaves the validation out, as do settings of nothing.
     meaning_settings : MeaningSettings or None
         None leaves the meaning of the weights out.
     execution : Execution
@@ -140,6 +140,8 @@ def fit_project(
         on_check=on_check,
         on_note=on_note,
     )
+    if validation_settings is not None and validation_settings.is_nothing:
+        validation_settings = None
     if validation_settings is not None:
         check_folds(validation_settings, problem)
     if energies is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 
 OBJECTIVES: dict[str, str] = {
     "anisotropic-cc": "anisotropic correlation (shell means removed)",
@@ -112,6 +112,13 @@ class FitSettings:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise BadInput(f"{name.replace('_', ' ')} is {value:g}, but must be zero or positive")
+        most = float("inf") if self.max_frames is None else self.max_frames * self.tied_frames
+        if self.n_eff_floor > most:
+            raise BadInput(
+                f"no more than {counted(int(most), 'frame')} may have a weight, and these cannot be "
+                f"{self.n_eff_floor:g} effective frames",
+                advice="Lower --n-eff-floor, or raise --max-frames",
+            )
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,11 @@ class ValidationSettings:
         if self.folds == 1:
             raise BadInput("one fold holds everything out", advice="Give 0 for none, or at least 2")
         _at_least_one("number of frames in a block", self.block)
+
+    @property
+    def is_nothing(self) -> bool:
+        """True when folds, starts, thetas and samples are all left out."""
+        return not (self.folds or self.starts or self.thetas or self.samples)
 
 
 def _one_of(what: str, value: str, known: dict[str, object] | dict[str, str] | dict[str, int]) -> None:

@@ -14,7 +14,6 @@ from mdweights_core.weights.settings import FitSettings, ValidationSettings
 
 EVERYTHING = {
     "objective": "student-t",
-    "solver": "lbfgs",
     "theta": 0.25,
     "free_fraction": 0.2,
     "seed": 7,
@@ -58,7 +57,8 @@ def test_without_options_all_settings_are_their_defaults():
 
 def test_every_setting_of_a_fit_has_an_option():
     args = parse(*typed(EVERYTHING), "--bragg", "b.mtz", "--prior", "w.csv")
-    assert asdict(fit_settings(args)) == EVERYTHING
+    assert asdict(fit_settings(args)) == EVERYTHING | {"solver": "gauss-newton"}
+    assert fit_settings(parse("--solver", "lbfgs")).solver == "lbfgs"  # which knows no floor
     assert (args.bragg, args.prior) == (Path("b.mtz"), Path("w.csv"))
 
 
@@ -74,6 +74,7 @@ def test_every_setting_of_a_validation_has_an_option():
         (("--bragg", "b.mtz"), "Give --bragg-weight too"),
         (("--theta", "-1"), "theta is -1"),
         (("--mask-outliers", "nan"), "mask outliers is nan"),
+        (("--n-eff-floor", "21", "--max-frames", "4", "--tie", "5"), "no more than 20 frames may have a weight"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(words, told):
