@@ -6,6 +6,7 @@ under new names, flushed to disk and renamed, the pointer last: a killed program
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -14,6 +15,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -304,11 +306,21 @@ def provenance(inputs: FitInputs) -> dict[str, Any]:
     files = [inputs.map, *inputs.frames, *filter(None, others)]
     return {
         "program": f"mdweights {__version__}",
+        "source": source_fingerprint(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in ("jax", "numpy", "scipy", "gemmi", "mdtraj")},
         "files": {str(Path(p).absolute()): file_fingerprint(p) for p in files if Path(p).is_file()},
     }
+
+
+@cache
+def source_fingerprint() -> str:
+    """SHA-256 of this program's modules: two of one version number may differ."""
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _fingerprint(path: str) -> str | None:

@@ -25,8 +25,13 @@ def validate_project(project: Project, settings: ValidationSettings) -> Job[Proj
     Raises
     ------
     BadInput
-        When its input files are gone or hold something else.
+        When its input files are gone or hold something else, or the settings leave nothing to validate.
     """
+    if settings.is_nothing:
+        raise BadInput(
+            "folds, starts, thetas and samples are all 0: nothing would be validated",
+            advice="Give at least one of --folds, --starts, --thetas and --samples",
+        )
     _require_unchanged(project)
     problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
     validation = yield from validated(project, problem, settings)
@@ -150,23 +155,36 @@ def _compared(before: Project, again: Project) -> RerunReport:
     if not differences:
         sentence = "Every number is the same to the last bit."
     else:
-        worst = max(differences, key=lambda name: differences[name])
         sentence = (
-            f"{counted(len(differences), 'result')} not the same; weights differ by at most "
-            f"{weights:.1e}, the largest difference is {differences[worst]:.1e} in {worst}. "
-            f"{_why(before, again)}"
+            f"{counted(len(differences), 'result')} not the same; weights differ by at most {weights:.1e}, "
+            f"{_largest(differences)}. {_why(before, again)}"
         )
     return RerunReport(not differences, differences, weights, sentence)
 
 
+def _largest(differences: dict[str, float]) -> str:
+    """The largest difference of numbers, or what was there in one run only."""
+    finite = {name: value for name, value in differences.items() if np.isfinite(value)}
+    if not finite:
+        return f"and {next(iter(differences))} is something else"
+    worst = max(finite, key=lambda name: finite[name])
+    return f"the largest difference is {finite[worst]:.1e} in {worst}"
+
+
 def _why(before: Project, again: Project) -> str:
     """Other versions are the usual reason."""
-    then, now = before.provenance.get("packages", {}), again.provenance.get("packages", {})
-    changed = [f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name]]
-    same = before.provenance.get("program") == again.provenance.get("program") and not changed
-    if same:
-        return "Programs and libraries are the same: it was another machine, or one with another number of cores."
-    return "Other versions: " + "; ".join(changed or [f"{before.provenance.get('program')} then"]) + "."
+    then, now = before.provenance, again.provenance
+    old, new = then.get("packages", {}), now.get("packages", {})
+    changed = [f"{name} {old.get(name)} then, {new[name]} now" for name in new if old.get(name) != new[name]]
+    if then.get("program") != now.get("program"):
+        changed.insert(0, f"{then.get('program')} then, {now.get('program')} now")
+    elif "source" in then and then["source"] != now["source"]:
+        changed.insert(0, f"another version of mdweights, although both are called {now['program']}")
+    if changed:
+        return f"Other versions: {'; '.join(changed)}."
+    if "source" not in then:
+        return "It was another machine, one with another number of cores, or another version of mdweights."
+    return "Programs and libraries are the same: it was another machine, or one with another number of cores."
 
 
 def _compare(name: str, one: Any, other: Any, found: dict[str, float]) -> None:
@@ -196,8 +214,13 @@ def _compare_numbers(name: str, one: np.ndarray, other: np.ndarray, found: dict[
     if one.shape != other.shape:
         found[name] = float("inf")
     elif not np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):
-        with np.errstate(invalid="ignore"):
-            found[name] = float(np.nanmax(np.abs(one.astype(np.complex128) - other.astype(np.complex128)), initial=0.0))
+        differ = (one != other) & ~(_is_nan(one) & _is_nan(other))
+        change = np.abs(one[differ].astype(np.complex128) - other[differ].astype(np.complex128))
+        found[name] = float(np.where(np.isnan(change), np.inf, change).max())
+
+
+def _is_nan(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) if values.dtype.kind in "fc" else np.zeros(values.shape, dtype=bool)
 
 
 def _require_unchanged(project: Project) -> None:

@@ -27,12 +27,14 @@ Result = TypeVar("Result")
 class Terminal:
     """Where a subcommand writes: words to stdout, or one JSON object there when `--json` was given.
 
-    Progress and warnings go to stderr in both cases, so that stdout can be piped.
+    Progress and warnings go to stderr in both cases, so that stdout can be piped. `exit_code` is that of a subcommand
+    that came to its end.
     """
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         self.interrupted = False
+        self.exit_code = 0
         self._foretold: set[str] = set()
         make = partial(Console, highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._out, self._err = make(quiet=as_json), make(stderr=True)

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
             f"A fault of mdweights ({type(error).__name__}: {error}). Details are in {write_fault_log(error)}."
         )
         return 1
-    return INTERRUPTED if terminal.interrupted else 0
+    return INTERRUPTED if terminal.interrupted else terminal.exit_code
 
 
 def _are_files(words: Sequence[str]) -> bool:

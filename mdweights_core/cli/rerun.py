@@ -20,11 +20,12 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
-    """Run again; the project stays as it is."""
+    """Run again; the project stays as it is. The exit code is 1 where numbers differ, for scripts."""
     from mdweights_core.revisit import rerun
 
     report = terminal.run(rerun(Project.open(args.project)))
     (terminal.say if report.same else terminal.warn)(report.sentence)
+    terminal.exit_code = 0 if report.same else 1
     terminal.result({
         "project": str(args.project),
         "same": report.same,

@@ -15,7 +15,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.example import example_inputs
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
-from mdweights_core.revisit import explain_project, rerun, scan_project, validate_project
+from mdweights_core.revisit import _compare_numbers, _why, explain_project, rerun, scan_project, validate_project
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.workflow import fit_project
@@ -68,6 +68,16 @@ def test_a_scan_of_nothing_is_refused(example_project):
         jobs.run(scan_project(example_project, ValidationSettings(thetas=1)))
 
 
+def test_a_validation_of_nothing_is_refused_and_after_a_fit_left_out(example_project, tmp_path):
+    nothing = ValidationSettings(folds=0, starts=0, thetas=0, samples=0)
+    with pytest.raises(BadInput, match="nothing would be validated"):
+        jobs.run(validate_project(example_project, nothing))
+    options = {"validation_settings": nothing, "meaning_settings": None}
+    inputs = dataclasses.replace(example_inputs(), d_min=3.0)
+    job = fit_project(inputs, PredictSettings(), FitSettings(max_steps=2), tmp_path / "a.mdw", **options)
+    assert jobs.run(job).validation is None
+
+
 def test_chosen_sets_are_compared(copy):
     settings = MeaningSettings(max_clusters=1)
     good, bad = np.arange(10), np.arange(50, 60)
@@ -100,6 +110,36 @@ def test_another_result_is_told_with_the_largest_difference(example_project):
     assert not report.same
     assert report.largest_weight_difference == pytest.approx(0.001)
     assert "weights differ by at most 1.0e-03" in report.sentence
+
+
+def test_why_numbers_differ_names_the_program_first(example_project):
+    told = example_project.provenance
+    assert "Programs and libraries are the same" in _why(example_project, example_project)
+    for changed, saying in [
+        ({"source": "0" * 64}, "another version of mdweights, although"),
+        ({"program": "mdweights 0.0"}, "mdweights 0.0 then"),
+        ({"packages": told["packages"] | {"numpy": "1.0"}}, "numpy 1.0 then"),
+    ]:
+        before = dataclasses.replace(example_project, provenance=told | changed)
+        assert saying in _why(before, example_project)
+    unknown = {name: value for name, value in told.items() if name != "source"}
+    before = dataclasses.replace(example_project, provenance=unknown)
+    assert "or another version of mdweights" in _why(before, example_project)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),
+    [
+        ([np.nan, 1.0], [np.nan, 1.5], 0.5),
+        ([np.nan, 1.0], [2.0, 1.0], np.inf),
+        ([np.inf, 1.0], [np.inf, 3.0], 2.0),
+        ([np.nan, np.nan], [np.nan, 0.0], np.inf),
+    ],
+)
+def test_numbers_that_are_none_are_compared_too(one, other, difference):
+    found = {}
+    _compare_numbers("a", np.array(one), np.array(other), found)
+    assert found == {"a": difference}
 
 
 def test_an_explanation_of_chosen_sets_is_run_again_with_them(copy):
@@ -153,6 +193,10 @@ def test_rerun_says_whether_numbers_are_the_same(tmp_path, capsys):
     project = _fit(tmp_path / "again.mdw")
     assert main(["rerun", str(project.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["same"] is True
+    changed = dataclasses.replace(project.fit, weights=project.fit.weights[::-1].copy())
+    dataclasses.replace(project, fit=changed).save()
+    assert main(["rerun", str(project.path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["same"] is False
 
 
 def test_commands_for_people(copy, capsys):
