@@ -32,7 +32,8 @@ def energy_sentence(energies: PseudoEnergy) -> str:
         have = "has" if n_infinite == 1 else "have"
         zero = f"{counted(n_infinite, 'frame')} {have} no weight"
         told = f", which is an energy above {least:.1f} kJ/mol" if least > 0 else " within the error"
-        parts.append(zero + told)
+        is_tested = np.isfinite(energies.error).any()  # without errors the bound is that of the solver only
+        parts.append(zero + told if is_tested else zero)
     return "; ".join(parts) + "."
 
 
@@ -95,18 +96,30 @@ def set_sentences(sets: SetComparison) -> list[str]:
             f"ones, most of all {sets.residue[best]}: by {sets.rmsf_difference[best]:+.2f} ± "
             f"{sets.rmsf_error[best]:.2f} Å."
         )
-    else:
+    elif np.isfinite(sets.rmsf_error).any():
         told.append("No residue fluctuates otherwise in good frames than in bad ones beyond chance.")
     one, other = np.triu_indices(len(sets.distance_row), 1)
     change, error = sets.distance_difference[one, other], sets.distance_error[one, other]
-    pairs = int(_beyond_chance(change, error, freedom).sum())
-    if pairs and len(sets.pairs):
-        first, second = (sets.residue[row] for row in sets.pairs[0])
-        told.append(
-            f"{counted(pairs, 'distance')} between residues changed beyond chance, most clearly {first} to {second}: "
-            f"{sets.pair_difference[0]:+.2f} ± {sets.pair_error[0]:.2f} Å in good against bad frames."
-        )
+    clear = np.zeros(sets.distance_difference.shape, dtype=bool)
+    clear[one, other] = _beyond_chance(change, error, freedom)
+    if clear.any():
+        told.append(_distance_sentence(sets, clear))
     return told
+
+
+def _distance_sentence(sets: SetComparison, clear: np.ndarray) -> str:
+    """How many distances are `clear`, bool [n_rows, n_rows], and the first of the listed pairs that is."""
+    place = {int(residue): n for n, residue in enumerate(sets.distance_row)}
+    sentence = f"{counted(int(clear.sum()), 'distance')} between residues changed beyond chance"
+    listed = [n for n, (a, b) in enumerate(sets.pairs) if clear[place[int(a)], place[int(b)]]]
+    if not listed:
+        return f"{sentence}."
+    best = listed[0]
+    first, second = (sets.residue[row] for row in sets.pairs[best])
+    return (
+        f"{sentence}, most clearly {first} to {second}: {sets.pair_difference[best]:+.2f} ± "
+        f"{sets.pair_error[best]:.2f} Å in good against bad frames."
+    )
 
 
 def _beyond_chance(change: np.ndarray, error: np.ndarray, freedom: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from mdweights_core.meaning import figures, sets, trace
 from mdweights_core.meaning.explain import explain
 from mdweights_core.meaning.pseudo_energy import GAS_CONSTANT
 from mdweights_core.meaning.result import Meaning
+from mdweights_core.meaning.sentences import set_sentences
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.meaning.solute import Solute
 from mdweights_core.scattering.storage.store import FrameTable
@@ -88,6 +89,29 @@ def test_fluctuations_are_those_of_the_harmonic_wells(meaning: Meaning):
     assert "12 residues of 12 fluctuate otherwise" in " ".join(meaning.sentences)
 
 
+def test_nothing_is_said_of_differences_without_errors(meaning: Meaning):
+    compared = meaning.sets
+    assert compared is not None
+    told = " ".join(set_sentences(compared))
+    assert "residues of 12" in told
+    assert "changed beyond chance" in told
+    unknown = {name: np.full_like(getattr(compared, name), np.nan) for name in ("rmsf_error", "distance_error")}
+    assert set_sentences(replace(compared, **unknown)) == []
+
+
+def test_the_distance_that_is_named_is_one_beyond_chance(meaning: Meaning):
+    compared = meaning.sets
+    assert compared is not None
+    doubtful = compared.distance_error.copy()
+    first, second = np.searchsorted(compared.distance_row, compared.pairs[0])
+    doubtful[first, second] = doubtful[second, first] = 1e3
+    before, after = (set_sentences(one)[-1] for one in (compared, replace(compared, distance_error=doubtful)))
+    named = [" to ".join(compared.residue[row] for row in pair) for pair in compared.pairs[:2]]
+    assert named[0] in before
+    assert named[0] not in after
+    assert named[1] in after
+
+
 def test_unrelated_weights_go_with_nothing(toy: TwoStates):
     weights = np.random.default_rng(3).dirichlet(np.ones(N_FRAMES))
     found = _explained(toy, weights=weights)
@@ -118,9 +142,11 @@ def test_sets_given_by_hand_are_taken(toy: TwoStates):
 
 def test_a_state_without_weight_is_above_a_bound(toy: TwoStates):
     weights = toy.state / toy.state.sum()
-    found = _explained(toy, weights=weights, weight_error=None)
+    found = _explained(toy, weights=weights, weight_error=1e-9 * toy.prior)
     assert np.isinf(found.pseudo_energy[toy.state == 0]).all()
     assert "have no weight, which is an energy above 34.2 kJ/mol" in found.sentences[0]
+    untested = _explained(toy, weights=weights, weight_error=None)
+    assert untested.sentences[0].endswith("have no weight.")
     figures.pseudo_energy_figure(found).canvas.draw()
 
 
