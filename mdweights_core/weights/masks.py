@@ -51,7 +51,7 @@ def apply_masks(diffuse_map: DiffuseMap, settings: FitSettings) -> tuple[Diffuse
     DiffuseMap
         What remains, in the order it was.
     tuple of str
-        A sentence for each mask, with how many reflections it left out.
+        A sentence for each mask that left out any reflections, with how many.
 
     Raises
     ------
@@ -59,15 +59,17 @@ def apply_masks(diffuse_map: DiffuseMap, settings: FitSettings) -> tuple[Diffuse
         When only Bragg positions were measured, negative numbers are as good as others, or too few reflections remain.
     """
     notes: list[str] = []
-    for rows_of, where in _wanted_masks(settings):
+    wanted = list(_wanted_masks(settings))
+    for rows_of, where in wanted:
         masked = rows_of(diffuse_map)
         diffuse_map = diffuse_map.select(~masked)
         number = int(masked.sum())
-        was = "was" if number == 1 else "were"
-        notes.append(f"{number:,} of {len(masked):,} reflections {where} {was} left out.")
+        if number:
+            was = "was" if number == 1 else "were"
+            notes.append(f"{number:,} of {len(masked):,} reflections {where} {was} left out.")
         if len(diffuse_map) < MIN_REFLECTIONS:
             break  # what follows needs reflections to compare with
-    if notes:
+    if wanted:
         _refuse_few(diffuse_map, notes)
     return diffuse_map, tuple(notes)
 
@@ -91,8 +93,9 @@ def _wanted_masks(settings: FitSettings) -> Iterator[tuple[Callable[[DiffuseMap]
 def _refuse_few(diffuse_map: DiffuseMap, notes: list[str]) -> None:
     unique = len(laue_groups(diffuse_map.lattice)) if len(diffuse_map) else 0
     if unique < MIN_REFLECTIONS:
+        told = f": {' '.join(notes)}" if notes else ""
         raise BadInput(
-            f"the masks leave {counted(unique, 'unique reflection')}, too few to fit anything: {' '.join(notes)}",
+            f"the masks leave {counted(unique, 'unique reflection')}, too few to fit anything{told}",
             where=diffuse_map.provenance.get("file"),
             advice=f"Mask less; at least {MIN_REFLECTIONS} are needed",
         )

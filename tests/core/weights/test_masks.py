@@ -216,3 +216,9 @@ def test_exponential_intensities_are_told_from_smooth_and_from_divided_maps(whol
     assert looks_like_bragg(replace(halves, intensity=rng.exponential(100, len(halves)))) is None
     peaked = np.exp(3 * np.sin(whole.lattice.hkl @ np.array([0.3, 0.2, 0.25])))
     assert looks_like_bragg(replace(whole, intensity=peaked.astype(np.float32))) is None
+
+
+def test_a_mask_that_leaves_nothing_out_has_no_note(whole):
+    positive = replace(whole, intensity=np.abs(whole.intensity) + 1.0)
+    kept, notes = apply_masks(positive, FitSettings(mask_negative=True))
+    assert (len(kept), notes) == (len(whole), ())
