@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import gemmi
 import numpy as np
@@ -28,6 +28,7 @@ from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.io.files import atomic_write, atomic_write_text, file_fingerprint, hold_made
 from mdweights_core.io.frames.frame_files import frame_kind
+from mdweights_core.io.plain_values import require_types
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import FitSettings
 
@@ -44,6 +45,18 @@ SCHEMA_VERSION = 2
 STORE_NAME = "frames.zarr"  # of projects that name none
 _JSON_NAME = "project.json"
 _OPTIONAL_FILES = ("topology", "prior", "bragg")
+_CONCLUSIONS = {"supported", "weak", "unsupported", "overfit"}
+_DAMAGE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -163,6 +176,7 @@ class Project:
         path = Path(path)
         record = _read_record(path)
         try:
+            _require_types(record)
             arrays = _read_npz(path / record["arrays"])
             fit, frames = _load_fit(record, arrays), _load_frames(arrays)
             return cls(
@@ -177,7 +191,7 @@ class Project:
                 _load_validation(record, arrays),
                 _load_meaning(record, arrays),
             )
-        except (OSError, KeyError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise BadInput(
                 f"The project is damaged ({type(error).__name__}: {error})",
                 where=path,
@@ -349,6 +363,35 @@ def _read_record(path: Path) -> dict[str, Any]:
     return record
 
 
+_TEXTS = dict[str, str]
+_PROVENANCE = {"program": str, "source": str, "date": str, "python": str, "packages": _TEXTS, "files": _TEXTS}
+_RECORD = {
+    "arrays": str,
+    "store": str,
+    "cell": tuple[float, float, float, float, float, float],
+    "space_group": str,
+    "ndiv": tuple[int, int, int],
+}
+
+
+def _require_types(record: dict[str, Any]) -> None:
+    """TypeError for a record in which a number is text, or the like: arithmetic would come upon it much later."""
+    from mdweights_core.meaning.result import Meaning
+    from mdweights_core.weights.result import WeightFit
+    from mdweights_core.weights.validation.result import Validation
+
+    require_types("project", record, _RECORD)
+    scores = {name: float | None for name in record["result"] if "cc" in name}
+    require_types("result", record["result"], get_type_hints(WeightFit) | scores | {"gain": float | None})
+    parts: dict[str, Mapping[str, Any] | type] = {"inputs": FitInputs, "predict_settings": PredictSettings}
+    parts |= {"fit_settings": FitSettings, "provenance": _PROVENANCE}
+    for name, types in parts.items():
+        require_types(name, record[name], types)
+    for name, kind in {"validation": Validation, "meaning": Meaning}.items():
+        if record.get(name) is not None:
+            require_types(name, record[name], kind)
+
+
 _FIT_ARRAYS = (
     "weights",
     "prior",
@@ -435,9 +478,17 @@ def _number(value: float | None) -> float:
 
 def _load_validation(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Validation | None:
     from mdweights_core.weights.validation.record import from_record
+    from mdweights_core.weights.validation.result import BAD, GOOD, NONE, WEAK
 
     plain = record.get("validation")
-    return None if plain is None else from_record(arrays, plain)
+    if plain is None:
+        return None
+    validation = from_record(arrays, plain)
+    states = {light.state for light in validation.lights} - {GOOD, WEAK, BAD, NONE}
+    strange = states | {validation.conclusion} - _CONCLUSIONS
+    if strange:
+        raise ValueError(f"no validation says {strange.pop()!r}")
+    return validation
 
 
 def _load_meaning(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Meaning | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mdweights_core.cli.main import main
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import hold
 from mdweights_core.io.frames.frame_files import frame_kind
@@ -128,6 +129,33 @@ def test_a_save_that_fails_leaves_the_old_project(copy, monkeypatch):
         project.save()
     monkeypatch.undo()
     _same(Project.open(copy).fit, project.fit)
+
+
+def _leaves(value, place=()):
+    """Places of all values in a record; of lists the first item stands for all."""
+    if isinstance(value, dict | list) and value:
+        for key, part in list(value.items() if isinstance(value, dict) else enumerate(value[:1])):
+            yield (*place, key)
+            yield from _leaves(part, (*place, key))
+
+
+@pytest.mark.parametrize("wrong", [None, "x", []])
+def test_a_record_with_a_wrong_value_is_damaged_or_does_no_harm(copy, wrong, capsys):
+    whole = (copy / "project.json").read_text()
+    places = list(dict.fromkeys(_leaves(json.loads(whole))))
+    assert len(places) > 150
+    refused = 0
+    for place in places:
+        record = json.loads(whole)
+        inner = record
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = wrong
+        (copy / "project.json").write_text(json.dumps(record))
+        code = main(["info", str(copy), "--json"])
+        assert code in (0, 2), (place, capsys.readouterr().err)
+        refused += code == 2
+    assert refused > len(places) / 3
 
 
 def test_a_newer_schema_is_refused(copy):
