@@ -16,7 +16,7 @@ from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.validation.result import ThetaScan
-from mdweights_core.workflow import explained, fit_project, validated, weight_problem
+from mdweights_core.workflow import explained, fit_project, saved, validated, weight_problem
 
 
 def validate_project(project: Project, settings: ValidationSettings) -> Job[Project]:
@@ -41,7 +41,7 @@ def validate_project(project: Project, settings: ValidationSettings) -> Job[Proj
     if project.meaning is not None:  # its errors are those of the bootstrap
         meaning = yield from explained(project, project.meaning.settings, _given_sets(project.meaning))
         project = replace(project, meaning=meaning)
-    return (yield from _saved(project))
+    return (yield from saved(project))
 
 
 def scan_project(project: Project, settings: ValidationSettings) -> Job[ThetaScan]:
@@ -86,7 +86,7 @@ def explain_project(
     n = len(project.fit.weights)
     sets = None if good is None or bad is None else (np.isin(np.arange(n), good), np.isin(np.arange(n), bad))
     meaning = yield from explained(project, settings, sets)
-    return (yield from _saved(replace(project, meaning=meaning)))
+    return (yield from saved(replace(project, meaning=meaning)))
 
 
 @dataclass(frozen=True)
@@ -231,9 +231,3 @@ def _require_unchanged(project: Project) -> None:
             where=changed[0],
             advice="Put it back, or fit again",
         )
-
-
-def _saved(project: Project) -> Job[Project]:
-    yield Progress("saving", message=f"Saving {project.path.name}")
-    project.save()
-    return project

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mdweights_core.weights.validation.result import Validation
 
 __all__ = [
+    "WEIGHTS_NAME",
     "FrameFactors",
     "FrameRun",
     "check",
@@ -60,11 +61,15 @@ __all__ = [
     "run_for_predict",
     "run_on_cell",
     "run_on_map",
+    "saved",
     "settings_behind",
     "structure_factors_of",
     "weight_problem",
     "with_fitted_solvent",
 ]
+
+WEIGHTS_NAME = "weights.csv"
+"""The table of weights in a project's folder."""
 
 _SHORTEST_EDGE = 2.0  # angstrom, of a unit cell: copper has 3.6, tungsten 3.2
 
@@ -151,7 +156,7 @@ def fit_project(
     fit = yield from fit_weights(problem, fit_settings, start_weights)
     store, told = factors.store, provenance(inputs)
     project = Project(out, inputs, factors.settings, fit_settings, fit, store.frames, told, store.path.name)
-    yield from _saved(project)
+    yield from saved(project)
     if not factors.is_given:
         remove_others(store.path)
     return (yield from _proved(project, problem, validation_settings, meaning_settings))
@@ -182,9 +187,14 @@ def check_folds(settings: ValidationSettings, problem: WeightProblem) -> None:
         )
 
 
-def _saved(project: Project) -> Job[None]:
+def saved(project: Project) -> Job[Project]:
+    """Save a project, and its weights as a table beside its arrays: whoever waits for no validation reads these."""
+    from mdweights_core.exports.tables import export_csv
+
     yield Progress("saving", message=f"Saving {project.path.name}")
     project.save()
+    export_csv(project, project.path / WEIGHTS_NAME)
+    return project
 
 
 def _proved(
@@ -200,13 +210,13 @@ def _proved(
         if validation_settings is not None:
             validation = yield from validated(project, problem, validation_settings)
             project = replace(project, validation=validation)
-            yield from _saved(project)
+            yield from saved(project)
             if not validation.complete:
                 return project
         del problem  # its structure factors may be most of the memory
         if meaning_settings is not None:
             project = replace(project, meaning=(yield from explained(project, meaning_settings)))
-            yield from _saved(project)
+            yield from saved(project)
     except Stopped:
         pass
     return project

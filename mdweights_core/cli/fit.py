@@ -68,12 +68,11 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
 
 
 def conclude(project: Project, terminal: Terminal) -> None:
-    """Write the weights beside the project's arrays and tell the result."""
-    from mdweights_core.exports import export_csv
+    """Tell the result."""
     from mdweights_core.weights.result import fit_summary
+    from mdweights_core.workflow import WEIGHTS_NAME
 
-    weights_file = project.path / "weights.csv"
-    export_csv(project, weights_file)
+    weights_file = project.path / WEIGHTS_NAME
     print_fit(project, terminal)
     terminal.say(f"Saved in {project.path}; weights in {weights_file}")
     summary = fit_summary(project.fit)

@@ -170,6 +170,8 @@ def test_stopping_in_the_validation_keeps_the_fit(tmp_path):
     job = fit_project(example_inputs(), PredictSettings(), FitSettings(), tmp_path / "stopped.mdw")
     while next(job).stage != "validation":
         pass
+    table = tmp_path / "stopped.mdw" / "weights.csv"
+    assert len(table.read_text().splitlines()) == 109  # those of 108 frames need not wait for the validation
     project = jobs.stop(job)
     assert project.fit.converged
     assert not project.validation.complete
