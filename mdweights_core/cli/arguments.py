@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.project import FitInputs
 from mdweights_core.scattering.settings import (
     BOXES,
@@ -77,6 +78,27 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--workers", type=positive, metavar="N", help="frames at the same time (all cores)")
     group.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU where it is faster")
+
+
+def check_place(path: Path | None) -> None:
+    """Refuse a file that cannot be written where it is wanted: now, and not after hours of work.
+
+    Raises
+    ------
+    DiskProblem
+        When its folder is not there or nothing may be written into it, or the name is that of a folder.
+    """
+    if path is None:
+        return
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise DiskProblem(
+            "the folder to write into does not exist", where=path, advice="Create it or choose another folder"
+        )
+    if path.is_dir():
+        raise DiskProblem("there is a folder of this name", where=path, advice="Choose another name")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DiskProblem("nothing can be written here", where=folder, advice="Choose another folder")
 
 
 def positive(text: str) -> int:

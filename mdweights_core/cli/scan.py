@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mdweights_core.cli.arguments import add_json
+from mdweights_core.cli.arguments import add_json, check_place
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.verdict import print_scan, scan_result
 from mdweights_core.project import Project
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     """Scan and print; the project stays as it is."""
     from mdweights_core.revisit import scan_project
 
+    check_place(args.csv)
     settings = replace(ValidationSettings(folds=args.folds, thetas=args.thetas), starts=0, samples=0)
     project = Project.open(args.project)
     scan = terminal.run(scan_project(project, settings))

@@ -14,6 +14,7 @@ from mdweights_core.cli.arguments import (
     add_frames,
     add_json,
     add_map,
+    check_place,
     execution,
     fit_inputs,
     gibibytes,
@@ -61,11 +62,15 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     ------
     BadInput
         A name that does not end in .csv, options that are for weights, or a fit of something else to compare with.
+    DiskProblem
+        A table or an index that cannot be written where it is wanted.
     """
     settings = fit_settings(args)
     _refuse_idle(settings)
     if args.out.suffix != ".csv":
         raise BadInput("the table's name must end in .csv", where=args.out, advice=f"Try {args.out.name}.csv")
+    check_place(args.out)
+    check_place(args.ndx)
     fitted = None if args.compare is None else Project.open(args.compare).fit
     from mdweights_core.weights.selection.files import write_csv, write_ndx
     from mdweights_core.weights.selection.result import comparison, selection_summary

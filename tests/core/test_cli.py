@@ -223,6 +223,22 @@ def test_a_wrong_word_is_one_line_and_two(words, saying, capsys):
     assert error.endswith("See mdweights predict --help.\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "saying"),
+    [
+        (["scan", "none.mdw", "--csv", "there/is/no.csv"], "does not exist"),
+        (["select", "--map", "m.mtz", "--frames", "f.zarr", "--out", "there/is/no.csv"], "does not exist"),
+        (["select", "--map", "m.mtz", "--frames", "f.zarr", "--out", "a.csv", "--ndx", "there/no.ndx"], "there/no.ndx"),
+        (["select", "--map", "m.mtz", "--frames", "f.zarr", "--out", "folder.csv"], "a folder of this name"),
+    ],
+)
+def test_a_table_that_cannot_be_written_is_told_before_any_work(words, saying, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    assert main(words) == 1
+    assert saying in capsys.readouterr().err
+
+
 def test_a_fitted_solvent_is_told(shared_data, tmp_path, capsys):
     model, bragg = (shared_data / "lysozyme" / f"lys_nitr_ubatch4_refmac.{kind}" for kind in ("pdb", "mtz"))
     command = ["predict", "--frames", str(model), "--d-min", "4", "--fit-solvent", str(bragg), "--b-topology"]
