@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from mdweights_core.io.packing import packed, unpacked
 from mdweights_core.meaning.settings import CHANCE, MeaningSettings
 
 __all__ = ["CHANCE", "Clusters", "Feature", "Meaning", "SetComparison", "States"]
@@ -222,7 +223,10 @@ class Meaning:
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays for an npz file, their names beginning with ``meaning.``, and plain values that JSON can hold."""
         arrays: dict[str, np.ndarray] = {}
-        return arrays, _plain(self, _PREFIX, arrays)
+        plain = packed(self, _PREFIX, arrays, apart=("settings", "features"))
+        plain["settings"] = asdict(self.settings)
+        plain["features"] = [packed(one, f"{_PREFIX}features.{row}.", arrays) for row, one in enumerate(self.features)]
+        return arrays, plain
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], plain: Mapping[str, Any]) -> Meaning:
@@ -233,7 +237,7 @@ class Meaning:
         KeyError, TypeError, ValueError
             When something is missing or is not what it should be.
         """
-        own = _restored(cls, _PREFIX, arrays, plain)
+        own = unpacked(cls, _PREFIX, arrays, plain)
         own["settings"] = MeaningSettings(**plain["settings"])
         own["features"] = tuple(
             Feature(**_feature(arrays, f"{_PREFIX}features.{row}.", part)) for row, part in enumerate(plain["features"])
@@ -243,43 +247,12 @@ class Meaning:
         return cls(**own)
 
 
-def _plain(part: Any, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The fields of a dataclass: arrays and numbers (which may be NaN) go into `arrays`, the rest comes back."""
-    plain: dict[str, Any] = {}
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if isinstance(value, np.ndarray | float):
-            arrays[prefix + field.name] = np.asarray(value)
-        elif isinstance(value, Clusters | SetComparison | States):
-            plain[field.name] = _plain(value, f"{prefix}{field.name}.", arrays)
-        elif isinstance(value, MeaningSettings):
-            plain[field.name] = asdict(value)
-        elif field.name == "features":
-            plain["features"] = [_plain(one, f"{prefix}features.{row}.", arrays) for row, one in enumerate(value)]
-        else:
-            plain[field.name] = list(value) if isinstance(value, tuple) else value
-    return plain
-
-
-def _restored(kind: type, prefix: str, arrays: Mapping[str, np.ndarray], plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of the fields of a dataclass, nested ones as they lie in `plain`."""
-    own: dict[str, Any] = {}
-    for field in fields(kind):
-        if field.name in plain:
-            value = plain[field.name]
-            own[field.name] = tuple(value) if isinstance(value, list) else value
-        else:
-            value = arrays[prefix + field.name]
-            own[field.name] = float(value) if value.ndim == 0 else np.array(value)
-    return own
-
-
 def _feature(arrays: Mapping[str, np.ndarray], prefix: str, plain: Mapping[str, Any]) -> dict[str, Any]:
-    own = _restored(Feature, prefix, arrays, plain)
+    own = unpacked(Feature, prefix, arrays, plain)
     if plain["states"] is not None:
-        own["states"] = States(**_restored(States, f"{prefix}states.", arrays, plain["states"]))
+        own["states"] = States(**unpacked(States, f"{prefix}states.", arrays, plain["states"]))
     return own
 
 
 def _part(kind: type, name: str, arrays: Mapping[str, np.ndarray], plain: Mapping[str, Any]) -> Any:
-    return None if plain[name] is None else kind(**_restored(kind, f"{_PREFIX}{name}.", arrays, plain[name]))
+    return None if plain[name] is None else kind(**unpacked(kind, f"{_PREFIX}{name}.", arrays, plain[name]))
