@@ -16,6 +16,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.exports.history import ascii_text, cautions
 from mdweights_core.exports.mtz import cells_held
 from mdweights_core.io.files import atomic_write_text
+from mdweights_core.io.frames.gromacs_index import index_group
 from mdweights_core.io.frames.trajectories import Atoms
 from mdweights_core.project import Project
 
@@ -36,9 +37,7 @@ def export_ndx(project: Project, path: str | Path) -> None:
 
     Comments before the group say why the weights are not to be believed, where that is so.
     """
-    numbers = kept_frames(project.fit.weights) + 1
-    lines = [*_wrapped(project, "; ", _NDX_WIDTH), "[ kept_frames ]"]
-    lines += [" ".join(map(str, numbers[i : i + 15])) for i in range(0, len(numbers), 15)]
+    lines = [*_wrapped(project, "; ", _NDX_WIDTH), *index_group(kept_frames(project.fit.weights))]
     text = "\n".join(lines) + "\n"
     atomic_write_text(path, text)
 

@@ -28,6 +28,7 @@ from mdweights_core.io.maps.bragg import BraggAmplitudes, read_amplitudes
 from mdweights_core.io.maps.contents import known_sigma
 from mdweights_core.io.maps.mtz_file import MtzContents, open_mtz
 from mdweights_core.io.maps.mtz_guess import free_set, guess_free, guess_sigma
+from mdweights_core.weights.free_set import drawn_free_set
 from mdweights_core.weights.settings import MIN_REFLECTIONS
 
 _OTHER_CRYSTAL = 0.03  # relative difference of cells that cooling does not make
@@ -111,7 +112,7 @@ def bragg_data(
             advice=f"Widen --d-min and --d-max; at least {MIN_REFLECTIONS} are needed",
         )
     data = _regrouped(average_equivalents(observed), lattice.space_group, amplitudes.label)
-    return data if data.free.any() else replace(data, free=_drawn(len(data), free_fraction, seed))
+    return data if data.free.any() else replace(data, free=drawn_free_set(len(data), free_fraction, seed))
 
 
 def _as_map(amplitudes: BraggAmplitudes, contents: MtzContents) -> DiffuseMap:
@@ -160,13 +161,6 @@ def _sigma_of_means(sigma: np.ndarray, member: np.ndarray, n: int) -> np.ndarray
     variance = np.bincount(member[known], sigma[known] ** 2, minlength=n)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.sqrt(variance) / np.bincount(member[known], minlength=n))
-
-
-def _drawn(n: int, fraction: float, seed: int) -> np.ndarray:
-    """A free set drawn at random: bool [n]."""
-    free = np.zeros(n, dtype=bool)
-    free[np.random.default_rng(seed).permutation(n)[: round(fraction * n)]] = True
-    return free
 
 
 def bragg_lattice(data: BraggData, lattice: MillerLattice) -> MillerLattice:

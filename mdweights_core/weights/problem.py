@@ -29,6 +29,7 @@ from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.frames.blocks import BlockBuilder, FrameBlocks
 from mdweights_core.weights.frames.passes import contractions
+from mdweights_core.weights.free_set import drawn_free_set
 from mdweights_core.weights.masks import apply_masks, looks_like_bragg, outlier_note
 from mdweights_core.weights.prior import spread, tied_groups
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
@@ -269,12 +270,7 @@ def _free_set(flagged: np.ndarray | None, n: int, fraction: float, seed: int) ->
     """The file's free set, or a drawn one; never everything."""
     if flagged is not None and 0 < flagged.sum() < n:
         return flagged
-    if fraction <= 0:
-        return np.zeros(n, dtype=bool)
-    order = np.random.default_rng(seed).permutation(n)
-    free = np.zeros(n, dtype=bool)
-    free[order[: round(fraction * n)]] = True
-    return free
+    return drawn_free_set(n, fraction, seed)
 
 
 def _refuse_flat(observed: np.ndarray, diffuse_map: DiffuseMap) -> None:

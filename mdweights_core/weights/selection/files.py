@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mdweights_core.io.files import atomic_write_text
+from mdweights_core.io.frames.gromacs_index import index_group
 from mdweights_core.weights.selection.result import Selection
-
-_ON_A_LINE = 15
 
 
 def write_csv(selection: Selection, path: str | Path) -> None:
@@ -33,6 +32,4 @@ def write_ndx(selection: Selection, path: str | Path) -> None:
     DiskProblem
         When the file cannot be written.
     """
-    numbers = (np.flatnonzero(selection.kept) + 1).astype(str)
-    lines = [" ".join(numbers[i : i + _ON_A_LINE]) for i in range(0, len(numbers), _ON_A_LINE)]
-    atomic_write_text(path, "\n".join(["[ kept_frames ]", *lines]) + "\n")
+    atomic_write_text(path, "\n".join(index_group(np.flatnonzero(selection.kept))) + "\n")
