@@ -154,17 +154,19 @@ def _conclude(
     stopped: bool,
 ) -> WeightFit:
     state, seconds = reached.now, watch.clock.elapsed
-    calculated, plain = intensities(problem.frames, np.stack([state.weights, problem.prior]))
+    both = np.stack([state.weights, problem.prior])
+    x = [intensities(term.frames, both) for term in terms]
+    calculated, plain = x[0]
     scores, uniform = score(problem, calculated), score(problem, plain)
-    gradients = _gradients(terms, reached.task, np.stack([state.weights, problem.prior]))
+    gains, gradients = _objective(terms, reached.task, both, x)
     slopes = _with_entropy(gradients[0], state, reached.task)
     scale, offset = _scale(problem, calculated)
     equal_scale, equal_offset = _scale(problem, plain)
     residual = kkt_residual(state.weights, slopes, reached.task.allowed)
     bragg = None
     if problem.bragg is not None:
-        both = intensities(problem.bragg.frames, np.stack([state.weights, problem.prior]))
-        bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *both)
+        found = x[1] if len(terms) > 1 else intensities(problem.bragg.frames, both)
+        bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *found)
     mean_f, mean_intensity = _averages(problem, state.weights, calculated)
     weights = problem.of_frames(state.weights)
     opposite = None
@@ -185,7 +187,7 @@ def _conclude(
         n_eff=kish(weights),
         n_eff_entropy=entropy_size(weights),
         n_active=int((weights > ACTIVE / problem.n_frames).sum()),
-        gain=_gain(terms, reached.task, state.weights, state.theta),
+        gain=float(gains[0]) - _entropy_cost(state, reached.task),
         theta=state.theta,
         kkt_residual=residual,
         iterations=reached.count,
@@ -215,14 +217,27 @@ def _conclude(
     )
 
 
-def _gradients(terms: list[Term], task: Task, weights: np.ndarray) -> np.ndarray:
-    """Gradient of the objective, without the entropy, at sets of weights [P, n_units]: float64 [P, n_units]."""
-    total = np.zeros_like(weights)
-    for term in terms:
+def _objective(
+    terms: list[Term], task: Task, weights: np.ndarray, x: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Objective, without the entropy, and its gradient at sets of weights [P, n_units] of intensities x per term.
+
+    Returns
+    -------
+    float64 [P], [P, n_units]
+    """
+    gains, gradients = np.zeros(len(weights)), np.zeros_like(weights)
+    for term, values in zip(terms, x, strict=True):
         rows = np.broadcast_to(task.rows if term.rows is None else term.rows, (len(weights), term.frames.n_groups))
-        linear = term.objective.linearise(intensities(term.frames, weights), rows)
-        total += term.weight * contractions(term.frames, weights, linear.gradient[None])[0]
-    return total
+        linear = term.objective.linearise(values, rows)
+        gains += term.weight * linear.gain
+        gradients += term.weight * contractions(term.frames, weights, linear.gradient[None])[0]
+    return gains, gradients
+
+
+def _entropy_cost(state: SolverState, task: Task) -> float:
+    """theta KL(w || prior)."""
+    return state.theta * relative_entropy(state.weights, task.prior) if state.theta > 0 else 0.0
 
 
 def _with_entropy(gradient: np.ndarray, state: SolverState, task: Task) -> np.ndarray:
@@ -253,16 +268,6 @@ def _scale(problem: WeightProblem, calculated: np.ndarray) -> tuple[float, float
 def _doubling(gradient: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Change of the objective when one weight of the prior is doubled (then all divided by the sum), to first order."""
     return prior * (gradient - prior @ gradient)
-
-
-def _gain(terms: list[Term], task: Task, weights: np.ndarray, theta: float) -> float:
-    """Objective less theta KL."""
-    found = -theta * relative_entropy(weights, task.prior) if theta > 0 else 0.0
-    for term in terms:
-        rows = task.rows if term.rows is None else term.rows
-        linear = term.objective.linearise(intensities(term.frames, weights[None]), rows[None])
-        found += term.weight * float(linear.gain[0])
-    return found
 
 
 def kkt_residual(weights: np.ndarray, gradient: np.ndarray, allowed: np.ndarray | None = None) -> float:
