@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -30,10 +29,10 @@ import numpy as np
 import psutil
 import pytest
 from rich.console import Console
-from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from comparisons import Line, missed, show
 from yardsticks import (
     CCTBX,
     GEMMI_DEFAULTS,
@@ -61,18 +60,6 @@ D_MIN = 2.0
 WANTED = 1e-4
 LYSOZYME = gemmi.UnitCell(27.424, 32.134, 34.513, 88.66, 108.46, 111.88)
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Line:
-    """One comparison: what with, both sides as text, their ratio, and the bar with whether it was met."""
-
-    against: str
-    theirs: str
-    ours: str
-    ratio: float | None
-    bar: str
-    is_met: bool | None
 
 
 def shared_data() -> Path:
@@ -342,20 +329,6 @@ CASES: dict[str, Callable[[Path], list[Line]]] = {
     "processes": two_processes_against_one,
     "gpu": one_frame_on_a_gpu,
 }
-WORDS = {True: "met", False: "MISSED", None: "-"}
-
-
-def show(results: dict[str, list[Line]], console: Console) -> None:
-    """Print the comparisons."""
-    title = f"{available_threads()} threads, load {os.getloadavg()[0]:.1f}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("case", "against", "that", "this", "ratio", "bar", ""):
-        table.add_column(name, justify="right" if name == "ratio" else "left")
-    for case, lines in results.items():
-        for line in lines:
-            ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
-            table.add_row(case, line.against, line.theirs, line.ours, ratio, line.bar, WORDS[line.is_met])
-    console.print(table)
 
 
 @pytest.mark.timeout(1800)
@@ -367,7 +340,7 @@ def test_meets_its_bar(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[
         pytest.skip(str(reason))
     with capsys.disabled():
         show({case: lines}, Console(width=180))
-    assert not [line for line in lines if line.is_met is False]
+    assert not missed(lines)
 
 
 def main() -> int:
@@ -389,7 +362,7 @@ def main() -> int:
         except Unavailable as reason:
             results[case] = [Line("-", "", f"skipped: {reason}", None, "", None)]
     show(results, Console(width=180))
-    return int(any(line.is_met is False for lines in results.values() for line in lines))
+    return int(any(missed(lines) for lines in results.values()))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from mdweights_core.scattering.engine.structure_factors import available_threads
+
 _WORDS = {True: "met", False: "MISSED", None: "-"}
 
 
@@ -26,7 +28,7 @@ class Line:
 
 def show(results: Mapping[str, Sequence[Line]], console: Console) -> None:
     """Print the comparisons of some cases."""
-    title = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    title = f"{available_threads()} threads, load {os.getloadavg()[0]:.1f}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("case", "against", "that", "this", "ratio", "bar", ""):
         table.add_column(name, justify="right" if name == "ratio" else "left")
