@@ -85,6 +85,8 @@ class FitInputs:
         File with the weights of a biased simulation.
     bragg : Path, optional
         File with Bragg amplitudes that are fitted beside the map.
+    map_supercell : (int, int, int), optional
+        Unit cells along each axis of the map's cell, where its indices are those of a supercell.
     """
 
     map: Path
@@ -100,6 +102,7 @@ class FitInputs:
     d_max: float | None = None
     prior: Path | None = None
     bragg: Path | None = None
+    map_supercell: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("d_min", self.d_min), ("d_max", self.d_max)):
@@ -107,6 +110,8 @@ class FitInputs:
                 raise BadInput(f"{name} is {value:g} A, but must be a positive length")
         if self.d_min is not None and self.d_max is not None and self.d_min >= self.d_max:
             raise BadInput(f"d_min ({self.d_min:g} A) must be smaller than d_max ({self.d_max:g} A)")
+        if self.map_supercell is not None and min(self.map_supercell) < 1:
+            raise BadInput(f"the supercell of the map is {self.map_supercell}, but needs whole numbers of at least 1")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, paths as absolute text."""
@@ -126,7 +131,8 @@ class FitInputs:
         known["frames"] = tuple(Path(p) for p in known["frames"])
         for name in _OPTIONAL_FILES:
             known[name] = Path(known[name]) if known.get(name) else None
-        known["cell"] = tuple(known["cell"]) if known.get("cell") else None
+        for name in ("cell", "map_supercell"):
+            known[name] = tuple(known[name]) if known.get(name) else None
         return cls(**known)
 
 
@@ -287,6 +293,7 @@ def observed_map(inputs: FitInputs) -> DiffuseMap:
         space_group=inputs.space_group,
         reindex=inputs.reindex,
         cell=inputs.cell,
+        supercell=inputs.map_supercell,
     )
     inside = whole.within(inputs.d_min, inputs.d_max)
     if not len(inside):

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mdweights_core.scattering.frames.placement import Placement
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
-MAP_FIELDS = frozenset({"map", "column", "sigma_column", "free_column", "space_group", "reindex", "d_min", "d_max"})
+MAP_FIELDS = frozenset(
+    {"map", "column", "sigma_column", "free_column", "space_group", "reindex", "map_supercell", "d_min", "d_max"}
+)
 MTZ = "MTZ"  # the format of maps that always tell cell and space group
 FRAME_FIELDS = frozenset({"frames", "topology"})
 
@@ -41,6 +43,7 @@ class Draft:
     d_max: float | None = None
     prior: Path | None = None
     bragg: Path | None = None
+    map_supercell: tuple[int, int, int] | None = None
     scattering: PredictSettings = PredictSettings()
 
     @property

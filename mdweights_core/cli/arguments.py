@@ -32,6 +32,9 @@ def add_map(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--free-column", metavar="C", help="its free-set column (guessed; drawn when there is none)")
     parser.add_argument("--space-group", metavar="SG", help="in place of the map's, for its Laue class")
     parser.add_argument("--reindex", metavar="OP", help="reindex the map, such as k,h,-l")
+    parser.add_argument(
+        "--map-supercell", type=three, metavar="na,nb,nc", help="unit cells in the map's cell, if its indices are finer"
+    )
     parser.add_argument("--d-min", type=float, metavar="D", help="high-resolution limit, angstrom")
     parser.add_argument("--d-max", type=float, metavar="D", help="low-resolution limit, angstrom")
 
@@ -167,6 +170,7 @@ def fit_inputs(args: argparse.Namespace) -> FitInputs:
         d_max=args.d_max,
         prior=getattr(args, "prior", None),
         bragg=getattr(args, "bragg", None),
+        map_supercell=args.map_supercell,
     )
 
 

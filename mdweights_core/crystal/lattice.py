@@ -127,6 +127,23 @@ def supercell(cell: gemmi.UnitCell, repeats: Sequence[float]) -> gemmi.UnitCell:
     return gemmi.UnitCell(a * repeats[0], b * repeats[1], c * repeats[2], *angles)
 
 
+def on_unit_cell(lattice: MillerLattice, repeats: tuple[int, int, int]) -> MillerLattice:
+    """The same points on the axes of a unit cell, of which ``lattice.cell`` holds `repeats` along each axis.
+
+    Whole indices of a supercell become fractional ones of its unit cell, between whose Bragg positions they lie.
+    """
+    cell = supercell(lattice.cell, [1 / n for n in repeats])
+    a, b, c = (int(n * more) for n, more in zip(lattice.ndiv, repeats, strict=True))
+    return replace(lattice, cell=cell, ndiv=(a, b, c))
+
+
+def repeats_of(block: gemmi.UnitCell, cell: gemmi.UnitCell) -> tuple[int, int, int]:
+    """Cells along each axis of a block, by its lengths alone: the nearest whole numbers, at least one."""
+    lengths, edges = np.array(cell_parameters(block)[:3]), np.array(cell_parameters(cell)[:3])
+    a, b, c = np.maximum(np.rint(lengths / edges), 1).astype(int).tolist()
+    return a, b, c
+
+
 def cell_parameters(cell: gemmi.UnitCell) -> tuple[float, float, float, float, float, float]:
     """(a, b, c, alpha, beta, gamma) in angstrom and degrees."""
     return (cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.lattice import MillerLattice, repeats_of
 from mdweights_core.errors import BadInput
 
 
@@ -180,12 +180,14 @@ def find_rows(wanted: np.ndarray, table: np.ndarray) -> np.ndarray:
 def find_points(wanted: MillerLattice, table: MillerLattice) -> np.ndarray:
     """Row of each reflection of `wanted` in `table`, int64 [n]; -1 where absent.
 
-    Both list halves of one reciprocal lattice, whose axes may be divided differently: compared are the true indices,
-    hkl / ndiv.
+    Both list halves of one reciprocal lattice, whose axes may be divided differently, and one of whose cells may be a
+    block of the other's: compared are the true indices, hkl / ndiv, in the larger cell.
     """
-    scaled = wanted.hkl.astype(np.int64) * table.ndiv
-    is_point = (scaled % wanted.ndiv == 0).all(axis=1)
-    return np.where(is_point, find_rows(scaled // wanted.ndiv, table.hkl), -1)
+    theirs = np.array(table.ndiv) * repeats_of(table.cell, wanted.cell)
+    ours = np.array(wanted.ndiv) * repeats_of(wanted.cell, table.cell)
+    scaled = wanted.hkl.astype(np.int64) * theirs
+    is_point = (scaled % ours == 0).all(axis=1)
+    return np.where(is_point, find_rows(scaled // ours, table.hkl), -1)
 
 
 def _unique_per_column(rows: np.ndarray) -> np.ndarray:

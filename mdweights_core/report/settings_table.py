@@ -61,6 +61,7 @@ def _inputs_rows(project: Project) -> list[tuple[str, str]]:
         "Free column": i.free_column,
         "Space group given": i.space_group,
         "Reindexed by": i.reindex,
+        "Unit cells in the map's cell": None if i.map_supercell is None else " x ".join(map(str, i.map_supercell)),
         "Cell given": None if i.cell is None else ", ".join(f"{value:g}" for value in i.cell),
         "d min": None if i.d_min is None else f"{i.d_min:g} Å",
         "d max": None if i.d_max is None else f"{i.d_max:g} Å",

@@ -13,7 +13,7 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import MillerLattice, cell_parameters, format_cell, same_cell, supercell
+from mdweights_core.crystal.lattice import MillerLattice, format_cell, repeats_of, same_cell, supercell
 from mdweights_core.crystal.laue import find_rows, friedel_half
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
@@ -123,8 +123,7 @@ def _steps(own: gemmi.UnitCell, lattice: MillerLattice, file: Path) -> np.ndarra
 
     MTZ files know whole indices only, so that frames for a divided lattice come with the cell of the supercell.
     """
-    lengths, cell = np.array(cell_parameters(own)[:3]), np.array(cell_parameters(lattice.cell)[:3])
-    repeats = np.maximum(np.rint(lengths / cell), 1).astype(np.int32)
+    repeats = np.array(repeats_of(own, lattice.cell), dtype=np.int32)
     if (repeats % lattice.ndiv).any() or not same_cell(own, supercell(lattice.cell, repeats.tolist())):
         wanted = format_cell(supercell(lattice.cell, lattice.ndiv))
         raise BadInput(f"This frame's cell ({format_cell(own)}) is not that of the map ({wanted})", where=file)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, format_cell, same_cell
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, format_cell, repeats_of, same_cell, supercell
 from mdweights_core.crystal.laue import (
     LaueGroups,
     find_rows,
@@ -100,7 +100,7 @@ def bragg_data(
         raise BadInput(
             f"the cell of the Bragg amplitudes ({format_cell(own)}) is not the map's ({format_cell(cell)})",
             where=path,
-            advice="Choose the Bragg data of the same crystal form",
+            advice=_advice(cell, own),
         )
     observed = replace(_as_map(amplitudes, open_mtz(path)), lattice=replace(amplitudes.lattice, cell=cell))
     observed = observed.within(d_min, d_max)
@@ -113,6 +113,14 @@ def bragg_data(
         )
     data = _regrouped(average_equivalents(observed), lattice.space_group, amplitudes.label)
     return data if data.free.any() else replace(data, free=drawn_free_set(len(data), free_fraction, seed))
+
+
+def _advice(cell: gemmi.UnitCell, own: gemmi.UnitCell) -> str:
+    """What to do when the cell of the map is not that of the Bragg data."""
+    repeats = repeats_of(cell, own)
+    if same_cell(cell, supercell(own, repeats), _OTHER_CRYSTAL):
+        return f"The map's is a supercell of it: give --map-supercell {','.join(map(str, repeats))}"
+    return "Choose the Bragg data of the same crystal form"
 
 
 def _as_map(amplitudes: BraggAmplitudes, contents: MtzContents) -> DiffuseMap:

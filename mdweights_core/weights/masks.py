@@ -34,6 +34,11 @@ _NAMED = 3
 _BRAGG_TAIL = 0.25
 _BRAGG_MOMENT, _SMOOTH, _FEW_NEGATIVE = 1.5, 0.5, 0.05
 _TELLING = 200
+_NO_CHANCE = 12  # outliers that all have even indices along an axis: once in 4096 times by chance
+_WHOLE_ADVICE = (
+    "All indices are whole. If they are those of a supercell, give the unit cells along its axes (--map-supercell "
+    "2,2,2); else leave --mask-bragg out"
+)
 
 
 def apply_masks(diffuse_map: DiffuseMap, settings: FitSettings) -> tuple[DiffuseMap, tuple[str, ...]]:
@@ -115,7 +120,7 @@ def bragg_rows(diffuse_map: DiffuseMap, radius: float) -> np.ndarray:
         raise BadInput(
             f"every reflection of the map is within {radius:g} of a Bragg position",
             where=diffuse_map.provenance.get("file"),
-            advice="Give a smaller --mask-bragg" if is_divided else "Leave --mask-bragg out: all indices are whole",
+            advice="Give a smaller --mask-bragg" if is_divided else _WHOLE_ADVICE,
         )
     return near
 
@@ -215,9 +220,12 @@ def outlier_note(diffuse_map: DiffuseMap, settings: FitSettings) -> str | None:
 
 
 def _remedy(outliers: MillerLattice) -> str:
-    """The option that fits: peaks between many points of a divided lattice are Bragg peaks."""
+    """The option that fits: peaks between many points of a divided lattice, or at every n-th index, are Bragg peaks."""
+    every = np.maximum(np.gcd.reduce(outliers.hkl, axis=0), 1)
     if max(outliers.ndiv) > 1 and np.median(bragg_distance(outliers)) < _BRAGG_TAIL:
         return f"--mask-bragg {_BRAGG_TAIL:g}"
+    if max(outliers.ndiv) == 1 and len(outliers) >= _NO_CHANCE and max(every) > 1:
+        return f"--map-supercell {','.join(map(str, every))} with --mask-bragg {_BRAGG_TAIL:g}"
     return f"--mask-outliers {OUTSTANDING:g}"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, format_cell, same_cell
+from mdweights_core.crystal.lattice import DiffuseMap, format_cell, repeats_of, same_cell, supercell
 from mdweights_core.crystal.laue import LaueGroups, find_points, laue_groups
 from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
@@ -228,18 +228,18 @@ def _check(diffuse_map: DiffuseMap, store: StructureFactorStore) -> None:
             where=store.path,
             advice="Give at least three distinct frames",
         )
-    if not same_cell(diffuse_map.lattice.cell, store.lattice.cell):
+    ours, theirs = diffuse_map.lattice, store.lattice
+    in_store, in_map = repeats_of(theirs.cell, ours.cell), repeats_of(ours.cell, theirs.cell)
+    if not same_cell(supercell(ours.cell, in_store), supercell(theirs.cell, in_map)):
         raise BadInput(
-            f"the frames' cell ({format_cell(store.lattice.cell)}) is not the map's "
-            f"({format_cell(diffuse_map.lattice.cell)})",
+            f"the frames' cell ({format_cell(theirs.cell)}) is not the map's ({format_cell(ours.cell)})",
             where=store.path,
             advice="Predict the frames again with --map, or give the map that belongs to them",
         )
-    ours, theirs = diffuse_map.lattice.ndiv, store.lattice.ndiv
-    if np.any(np.array(theirs) % ours):
+    if np.any(np.array(theirs.ndiv) * in_store % (np.array(ours.ndiv) * in_map)):
         raise BadInput(
-            f"the frames' reciprocal axes are divided by {', '.join(map(str, theirs))}, the map's by "
-            f"{', '.join(map(str, ours))}: reflections of the map lie between theirs",
+            f"the frames' reciprocal axes are divided by {', '.join(map(str, theirs.ndiv))}, the map's by "
+            f"{', '.join(map(str, ours.ndiv))}: reflections of the map lie between theirs",
             where=store.path,
             advice="Predict the frames again with --map",
         )

@@ -196,7 +196,12 @@ def test_a_folder_that_is_no_project_is_told(tmp_path):
 
 def test_inputs_survive_json(tmp_path):
     inputs = FitInputs(
-        tmp_path / "m.mtz", (tmp_path / "a.xtc",), tmp_path / "t.pdb", cell=(1, 2, 3, 90, 90, 90), d_min=2.0
+        tmp_path / "m.mtz",
+        (tmp_path / "a.xtc",),
+        tmp_path / "t.pdb",
+        cell=(1, 2, 3, 90, 90, 90),
+        d_min=2.0,
+        map_supercell=(2, 2, 3),
     )
     assert FitInputs.from_json(json.loads(json.dumps(inputs.to_json()))) == inputs
 
@@ -206,6 +211,8 @@ def test_crossed_resolution_limits_are_refused(tmp_path):
         FitInputs(tmp_path, (tmp_path,), d_min=10, d_max=2)
     with pytest.raises(BadInput, match="positive"):
         FitInputs(tmp_path, (tmp_path,), d_min=-3)
+    with pytest.raises(BadInput, match="whole numbers of at least 1"):
+        FitInputs(tmp_path, (tmp_path,), map_supercell=(2, 0, 1))
 
 
 def test_frames_are_told_apart(tmp_path):

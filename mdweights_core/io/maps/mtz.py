@@ -10,7 +10,6 @@ import os
 import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap
-from mdweights_core.crystal.reindex import reindex as reindexed
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.maps import mtz_guess as guess
@@ -64,7 +63,6 @@ def read_diffuse_map(
     sigma_column: str | None = None,
     free_column: str | None = None,
     space_group: str | None = None,
-    reindex: str | None = None,
 ) -> DiffuseMap:
     """Read an observed diffuse map from a merged MTZ file.
 
@@ -81,8 +79,6 @@ def read_diffuse_map(
         a square root of type F; the sigma of type Q; the free flags of type I, told apart by `mtz_guess.free_set`.
     space_group : str, optional
         Space group of the data instead of the file's, ``P 41``; the cell has to fit it within 1 %.
-    reindex : str, optional
-        Operator such as ``k,h,-l`` applied to the map, see `crystal.reindex.reindex`.
 
     Returns
     -------
@@ -105,7 +101,7 @@ def read_diffuse_map(
     refuse_repeats(lattice, contents.path)
     sigma, sigma_note = _sigma(contents, source, sigma_column, measured)
     free, free_note = _free(contents, free_column, measured)
-    result = DiffuseMap(
+    return DiffuseMap(
         lattice=lattice,
         intensity=values[measured],
         sigma=sigma,
@@ -122,7 +118,6 @@ def read_diffuse_map(
             "reflections": f"{len(lattice)} measured of {len(contents.hkl)} in the file",
         },
     )
-    return reindexed(result, reindex) if reindex else result
 
 
 def _intensity_column(contents: MtzContents, label: str | None) -> Column:

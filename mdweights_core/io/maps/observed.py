@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
 
-from mdweights_core.crystal.lattice import DiffuseMap
+from mdweights_core.crystal.lattice import DiffuseMap, on_unit_cell
 from mdweights_core.crystal.reindex import reindex as reindexed
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import require_file, unreadable
@@ -30,6 +31,7 @@ from mdweights_core.io.maps.contents import MapContents, MapSummary, given_cell
 from mdweights_core.io.maps.lunus import LATTICE, LIST, read_hkl, read_lat
 from mdweights_core.io.maps.mdx2 import MDX2, is_mdx2, read_mdx2
 from mdweights_core.io.maps.mtz import describe_mtz, read_diffuse_map
+from mdweights_core.io.maps.mtz_file import require_fit
 from mdweights_core.io.maps.nexus import MAGIC, open_nexus
 from mdweights_core.io.maps.xtraj import CHECKPOINT, is_checkpoint, read_checkpoint_map
 
@@ -72,6 +74,7 @@ def read_map(
     space_group: str | None = None,
     reindex: str | None = None,
     cell: gemmi.UnitCell | Sequence[float] | None = None,
+    supercell: tuple[int, int, int] | None = None,
 ) -> DiffuseMap:
     """Read an observed diffuse map.
 
@@ -88,6 +91,9 @@ def read_map(
         Operator such as ``k,h,-l`` applied to the map, see `crystal.reindex.reindex`.
     cell : gemmi.UnitCell or 6 numbers, optional
         Cell of the data (angstrom, degrees) where the file has none; the file's own is preferred.
+    supercell : (int, int, int), optional
+        Unit cells along each axis of that cell, where the file's indices are those of a supercell. The map is then on
+        the unit cell, and its indices lie between Bragg positions.
 
     Returns
     -------
@@ -101,20 +107,25 @@ def read_map(
     """
     kind = map_kind(path)
     if kind == MTZ:
-        return read_diffuse_map(
-            path,
-            column=column,
-            sigma_column=sigma_column,
-            free_column=free_column,
-            space_group=space_group,
-            reindex=reindex,
+        found = read_diffuse_map(
+            path, column=column, sigma_column=sigma_column, free_column=free_column, space_group=space_group
         )
-    known = given_cell(cell)
-    contents = _contents(Path(path), kind, known)
-    if free_column:
-        raise BadInput(f"A {kind} has no free flags", where=path, advice="Leave the free column out")
-    found = contents.to_map(contents.lattice(known, space_group), column, sigma_column)
+    else:
+        known = given_cell(cell)
+        contents = _contents(Path(path), kind, known)
+        if free_column:
+            raise BadInput(f"A {kind} has no free flags", where=path, advice="Leave the free column out")
+        found = contents.to_map(contents.lattice(known, space_group), column, sigma_column)
+    found = _on_unit_cell(found, supercell, Path(path)) if supercell else found
     return reindexed(found, reindex) if reindex else found
+
+
+def _on_unit_cell(found: DiffuseMap, supercell: tuple[int, int, int], path: Path) -> DiffuseMap:
+    lattice = on_unit_cell(found.lattice, supercell)
+    advice = "Give the unit cells along each axis of the map's cell (--map-supercell), or another space group"
+    require_fit(lattice.cell, lattice.space_group, path, advice)
+    told = f"{' x '.join(map(str, supercell))} unit cells"
+    return replace(found, lattice=lattice, provenance={**found.provenance, "supercell": told})
 
 
 def describe_map(path: str | os.PathLike[str], cell: gemmi.UnitCell | Sequence[float] | None = None) -> MapSummary:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.lattice import MillerLattice, on_unit_cell, supercell
 from mdweights_core.crystal.laue import (
     find_points,
     find_rows,
@@ -171,6 +171,15 @@ def test_points_are_found_on_a_lattice_divided_otherwise():
     whole = MillerLattice(np.array([[1, 2, 3], [2, 1, 1], [2, 4, 6]]), cell, p1)
     assert find_points(whole, table).tolist() == [1, 2, -1]
     assert find_points(table, whole).tolist() == [-1, 0, 1]
+
+
+def test_points_are_found_on_the_lattice_of_a_block_of_cells():
+    cell, p1 = gemmi.UnitCell(10, 11, 12, 80, 90, 100), gemmi.SpaceGroup("P 1")
+    whole = MillerLattice(np.array([[1, 2, 3], [2, 1, 1], [1, 0, 0]]), cell, p1)
+    block = MillerLattice(np.array([[2, 2, 8], [4, 1, 3], [3, 0, 0]]), supercell(cell, (2, 1, 3)), p1)
+    assert find_points(whole, block).tolist() == [-1, 1, -1]
+    assert find_points(block, whole).tolist() == [-1, 1, -1]
+    assert find_points(on_unit_cell(block, (2, 1, 3)), block).tolist() == [0, 1, 2]
 
 
 def test_groups_of_a_divided_lattice_have_one_resolution():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
 import numpy as np
 import pytest
 
-from mdweights_core.crystal.lattice import MillerLattice
+from mdweights_core.crystal.lattice import MillerLattice, on_unit_cell, supercell
 from mdweights_core.crystal.laue import find_points, group_of, images, laue_groups
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.reflections import half_lattice
@@ -130,6 +131,15 @@ def test_another_crystal_is_refused(tmp_path):
     other = MillerLattice(np.zeros((0, 3)), gemmi.UnitCell(33, 33, 40, 90, 90, 90), gemmi.SpaceGroup("P 41"))
     with pytest.raises(BadInput, match="same crystal form"):
         bragg_data(path, other)
+
+
+def test_amplitudes_of_the_unit_cell_of_a_supercell_say_which_one_it_is(tmp_path):
+    hkl = unique("P 41")
+    path = write(tmp_path / "b.mtz", hkl, "P 41", {"FP": ("F", amplitude_of(hkl, "P 41"))})
+    block = replace(crystal("P 41"), cell=supercell(CELL, (2, 2, 3)))
+    with pytest.raises(BadInput, match=r"supercell of it: give --map-supercell 2,2,3"):
+        bragg_data(path, block)
+    assert len(bragg_data(path, on_unit_cell(block, (2, 2, 3)))) == len(bragg_data(path, crystal("P 41")))
 
 
 def test_the_images_join_the_lattice_of_a_divided_map(tmp_path):

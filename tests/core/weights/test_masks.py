@@ -8,11 +8,12 @@ import gemmi
 import numpy as np
 import pytest
 
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
-from mdweights_core.crystal.laue import images
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, supercell
+from mdweights_core.crystal.laue import find_rows, images
 from mdweights_core.errors import BadInput
 from mdweights_core.example import example_inputs
 from mdweights_core.io.maps.bragg import read_amplitudes
+from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from mdweights_core.io.maps.observed import read_map
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.weights.masks import (
@@ -86,7 +87,7 @@ def test_indices_that_the_centring_forbids_are_no_bragg_positions():
 
 
 def test_a_map_of_nothing_but_bragg_positions_is_refused(whole, halves):
-    with pytest.raises(BadInput, match="all indices are whole"):
+    with pytest.raises(BadInput, match=r"All indices are whole.*--map-supercell 2,2,2.*leave --mask-bragg out"):
         apply_masks(whole, FitSettings(mask_bragg=0.1))
     with pytest.raises(BadInput, match="Give a smaller --mask-bragg"):
         apply_masks(halves, FitSettings(mask_bragg=2.0))
@@ -157,6 +158,31 @@ def test_peaks_at_whole_indices_between_others_call_for_the_bragg_mask(halves):
     is_whole = (halves.lattice.hkl % np.array([2, 2, 3]) == 0).all(axis=1)
     peaks = replace(halves, intensity=np.where(is_whole, 1e5, halves.intensity).astype(np.float32))
     assert "--mask-bragg 0.25 leaves them out." in outlier_note(peaks, FitSettings())
+
+
+def test_peaks_at_every_third_index_of_whole_ones_call_for_the_supercell(whole):
+    every = np.array([3, 3, 2])
+    is_bragg = (whole.lattice.hkl % every == 0).all(axis=1)
+    peaks = replace(whole, intensity=np.where(is_bragg, 1e5, whole.intensity).astype(np.float32))
+    assert "--map-supercell 3,3,2 with --mask-bragg 0.25 leaves them out." in outlier_note(peaks, FitSettings())
+    few = np.flatnonzero(is_bragg)[:5]
+    peaks = replace(whole, intensity=np.where(np.isin(np.arange(len(whole)), few), 1e5, whole.intensity))
+    assert "--mask-outliers 20 leaves them out." in outlier_note(peaks, FitSettings())
+
+
+def test_a_map_on_the_cell_of_a_supercell_is_masked_as_one_between_bragg_positions(halves, tmp_path):
+    lattice = halves.lattice
+    block = MillerLattice(lattice.hkl, supercell(lattice.cell, lattice.ndiv), lattice.space_group)
+    write_mtz(tmp_path / "a.mtz", block, [MtzColumn("IDIFF", "J", halves.intensity)], title="", history=[])
+    with pytest.raises(BadInput, match="--map-supercell"):
+        apply_masks(read_map(tmp_path / "a.mtz"), FitSettings(mask_bragg=0.25))
+    masked, notes = apply_masks(read_map(tmp_path / "a.mtz", supercell=(2, 2, 3)), FitSettings(mask_bragg=0.25))
+    expected, same_notes = apply_masks(halves, FitSettings(mask_bragg=0.25))
+    rows = find_rows(expected.lattice.hkl, masked.lattice.hkl)
+    assert (rows >= 0).all()
+    assert len(masked) == len(expected)
+    np.testing.assert_array_equal(masked.intensity[rows], expected.intensity)
+    assert notes == same_notes
 
 
 def test_among_equal_intensities_the_usual_spread_tells_outliers(whole):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import gemmi
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from mdweights_core import jobs
-from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
+from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice, on_unit_cell
 from mdweights_core.crystal.laue import find_points, find_rows, group_of, images, laue_groups, representatives
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.scattering.reflections import half_lattice
@@ -101,6 +102,21 @@ def test_each_file_of_the_store_is_read_once_beside_a_few_for_the_centre(p1, f, 
     weights = np.random.default_rng(2).dirichlet(np.ones(66))
     expected = by_definition(p1, np.tile(f, (11, 1)), weights, problem)
     np.testing.assert_allclose(calculated(problem, weights), expected, rtol=1e-3)
+
+
+def test_frames_on_the_cell_of_a_supercell_go_with_a_map_on_its_unit_cell(p1, f, store, tmp_path):
+    weights = np.random.default_rng(2).dirichlet(np.ones(N_FRAMES))
+    seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
+    whole = jobs.run(build_problem(seen, store))
+    fine = replace(seen, lattice=on_unit_cell(seen.lattice, (3, 3, 2)))
+    np.testing.assert_array_equal(calculated(jobs.run(build_problem(fine, store)), weights), calculated(whole, weights))
+    on_fine = make_store(tmp_path / "fine.zarr", on_unit_cell(p1, (3, 3, 2)), f)
+    np.testing.assert_array_equal(
+        calculated(jobs.run(build_problem(seen, on_fine)), weights), calculated(whole, weights)
+    )
+    finer = replace(fine, lattice=replace(fine.lattice, ndiv=(6, 6, 2)))
+    with pytest.raises(BadInput, match="reflections of the map lie between theirs"):
+        jobs.run(build_problem(finer, store))
 
 
 def test_equivalents_and_friedel_mates_are_averaged_with_their_sigma(p1, store):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mdweights_core.crystal.lattice import MillerLattice
-from mdweights_core.crystal.laue import group_of, laue_groups
+from mdweights_core.crystal.laue import find_points, group_of, laue_groups
 from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.errors import BadInput
 from mdweights_core.io.maps.ccp4 import write_ccp4
@@ -81,6 +81,22 @@ def test_reindexing_and_a_named_column_work_in_every_format(files, name):
     turned = read_map(files / name, cell=CELL, space_group=GROUP, reindex="k,h,-l")
     np.testing.assert_array_equal(turned.lattice.hkl, plain.lattice.hkl[:, [1, 0, 2]] * [1, 1, -1])
     np.testing.assert_array_equal(turned.intensity, plain.intensity)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_map_of_a_supercell_is_read_on_the_unit_cell(files, name):
+    whole = read_map(files / name, cell=CELL, space_group=GROUP)
+    fine = read_map(files / name, cell=CELL, space_group=GROUP, supercell=(2, 2, 3))
+    assert fine.lattice.ndiv == (2, 2, 3)
+    assert fine.lattice.cell.parameters == pytest.approx((12, 12, 12.5, 90, 90, 90))
+    np.testing.assert_allclose(fine.lattice.inverse_d, whole.lattice.inverse_d, rtol=1e-12)
+    np.testing.assert_array_equal(find_points(whole.lattice, fine.lattice), np.arange(len(whole)))
+    np.testing.assert_array_equal(find_points(fine.lattice, whole.lattice), np.arange(len(whole)))
+    turned = read_map(files / name, cell=CELL, space_group=GROUP, supercell=(2, 2, 3), reindex="k,h,-l")
+    np.testing.assert_array_equal(turned.lattice.index, fine.lattice.index[:, [1, 0, 2]] * [1, 1, -1])
+    assert fine.provenance["supercell"] == "2 x 2 x 3 unit cells"
+    with pytest.raises(BadInput, match=r"does not fit the space group P 41.*--map-supercell"):
+        read_map(files / name, cell=CELL, space_group=GROUP, supercell=(2, 1, 1))
 
 
 @pytest.mark.parametrize("name", ["a.lat", "a.hkl", "a.map"])

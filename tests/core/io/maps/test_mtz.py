@@ -14,6 +14,7 @@ import pytest
 from mdweights_core.crystal.lattice import cell_parameters
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.io.maps.mtz import describe_mtz, read_diffuse_map, read_frame
+from mdweights_core.io.maps.observed import read_map
 
 CELL = (48.5, 48.5, 63.4, 90.0, 90.0, 90.0)
 HKL = np.array([[1, 0, 0], [0, 1, 2], [2, 3, 1], [4, 0, 4]], dtype=np.float32)
@@ -229,13 +230,13 @@ def test_the_space_group_can_be_given(tmp_path: Path) -> None:
 
 def test_a_map_can_be_indexed_anew(tmp_path: Path) -> None:
     path = build(tmp_path / "a.mtz", named("IDIFF:J"))
-    plain, anew = read_diffuse_map(path), read_diffuse_map(path, reindex="k,h,-l")
+    plain, anew = read_diffuse_map(path), read_map(path, reindex="k,h,-l")
     np.testing.assert_array_equal(anew.lattice.hkl, plain.lattice.hkl[:, [1, 0, 2]] * [1, 1, -1])
     np.testing.assert_array_equal(anew.intensity, plain.intensity)
     assert cell_parameters(anew.lattice.cell) == cell_parameters(plain.lattice.cell)
     assert anew.provenance["reindex"] == "k,h,-l"
     with pytest.raises(BadInput, match="not a reindexing operator"):
-        read_diffuse_map(path, reindex="k;h;l")
+        read_map(path, reindex="k;h;l")
 
 
 # ---- what is refused
