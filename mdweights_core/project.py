@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # WeightFit lives beside the solvers, which load JAX; a proje
     from mdweights_core.meaning.result import Meaning
     from mdweights_core.scattering.storage.store import FrameTable
     from mdweights_core.weights.result import WeightFit
+    from mdweights_core.weights.selection.result import Selection
     from mdweights_core.weights.validation.result import Validation
 
 SCHEMA_VERSION = 2
@@ -157,6 +158,8 @@ class Project:
         Why to believe the weights, or why not.
     meaning : Meaning or None
         What they go with.
+    selection : Selection or None
+        Whole frames kept or left out, to compare.
     """
 
     path: Path
@@ -169,6 +172,7 @@ class Project:
     store_name: str = STORE_NAME
     validation: Validation | None = None
     meaning: Meaning | None = None
+    selection: Selection | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Project:
@@ -196,6 +200,7 @@ class Project:
                 str(record.get("store", STORE_NAME)),
                 _load_validation(record, arrays),
                 _load_meaning(record, arrays),
+                _load_selection(record, arrays),
             )
         except _DAMAGE as error:
             raise BadInput(
@@ -233,7 +238,8 @@ class Project:
             (self.path / name).unlink(missing_ok=True)
 
     def _parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """All arrays, and validation and meaning as plain values."""
+        """All arrays, and validation, meaning and selection as plain values."""
+        from mdweights_core.weights.selection import record as selections
         from mdweights_core.weights.validation.record import to_record
 
         arrays, plain = _fit_arrays(self.fit) | _frame_arrays(self.frames), {}
@@ -242,6 +248,9 @@ class Project:
             arrays |= more
         if self.meaning is not None:
             more, plain["meaning"] = self.meaning.to_arrays()
+            arrays |= more
+        if self.selection is not None:
+            more, plain["selection"] = selections.to_record(self.selection)
             arrays |= more
         return arrays, plain
 
@@ -385,6 +394,7 @@ def _require_types(record: dict[str, Any]) -> None:
     """TypeError for a record in which a number is text, or the like: arithmetic would come upon it much later."""
     from mdweights_core.meaning.result import Meaning
     from mdweights_core.weights.result import WeightFit
+    from mdweights_core.weights.selection.result import Selection
     from mdweights_core.weights.validation.result import Validation
 
     require_types("project", record, _RECORD)
@@ -394,7 +404,7 @@ def _require_types(record: dict[str, Any]) -> None:
     parts |= {"fit_settings": FitSettings, "provenance": _PROVENANCE}
     for name, types in parts.items():
         require_types(name, record[name], types)
-    for name, kind in {"validation": Validation, "meaning": Meaning}.items():
+    for name, kind in {"validation": Validation, "meaning": Meaning, "selection": Selection}.items():
         if record.get(name) is not None:
             require_types(name, record[name], kind)
 
@@ -503,6 +513,13 @@ def _load_meaning(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
 
     plain = record.get("meaning")
     return None if plain is None else Meaning.from_arrays(arrays, plain)
+
+
+def _load_selection(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Selection | None:
+    from mdweights_core.weights.selection.record import from_record
+
+    plain = record.get("selection")
+    return None if plain is None else from_record(arrays, plain)
 
 
 def _load_scores(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: str, suffix: str) -> Any:

@@ -1,4 +1,4 @@
-"""What is done with a saved project: validate it anew, explain its weights, run it again and compare."""
+"""What is done with a saved project: validate it anew, explain its weights, select frames, run it again and compare."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mdweights_core.jobs import Job, Progress, Stopped
 from mdweights_core.meaning.result import Meaning
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
+from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.validation.result import ThetaScan
 from mdweights_core.workflow import explained, fit_project, saved, validated, weight_problem
@@ -89,6 +90,28 @@ def explain_project(
     return (yield from saved(replace(project, meaning=meaning)))
 
 
+def select_project(project: Project, settings: SelectionSettings) -> Job[Project]:
+    """Keep or leave out whole frames of a project, for the correlation its weights were fitted to; it is saved with it.
+
+    What a selection that is stopped has reached is kept.
+
+    Raises
+    ------
+    BadInput
+        When its input files are gone or hold something else, or the settings leave nothing to select.
+    """
+    _require_unchanged(project)
+    return (yield from saved((yield from _selected(project, settings))))
+
+
+def _selected(project: Project, settings: SelectionSettings) -> Job[Project]:
+    from mdweights_core.weights.selection.select import select_frames  # loads JAX
+
+    problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
+    selection = yield from select_frames(problem, project.fit_settings.objective, settings)
+    return replace(project, selection=selection)
+
+
 @dataclass(frozen=True)
 class RerunReport:
     """How a fit that was run again compares with the one saved.
@@ -139,6 +162,10 @@ def rerun(project: Project) -> Job[RerunReport]:
         if project.meaning is not None:
             meaning = yield from explained(again, project.meaning.settings, _given_sets(project.meaning))
             again = replace(again, meaning=meaning)
+        if project.selection is not None and not project.selection.stopped:
+            again = yield from _selected(again, project.selection.settings)
+            if again.selection is not None and again.selection.stopped:
+                raise Stopped
     return _compared(project, again)
 
 
@@ -149,7 +176,7 @@ def _given_sets(meaning: Meaning) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _compared(before: Project, again: Project) -> RerunReport:
     differences: dict[str, float] = {}
-    for part in ("fit", "validation", "meaning"):
+    for part in ("fit", "validation", "meaning", "selection"):
         _compare(part, getattr(before, part), getattr(again, part), differences)
     weights = float(np.abs(before.fit.weights - again.fit.weights).max())
     if not differences:
