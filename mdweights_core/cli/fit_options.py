@@ -13,19 +13,35 @@ from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, WEIGHTING
 
 def add_fit_options(parser: argparse.ArgumentParser) -> None:
     """One option for each field of `FitSettings`, and the files of Bragg amplitudes and of prior weights."""
-    _add_fit(parser.add_argument_group("fit"))
-    _add_weights(parser.add_argument_group("weights of frames"))
+    fit, weights = parser.add_argument_group("fit"), parser.add_argument_group("weights of frames")
+    _add_objective(fit)
+    _add_solver(fit)
+    _add_free_set(fit)
+    _add_strength(weights)
+    _add_frames(weights)
     _add_bragg(parser.add_argument_group("Bragg amplitudes"))
     _add_masks(parser.add_argument_group("reflections left out"))
 
 
-def _add_fit(group: argparse._ArgumentGroup) -> None:
+def add_problem_options(parser: argparse.ArgumentParser) -> None:
+    """Those of a fit that also mean something to a selection of whole frames."""
+    group = parser.add_argument_group("what is compared")
+    _add_objective(group)
+    _add_free_set(group)
+    _add_frames(group)
+    _add_masks(parser.add_argument_group("reflections left out"))
+
+
+def _add_objective(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--objective",
         choices=tuple(OBJECTIVES),
         default=FitSettings.objective,
         help=f"agreement with the map that is maximised ({FitSettings.objective})",
     )
+
+
+def _add_solver(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--solver", choices=tuple(DEFAULT_STEPS), default=FitSettings.solver)
     group.add_argument("--max-steps", type=int, metavar="N", help="iterations at most")
     group.add_argument(
@@ -34,6 +50,9 @@ def _add_fit(group: argparse._ArgumentGroup) -> None:
         default=FitSettings.weighting,
         help=f"how reflections count beside each other ({FitSettings.weighting})",
     )
+
+
+def _add_free_set(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--free-fraction",
         type=float,
@@ -46,7 +65,7 @@ def _add_fit(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_weights(group: argparse._ArgumentGroup) -> None:
+def _add_strength(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--theta",
         type=float,
@@ -61,6 +80,10 @@ def _add_weights(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="raise theta until this many frames are effective (no floor)",
     )
+    group.add_argument("--max-frames", type=positive, metavar="K", help="frames that may have a weight at most (all)")
+
+
+def _add_frames(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--tie",
         type=positive,
@@ -69,7 +92,6 @@ def _add_weights(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help=f"neighbouring frames that share one weight ({FitSettings.tied_frames})",
     )
-    group.add_argument("--max-frames", type=positive, metavar="K", help="frames that may have a weight at most (all)")
     group.add_argument(
         "--prior", type=Path, metavar="FILE", help="weights of a biased simulation: text, CSV or .npy (all alike)"
     )
@@ -121,6 +143,19 @@ def fit_settings(args: argparse.Namespace) -> FitSettings:
             "the Bragg amplitudes would have no weight", where=args.bragg, advice="Give --bragg-weight too, such as 0.5"
         )
     return settings
+
+
+def problem_settings(args: argparse.Namespace) -> FitSettings:
+    """The settings of what a selection is made from, of the options that `add_problem_options` adds.
+
+    Raises
+    ------
+    BadInput
+        A number out of its range.
+    """
+    names = ["objective", "free_fraction", "seed", "tied_frames"]
+    names += [field.name for field in fields(FitSettings) if field.name.startswith("mask_")]
+    return FitSettings(**{name: getattr(args, name) for name in names})
 
 
 def add_validation_options(parser: argparse.ArgumentParser) -> None:

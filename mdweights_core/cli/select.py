@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,19 +21,14 @@ from mdweights_core.cli.arguments import (
     predict_settings,
 )
 from mdweights_core.cli.console import Terminal
-from mdweights_core.cli.fit_options import add_fit_options, fit_settings
+from mdweights_core.cli.fit_options import add_problem_options, problem_settings
 from mdweights_core.cli.predict import print_check
 from mdweights_core.errors import BadInput
-from mdweights_core.jobs import Job
 from mdweights_core.project import Project
-from mdweights_core.weights.selection.result import METHODS
-from mdweights_core.weights.settings import FitSettings
+from mdweights_core.weights.selection.settings import METHODS, SelectionSettings
 
 if TYPE_CHECKING:
-    from mdweights_core.weights.problem import WeightProblem
     from mdweights_core.weights.selection.result import Selection
-
-_MEANINGFUL = {"objective", "free_fraction", "seed", "tied_frames"}
 
 
 def add(commands: Any) -> None:
@@ -42,11 +36,25 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("select", help="keep or leave out whole frames, to compare with weights")
     add_map(parser, required=True)
     add_frames(parser, "a store made by predict, trajectory files, or per-frame MTZ files or a folder of them")
-    add_fit_options(parser)
+    add_problem_options(parser)
     group = parser.add_argument_group("selection")
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in METHODS.items())
     group.add_argument("--method", choices=tuple(METHODS), default="greedy", help=f"{meanings} (greedy)")
-    group.add_argument("--min-frames", type=positive, default=2, metavar="N", help="frames kept in any case (2)")
+    default = SelectionSettings()
+    group.add_argument(
+        "--min-frames",
+        type=positive,
+        default=default.min_frames,
+        metavar="N",
+        help=f"frames kept in any case ({default.min_frames})",
+    )
+    group.add_argument("--max-frames", type=positive, metavar="N", help="frames kept at most (all)")
+    group.add_argument(
+        "--generations",
+        type=positive,
+        metavar="N",
+        help=f"of the genetic algorithm, at most ({default.generations})",
+    )
     group.add_argument("--compare", type=Path, metavar="NAME.mdw", help="a fit of the same frames, map and free set")
     group.add_argument("--memory", type=gibibytes, metavar="GIB", help="for structure factors (half of what there is)")
     group.add_argument("--out", type=Path, required=True, metavar="F.csv", help="frame, kept, order of deletion")
@@ -61,12 +69,11 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     Raises
     ------
     BadInput
-        A name that does not end in .csv, options that are for weights, or a fit of something else to compare with.
+        A name that does not end in .csv, numbers out of their range, or a fit of something else to compare with.
     DiskProblem
         A table or an index that cannot be written where it is wanted.
     """
-    settings = fit_settings(args)
-    _refuse_idle(settings)
+    settings, how = problem_settings(args), _selection_settings(args)
     if args.out.suffix != ".csv":
         raise BadInput("the table's name must end in .csv", where=args.out, advice=f"Try {args.out.name}.csv")
     check_place(args.out)
@@ -74,6 +81,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     fitted = None if args.compare is None else Project.open(args.compare).fit
     from mdweights_core.weights.selection.files import write_csv, write_ndx
     from mdweights_core.weights.selection.result import comparison, selection_summary
+    from mdweights_core.weights.selection.select import select_frames
     from mdweights_core.workflow import check_destination, weight_problem
 
     place = args.out.with_suffix(".mdw")
@@ -96,7 +104,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
             where=args.compare,
             advice="Fit with the same options as are given here",
         )
-    selection = terminal.run(_selection(problem, args, settings))
+    selection = terminal.run(select_frames(problem, settings.objective, how))
     write_csv(selection, args.out)
     if args.ndx is not None:
         write_ndx(selection, args.ndx)
@@ -108,31 +116,15 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     terminal.result({"frames_file": str(args.out), **selection_summary(selection), "comparison": beside})
 
 
-def _refuse_idle(settings: FitSettings) -> None:
-    """Refuse options that only weights know: who typed them expects them to matter."""
-    default = FitSettings()
-    for name in (field.name for field in fields(FitSettings)):
-        has_effect = name in _MEANINGFUL or name.startswith("mask_")
-        if not has_effect and getattr(settings, name) != getattr(default, name):
-            option = f"--{name.replace('_', '-')}"
-            raise BadInput(
-                f"{option} is for weights, and select keeps or leaves out whole frames", advice="Leave it out"
-            )
+def _selection_settings(args: argparse.Namespace) -> SelectionSettings:
+    if args.generations is not None and args.method != "genetic":
+        raise BadInput("--generations is for the genetic algorithm", advice="Give --method genetic, or leave it out")
+    given = {} if args.generations is None else {"generations": args.generations}
+    return SelectionSettings(args.method, args.min_frames, args.max_frames, seed=args.seed, **given)
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return np.array_equal(one, other)
-
-
-def _selection(problem: WeightProblem, args: argparse.Namespace, settings: FitSettings) -> Job[Selection]:
-    options: dict[str, Any] = {"objective": settings.objective, "min_frames": args.min_frames}
-    if args.method == "greedy":
-        from mdweights_core.weights.selection.greedy import greedy_deletion
-
-        return greedy_deletion(problem, **options)
-    from mdweights_core.weights.selection.genetic import genetic_selection
-
-    return genetic_selection(problem, **options, seed=settings.seed)
 
 
 def print_selection(selection: Selection, beside: str | None, terminal: Terminal) -> None:

@@ -21,11 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a sc
 from support.synthetic import Truth, synthetic_problem
 
 from mdweights_core import jobs
-from mdweights_core.weights.selection.genetic import genetic_selection
-from mdweights_core.weights.selection.greedy import greedy_deletion
-from mdweights_core.weights.selection.result import METHODS, Selection
-
-JOBS = {"greedy": greedy_deletion, "genetic": genetic_selection}
+from mdweights_core.weights.selection.result import Selection
+from mdweights_core.weights.selection.select import select_frames
+from mdweights_core.weights.selection.settings import METHODS, SelectionSettings
 
 
 def make_truth(n_frames: int, n_reflections: int) -> Truth:
@@ -47,14 +45,16 @@ def show(truth: Truth, selections: list[Selection], console: Console) -> None:
         steps, right = len(it.path["step"]) - 1, np.mean(it.kept == (truth.weights > 0))
         scores = [f"{it.change(part)[1]:.4f}" for part in (False, True)]
         cost = (str(steps), f"{it.seconds:.1f}", f"{it.seconds / max(steps, 1):.3f}")
-        table.add_row(it.method, str(it.n_kept), f"{100 * right:.0f} %", *scores, *cost)
+        table.add_row(it.settings.method, str(it.n_kept), f"{100 * right:.0f} %", *scores, *cost)
     console.print(table)
 
 
 @pytest.mark.timeout(1800)
 def test_greedy_deletion_of_500_frames_takes_two_minutes_at_most(capsys: pytest.CaptureFixture[str]) -> None:
     truth = make_truth(500, 10_000)
-    selections = [jobs.run(JOBS[method](truth.problem)) for method in METHODS]
+    selections = [
+        jobs.run(select_frames(truth.problem, "anisotropic-cc", SelectionSettings(method))) for method in METHODS
+    ]
     with capsys.disabled():
         show(truth, selections, Console(width=110))
     greedy, genetic = selections
@@ -69,7 +69,14 @@ def main() -> None:
     parser.add_argument("--reflections", type=int, default=10_000)
     args = parser.parse_args()
     truth = make_truth(args.frames, args.reflections)
-    show(truth, [jobs.run(JOBS[method](truth.problem)) for method in args.methods], Console(width=110))
+    show(
+        truth,
+        [
+            jobs.run(select_frames(truth.problem, "anisotropic-cc", SelectionSettings(method)))
+            for method in args.methods
+        ],
+        Console(width=110),
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.jobs import run
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.result import describe_fit, fit_summary
-from mdweights_core.weights.selection.result import METHODS, selection_summary
+from mdweights_core.weights.selection.result import selection_summary
+from mdweights_core.weights.selection.settings import METHODS
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, WEIGHTINGS, FitSettings
 from mdweights_core.weights.validation.result import Light
 from mdweights_core.workflow import fit_project

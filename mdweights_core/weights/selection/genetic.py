@@ -11,12 +11,12 @@ from mdweights_core.errors import counted
 from mdweights_core.jobs import Job, Stopped
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.selection.result import SCORE_NAMES, Selection
-from mdweights_core.weights.selection.trail import MIN_FRAMES, Trail
+from mdweights_core.weights.selection.settings import SelectionSettings
+from mdweights_core.weights.selection.trail import Trail
 
 if TYPE_CHECKING:
     import pygad
 
-GENERATIONS = 300
 POPULATION = 64
 PATIENCE = 50
 """Generations without a better set of frames before it ends."""
@@ -33,29 +33,24 @@ _log.propagate = False
 
 def genetic_selection(
     problem: WeightProblem,
+    settings: SelectionSettings = SelectionSettings("genetic"),
     *,
     objective: str = "anisotropic-cc",
-    min_frames: int = MIN_FRAMES,
-    seed: int = 0,
-    generations: int = GENERATIONS,
     population: int = POPULATION,
 ) -> Job[Selection]:
     """Breed sets of frames for the CC on the work set: tournaments of three, uniform crossover, flips of single frames.
 
-    All frames are one set of the first generation and the best sets live on, so that the result is never worse on the
-    work set than all frames. The sets of a generation are scored in one pass over the structure factors.
+    All frames are one set of the first generation, unless fewer may be kept, and the best sets live on, so that the
+    result is never worse on the work set than all frames. The sets of a generation are scored in one pass over the
+    structure factors.
 
     Parameters
     ----------
     problem : WeightProblem
+    settings : SelectionSettings
+        The same seed gives the same selection. It ends after `PATIENCE` generations without a better set.
     objective : str
         One of `OBJECTIVES`; "cc" for the total CC, "anisotropic-cc" for the anisotropic one. Reflections count alike.
-    min_frames : int
-        Frames (sets of tied frames) that are kept in any case, at least two.
-    seed : int
-        The same seed gives the same selection.
-    generations : int
-        At most; it ends after `PATIENCE` of them without a better set.
     population : int
         Sets in a generation, at least four.
 
@@ -73,11 +68,11 @@ def genetic_selection(
     Raises
     ------
     BadInput
-        When `min_frames` is less than two, or not less than the number of frames.
+        When all frames are to be kept.
     """
-    trail = Trail(problem, "genetic", objective, min_frames)
+    trail, generations = Trail(problem, settings, objective), settings.generations
     best = _Best(trail)
-    algorithm = _algorithm(_Fitness(trail, min_frames), problem.n_units, population, seed)
+    algorithm = _algorithm(_Fitness(trail), population)
     generation = 0
     try:
         yield trail.progress(generations)
@@ -112,7 +107,7 @@ class _Best:
         fittest = algorithm.population[algorithm.last_generation_fitness.argmax()].astype(bool)
         x = self.trail.intensity(fittest)
         before, after = self.trail.linearise(np.stack([self.x, x])).gain
-        if after > before:
+        if after > before or self.kept.sum() > self.trail.most:
             self.kept, self.x, self.since = fittest, x, generation
         self.trail.add(generation, self.kept, self.x)
 
@@ -123,12 +118,12 @@ class _Best:
 class _Fitness:
     """The score of sets of frames; each set is computed once, however often it is bred."""
 
-    def __init__(self, trail: Trail, min_frames: int) -> None:
-        self.trail, self.min_frames = trail, min_frames
+    def __init__(self, trail: Trail) -> None:
+        self.trail = trail
         self._known: dict[bytes, float] = {}
 
     def __call__(self, genomes: np.ndarray) -> list[float]:
-        """Scores of sets int [P, n_frames] of zeros and ones; the worst there is for sets of too few frames."""
+        """Scores of sets int [P, n_frames] of zeros and ones; the worst there is for too few or too many frames."""
         keys = [row.tobytes() for row in np.packbits(genomes.astype(bool), axis=1)]
         new = {key: genome for key, genome in zip(keys, genomes, strict=True) if key not in self._known}
         if new:
@@ -137,19 +132,20 @@ class _Fitness:
 
     def _score(self, genomes: np.ndarray) -> np.ndarray:
         n_kept = genomes.sum(axis=1)
-        enough = n_kept >= self.min_frames
-        usable = np.where(enough[:, None], genomes, 1)  # the others are scored as all frames, and then put last
+        allowed = (n_kept >= self.trail.settings.min_frames) & (n_kept <= self.trail.most)
+        usable = np.where(allowed[:, None], genomes, 1)  # the others are scored as all frames, and then put last
         x = self.trail.intensity(usable.astype(bool))
-        return np.where(enough, self.trail.linearise(x).gain, _WORST)
+        return np.where(allowed, self.trail.linearise(x).gain, _WORST)
 
 
-def _algorithm(fitness: _Fitness, n_frames: int, population: int, seed: int) -> pygad.GA:
+def _algorithm(fitness: _Fitness, population: int) -> pygad.GA:
     """One generation of it at a time: `run` goes on with the population it left."""
     import pygad
 
+    trail, seed = fitness.trail, fitness.trail.settings.seed
     return pygad.GA(
         num_generations=1,
-        initial_population=_first_generation(n_frames, population, seed),
+        initial_population=_first_generation(trail.problem.n_units, trail.most, population, seed),
         num_parents_mating=population // 2,
         fitness_func=lambda algorithm, genomes, numbers: fitness(np.asarray(genomes)),
         fitness_batch_size=population,
@@ -172,8 +168,12 @@ def _flip(offspring: np.ndarray, algorithm: Any) -> np.ndarray:
     return np.where(flips, 1 - offspring, offspring)
 
 
-def _first_generation(n_frames: int, population: int, seed: int) -> np.ndarray:
-    """All frames, and random sets from sparse ones to nearly all: int64 [population, n_frames]."""
+def _first_generation(n_frames: int, most: int, population: int, seed: int) -> np.ndarray:
+    """The fullest set there may be, and random ones from sparse to nearly as full: int64 [population, n_frames]."""
     rng = np.random.default_rng(seed)
-    density = np.linspace(1.0, _SPARSEST, population)
-    return (rng.random((population, n_frames)) < density[:, None]).astype(np.int64)
+    density = np.linspace(1.0, _SPARSEST, population) * most / n_frames
+    draws = rng.random((population, n_frames))
+    inside = draws < density[:, None]
+    rank = draws.argsort(axis=1).argsort(axis=1)
+    full = np.arange(population)[:, None] == 0
+    return np.where(full, rank < most, inside & (rank < most)).astype(np.int64)

@@ -9,24 +9,25 @@ from mdweights_core.jobs import Job, Stopped
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.selection.removal import scores_without
 from mdweights_core.weights.selection.result import SCORE_NAMES, Selection
-from mdweights_core.weights.selection.trail import MIN_FRAMES, Trail
+from mdweights_core.weights.selection.settings import SelectionSettings
+from mdweights_core.weights.selection.trail import Trail
 
 
 def greedy_deletion(
-    problem: WeightProblem, *, objective: str = "anisotropic-cc", min_frames: int = MIN_FRAMES
+    problem: WeightProblem, settings: SelectionSettings = SelectionSettings(), *, objective: str = "anisotropic-cc"
 ) -> Job[Selection]:
     """Delete frames one by one, in each sweep the one without which the CC of the rest is highest.
 
-    It begins with all frames and ends when no deletion raises the CC on the work set. Every sweep tries all frames that
-    are left, exactly; equal ones go in the order of their numbers. Frames that are tied together go together.
+    It begins with all frames and ends when no deletion raises the CC on the work set; while more are left than may be
+    kept, the deletion that costs least is made. Every sweep tries all frames that are left, exactly; equal ones go in
+    the order of their numbers. Frames that are tied together go together.
 
     Parameters
     ----------
     problem : WeightProblem
+    settings : SelectionSettings
     objective : str
         One of `OBJECTIVES`; "cc" for the total CC, "anisotropic-cc" for the anisotropic one. Reflections count alike.
-    min_frames : int
-        Frames (sets of tied frames) that are kept in any case, at least two.
 
     Yields
     ------
@@ -41,19 +42,19 @@ def greedy_deletion(
     Raises
     ------
     BadInput
-        When `min_frames` is less than two, or not less than the number of frames.
+        When all frames are to be kept.
     """
-    trail = Trail(problem, "greedy", objective, min_frames)
+    trail = Trail(problem, settings, objective)
     kept, removed = np.ones(problem.n_units, dtype=bool), list[int]()
     x = trail.intensity(kept)
     trail.add(0, kept, x)
     try:
         yield trail.progress()
-        while len(removed) < problem.n_units - min_frames:
-            found = yield from _best_deletion(trail, kept, x)
-            if found is None:
+        while kept.sum() > settings.min_frames:
+            frame, without, gain = yield from _best_deletion(trail, kept, x)
+            if gain <= 0 and kept.sum() <= trail.most:
                 return trail.finish(_no_more(trail, removed), removed, stopped=False)
-            frame, x = found
+            x = without
             kept[frame] = False
             removed.append(frame)
             trail.add(len(removed), kept, x)
@@ -61,12 +62,14 @@ def greedy_deletion(
     except Stopped:
         outcome = f"Stopped by the user after {counted(len(removed), 'deletion')}."
         return trail.finish(outcome, removed, stopped=True)
-    outcome = f"Ended after {counted(len(removed), 'deletion')}, with the {min_frames} frames that were to be kept."
+    outcome = (
+        f"Ended after {counted(len(removed), 'deletion')}, with the {settings.min_frames} frames that were to be kept."
+    )
     return trail.finish(outcome, removed, stopped=False)
 
 
-def _best_deletion(trail: Trail, kept: np.ndarray, x: np.ndarray) -> Job[tuple[int, np.ndarray] | None]:
-    """The frame to delete and the intensity of the others; None when no deletion raises the score."""
+def _best_deletion(trail: Trail, kept: np.ndarray, x: np.ndarray) -> Job[tuple[int, np.ndarray, float]]:
+    """The frame to delete, the intensity of the others, and by how much their score is higher."""
     at, metric, weights = trail.linearise(x[None]), trail.metric(x), trail.weights(kept)
     scores = yield from scores_without(trail.problem.frames, weights, at, metric, trail.clock, trail.progress())
     frame = int(scores.argmax())
@@ -74,7 +77,7 @@ def _best_deletion(trail: Trail, kept: np.ndarray, x: np.ndarray) -> Job[tuple[i
     rest[frame] = False
     without = trail.intensity(rest)
     after = trail.linearise(without[None])  # anew: a gain may be as small as rounding in a sweep
-    return (frame, without) if after.gain[0] > at.gain[0] else None
+    return frame, without, float(after.gain[0] - at.gain[0])
 
 
 def _no_more(trail: Trail, removed: list[int]) -> str:

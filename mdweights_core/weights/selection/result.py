@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mdweights_core.errors import counted
+from mdweights_core.weights.selection.settings import SelectionSettings
 
 if TYPE_CHECKING:
     from mdweights_core.weights.result import WeightFit
 
-METHODS: dict[str, str] = {
-    "greedy": "delete one frame after another, each time the one that helps most",
-    "genetic": "genetic algorithm on sets of frames",
-}
 CC_KEYS = ("cc", "cc_aniso", "cc_free", "cc_aniso_free")
 PATH_KEYS = ("step", "seconds", "n_kept", *CC_KEYS)
 SCORE_NAMES = {"cc": "total CC", "cc_aniso": "anisotropic CC"}
@@ -30,8 +27,7 @@ class Selection:
 
     Attributes
     ----------
-    method : str
-        One of `METHODS`.
+    settings : SelectionSettings
     score : str
         The correlation that was raised: "cc_aniso" or "cc".
     kept : bool [n_frames]
@@ -51,7 +47,7 @@ class Selection:
     seconds : float
     """
 
-    method: str
+    settings: SelectionSettings
     score: str
     kept: np.ndarray
     order: np.ndarray
@@ -138,7 +134,7 @@ def selection_summary(selection: Selection) -> dict[str, Any]:
     scores = {key: _finite(selection.path[key][-1]) for key in CC_KEYS}
     scores |= {f"{key}_all_frames": _finite(selection.path[key][0]) for key in CC_KEYS}
     return {
-        "method": selection.method,
+        "method": selection.settings.method,
         "score": selection.score,
         "n_frames": selection.n_frames,
         "n_kept": selection.n_kept,

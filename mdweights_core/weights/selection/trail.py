@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mdweights_core.errors import BadInput, counted
+from mdweights_core.errors import counted
 from mdweights_core.jobs import Clock, Progress
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.objectives import headline
@@ -15,10 +15,8 @@ from mdweights_core.weights.objectives.correlation import Correlation
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.scores import coefficients
 from mdweights_core.weights.selection.result import PATH_KEYS, SCORE_NAMES, Selection
+from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.terms import rounding
-
-MIN_FRAMES = 2
-"""One frame has no diffuse intensity."""
 
 
 class Trail:
@@ -29,27 +27,30 @@ class Trail:
     Parameters
     ----------
     problem : WeightProblem
-    method : str
+    settings : SelectionSettings
     objective : str
         One of `OBJECTIVES`; the score is the correlation that tells of it in one number.
-    min_frames : int
-        Units to keep at least.
 
     Raises
     ------
     BadInput
-        When `min_frames` is less than two, or not less than the number of units.
+        When all units are to be kept.
     """
 
-    def __init__(self, problem: WeightProblem, method: str, objective: str, min_frames: int) -> None:
-        _check(min_frames, problem.n_units)
-        self.problem, self.method, self.score = problem, method, headline(objective)
+    def __init__(self, problem: WeightProblem, settings: SelectionSettings, objective: str) -> None:
+        settings.check(problem.n_units)
+        self.problem, self.settings, self.score = problem, settings, headline(objective)
         self.clock = Clock()
         self._work = (~problem.free).astype(np.float64)
         self._kept = np.ones(problem.n_units, dtype=bool)
         self._rows: list[dict[str, float]] = []
         operator = problem.operator if self.score == "cc_aniso" else None
         self._correlation = Correlation(problem.observed, np.ones_like(self._work), operator, rounding(problem))
+
+    @property
+    def most(self) -> int:
+        """Units that may be kept."""
+        return min(self.settings.max_frames or self.problem.n_units, self.problem.n_units)
 
     def weights(self, kept: np.ndarray) -> np.ndarray:
         """Weights [..., n_units] of the units kept (bool [..., n_units]): their prior ones, with sum one."""
@@ -92,7 +93,7 @@ class Trail:
         order = np.zeros(len(self._kept), dtype=np.int64)
         order[list(removed)] = np.arange(1, len(removed) + 1)
         return Selection(
-            method=self.method,
+            settings=self.settings,
             score=self.score,
             kept=self._of_frames(self._kept),
             order=self._of_frames(order),
@@ -103,17 +104,4 @@ class Trail:
             outcome=outcome,
             stopped=stopped,
             seconds=self.clock.elapsed,
-        )
-
-
-def _check(min_frames: int, n_units: int) -> None:
-    if min_frames < MIN_FRAMES:
-        raise BadInput(
-            f"{counted(min_frames, 'frame')} cannot be all that is kept: one frame has no diffuse intensity",
-            advice=f"Keep at least {MIN_FRAMES}",
-        )
-    if min_frames >= n_units:
-        raise BadInput(
-            f"of {counted(n_units, 'frame')} at least {min_frames} are to be kept, so there is none to leave out",
-            advice="Give more frames, or keep fewer",
         )

@@ -11,6 +11,7 @@ from mdweights_core.weights.scores import coefficients
 from mdweights_core.weights.selection.greedy import greedy_deletion
 from mdweights_core.weights.selection.removal import scores_without
 from mdweights_core.weights.selection.result import is_overfit, verdict
+from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.selection.trail import Trail
 
 OBJECTIVES = {"cc": "cc", "cc_aniso": "anisotropic-cc"}
@@ -40,7 +41,7 @@ def exhaustive(ensemble, score: str, min_frames: int = 2) -> list[int]:
 
 
 def sweep(ensemble, kept: np.ndarray, score: str) -> np.ndarray:
-    trail = Trail(ensemble.problem, "greedy", OBJECTIVES[score], 2)
+    trail = Trail(ensemble.problem, SelectionSettings(), OBJECTIVES[score])
     x = trail.intensity(kept)
     parts = (trail.weights(kept), trail.linearise(x[None]), trail.metric(x), trail.clock, jobs.Progress("test"))
     return jobs.run(scores_without(ensemble.problem.frames, *parts))
@@ -98,10 +99,23 @@ def test_deletions_are_numbered_in_their_order(ensemble):
 
 
 def test_it_ends_at_the_frames_that_are_to_be_kept(ensemble):
-    selection = jobs.run(greedy_deletion(ensemble.problem, min_frames=12))
+    selection = jobs.run(greedy_deletion(ensemble.problem, SelectionSettings(min_frames=12)))
     assert selection.n_kept == 12
     assert selection.removed.tolist() == exhaustive(ensemble, "cc_aniso")[:2]
     assert "with the 12 frames that were to be kept" in selection.outcome
+
+
+def test_it_goes_on_until_few_enough_are_left_by_the_deletions_that_cost_least(ensemble):
+    selection = jobs.run(greedy_deletion(ensemble.problem, SelectionSettings(max_frames=4)))
+    free = exhaustive(ensemble, "cc_aniso")
+    kept = np.isin(np.arange(14), free, invert=True)
+    expected = list(free)
+    while kept.sum() > 4:
+        expected.append(int(without_each(ensemble, kept, "cc_aniso").argmax()))
+        kept[expected[-1]] = False
+    assert selection.removed.tolist() == expected
+    assert selection.n_kept == 4 < 14 - len(free)
+    assert selection.change()[1] < selection.path["cc_aniso"].max()
 
 
 def test_frames_keep_their_prior_weights(make):
@@ -136,10 +150,24 @@ def test_the_last_two_of_three_frames_that_are_the_same_are_no_reason_to_fail(ma
     assert selection.kept[2]
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"method": "magic"}, "no selection called"),
+        ({"max_frames": 3, "min_frames": 4}, "cannot be at least 4"),
+        ({"generations": 0}, "generations is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, words):
+    with pytest.raises(BadInput, match=words):
+        SelectionSettings(**changes)
+
+
 @pytest.mark.parametrize(("min_frames", "words"), [(1, "no diffuse intensity"), (14, "none to leave out")])
 def test_numbers_of_frames_that_make_no_sense_are_refused(ensemble, min_frames, words):
     with pytest.raises(BadInput, match=words):
-        jobs.run(greedy_deletion(ensemble.problem, min_frames=min_frames))
+        jobs.run(greedy_deletion(ensemble.problem, SelectionSettings(min_frames=min_frames)))
 
 
 def test_fitting_noise_is_told_as_overfit(make):

@@ -68,15 +68,30 @@ def test_people_read_the_held_out_score_of_either_method(ensemble_behind, tmp_pa
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--theta", "0.1"], "--theta is for weights"),
-        (["--max-frames", "5"], "--max-frames is for weights"),
+        (["--generations", "5"], "for the genetic algorithm"),
+        (["--min-frames", "5", "--max-frames", "4"], "cannot be at least 5"),
         (["--min-frames", "40"], "none to leave out"),
+        (["--mask-outliers", "-1"], "mask outliers is -1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(ensemble_behind, tmp_path, words, complaint):
     with pytest.raises(BadInput, match=complaint):
         run(tmp_path, *words)
     assert not (tmp_path / "kept.csv").exists()
+
+
+@pytest.mark.parametrize("option", ["--theta", "--solver", "--weighting", "--max-steps", "--n-eff-floor", "--bragg"])
+def test_options_of_weights_are_not_offered(ensemble_behind, tmp_path, capsys, option):
+    with pytest.raises(SystemExit):
+        run(tmp_path, "--help")
+    assert f" {option} " not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(tmp_path, option, "0.1")
+
+
+def test_no_more_frames_than_asked_for(ensemble_behind, tmp_path, capsys):
+    run(tmp_path, "--max-frames", "3", as_json=True)
+    assert json.loads(capsys.readouterr().out)["n_kept"] == 3
 
 
 def test_the_table_must_be_called_a_table(ensemble_behind, tmp_path):
