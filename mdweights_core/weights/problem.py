@@ -37,6 +37,7 @@ from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 _FLAT = 1e-6  # relative spread that is only rounding
 _READ_BYTES = 64 * 2**20
 _CENTRE_BLOCKS = 8
+_SMALLEST_F, _LARGEST_F = 1e-12, 1e15  # any unit in between gives the same fit; beyond 1e19 intensities overflow
 _MEMORY_PART = 0.5  # of what there is, for structure factors
 
 
@@ -293,6 +294,24 @@ def available_memory(cgroups: Path) -> float:
     return machine
 
 
+def _largest(values: np.ndarray) -> float:
+    """The largest real or imaginary part of `values`, without its sign; NaN where one is no number."""
+    parts = (values.real, values.imag)
+    return float(np.abs([limit for part in parts for limit in (part.min(), part.max())]).max())
+
+
+def _unusable(largest: float, path: Path) -> BadInput:
+    """What is wrong with structure factors of this size."""
+    if np.isnan(largest):
+        return BadInput("the frames' structure factors hold values that are not numbers", where=path)
+    return BadInput(
+        f"the largest of the frames' structure factors is {largest:.1e}, and intensities of that size cannot be "
+        "computed with in single precision",
+        where=path,
+        advice=f"Give structure factors in electrons, or in any unit between {_SMALLEST_F:g} and {_LARGEST_F:g}",
+    )
+
+
 class _Reader:
     """Reads structure factors of a store into blocks, units instead of frames where some are tied."""
 
@@ -319,16 +338,19 @@ class _Reader:
         share = (present / np.maximum(present.sum(axis=0), 1)).astype(np.float32)
         centre = self._centre(rows)
         builder = BlockBuilder(len(self.unit_prior), share, centre, scratch=self._place(rows.shape))
-        clock, done = Clock(), 0
+        clock, done, largest = Clock(), 0, _largest(centre)
         for frames in self._parts():
             values = self._values(frames, rows) - centre
-            if not np.isfinite(values).all():
-                raise BadInput("the frames' structure factors hold values that are not numbers", where=self.store.path)
+            largest = max(_largest(values), largest)  # in this order: what is no number stays
+            if not largest <= _LARGEST_F:
+                raise _unusable(largest, self.store.path)
             units, mixture = self._units(frames)
             builder.put(units, values, mixture)
             done += len(values)
             if clock.is_due():
                 yield Progress("reading", done, self.store.n_frames, "Reading structure factors")
+        if 0 < largest < _SMALLEST_F:
+            raise _unusable(largest, self.store.path)
         return builder.finish()
 
     def _parts(self) -> Iterator[slice]:

@@ -17,6 +17,7 @@ from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 from mdweights_core.weights import problem as module
 from mdweights_core.weights.bragg import BraggData
+from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.problem import WeightProblem, available_memory, build_problem
 from mdweights_core.weights.settings import FitSettings
@@ -117,6 +118,22 @@ def test_frames_on_the_cell_of_a_supercell_go_with_a_map_on_its_unit_cell(p1, f,
     finer = replace(fine, lattice=replace(fine.lattice, ndiv=(6, 6, 2)))
     with pytest.raises(BadInput, match="reflections of the map lie between theirs"):
         jobs.run(build_problem(finer, store))
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**36])
+def test_the_unit_of_structure_factors_is_that_of_the_intensities_and_changes_nothing_else(
+    p1, f, store, tmp_path, unit
+):
+    """Powers of two, so that not even the rounding may differ."""
+    seen, weights = observe(MillerLattice(p1.hkl, *TRIGONAL)), np.random.default_rng(2).dirichlet(np.ones(N_FRAMES))
+    usual = jobs.run(build_problem(seen, store))
+    scaled = jobs.run(build_problem(seen, make_store(tmp_path / "f.zarr", p1, f * np.float32(unit))))
+    np.testing.assert_array_equal(calculated(scaled, weights), calculated(usual, weights) * unit**2)
+    fits = [jobs.run(fit_weights(problem, FitSettings(max_steps=3))) for problem in (usual, scaled)]
+    np.testing.assert_allclose(fits[1].weights, fits[0].weights, atol=1e-5)
+    assert fits[1].scores.cc_aniso == pytest.approx(fits[0].scores.cc_aniso, abs=1e-6)
+    assert fits[1].scale * unit**2 == pytest.approx(fits[0].scale, rel=1e-4)
+    np.testing.assert_allclose(fits[1].mean_f, fits[0].mean_f * unit, rtol=1e-3)
 
 
 def test_equivalents_and_friedel_mates_are_averaged_with_their_sigma(p1, store):
@@ -339,6 +356,9 @@ def test_what_cannot_be_fitted_is_refused(p1, f, store, tmp_path):
     assert "only one frame" in refusal(seen, make_store(tmp_path / "b.zarr", p1, f[:1]))
     holed = np.where(np.arange(len(p1)) == 5, np.complex64(np.nan), f)
     assert "not numbers" in refusal(seen, make_store(tmp_path / "c.zarr", p1, holed))
+    assert "is 3." in (told := refusal(seen, make_store(tmp_path / "d.zarr", p1, f * np.float32(1e16))))
+    assert "in any unit between 1e-12 and 1e+15" in told
+    assert "in any unit between" in refusal(seen, make_store(tmp_path / "e.zarr", p1, f * np.float32(1e-16)))
     assert "only 30 of" in refusal(seen.select(np.arange(len(seen)) < 30), store)
     other = DiffuseMap(MillerLattice(p1.hkl, gemmi.UnitCell(31, 31, 40, 90, 90, 120), TRIGONAL[1]), seen.intensity)
     assert "is not the map's" in refusal(other, store)
