@@ -9,7 +9,6 @@ which spares single precision the cancellation of two numbers that are each most
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.frames.blocks import BlockBuilder, FrameBlocks
 from mdweights_core.weights.frames.passes import contractions
+from mdweights_core.weights.frames.room import MEMORY_PART, available_memory
 from mdweights_core.weights.free_set import drawn_free_set
 from mdweights_core.weights.masks import apply_masks, looks_like_bragg, outlier_note
 from mdweights_core.weights.prior import spread, tied_groups
@@ -38,7 +38,6 @@ _FLAT = 1e-6  # relative spread that is only rounding
 _READ_BYTES = 64 * 2**20
 _CENTRE_BLOCKS = 8
 _SMALLEST_F, _LARGEST_F = 1e-12, 1e15  # any unit in between gives the same fit; beyond 1e19 intensities overflow
-_MEMORY_PART = 0.5  # of what there is, for structure factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,17 +282,6 @@ def _refuse_flat(observed: np.ndarray, diffuse_map: DiffuseMap) -> None:
         )
 
 
-def available_memory(cgroups: Path) -> float:
-    """Bytes this process may use: the machine's, cut to the container's limit (cgroup v2 or v1)."""
-    machine = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            return min(machine, float((cgroups / name).read_text()))
-        except (OSError, ValueError):  # not there, or the word max
-            continue
-    return machine
-
-
 def _largest(values: np.ndarray) -> float:
     """The largest real or imaginary part of `values`, without its sign; NaN where one is no number."""
     parts = (values.real, values.imag)
@@ -330,7 +318,7 @@ class _Reader:
         self.unit_prior = self.prior if self.unit is None else np.bincount(self.unit, self.prior)
         if len(self.unit_prior) < 2:
             raise BadInput(f"{n} frames tied by {tied} are one unit only", advice="Tie fewer frames together")
-        self.memory = _MEMORY_PART * available_memory(Path("/sys/fs/cgroup")) if memory is None else memory
+        self.memory = MEMORY_PART * available_memory() if memory is None else memory
 
     def read(self, rows: np.ndarray) -> Job[FrameBlocks]:
         """E of all units on the store's `rows` [n_copies, n_group] (-1: none)."""

@@ -8,21 +8,17 @@ derivatives of many objectives. Where there are several devices, blocks are put 
 
 from __future__ import annotations
 
-import os
-import tempfile
-import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdweights_core.io.files import disk_problem
+from mdweights_core.weights.frames.scratch import Scratch, aligned
 
 Array = jax.Array
 BLOCK_BYTES = 48 * 2**20
@@ -72,7 +68,7 @@ class FrameBlocks:
     block_size: int
     share: np.ndarray
     origin: np.ndarray
-    store: _Memory | _Scratch
+    store: _Memory | Scratch
     sign: float = 1.0
 
     @property
@@ -85,14 +81,11 @@ class FrameBlocks:
         """What one pass reads."""
         return self.n_blocks * self.n_frames * (2 * self.n_copies + 1) * self.block_size * self.store.dtype.itemsize
 
-    @property
-    def is_in_memory(self) -> bool:
-        """False when blocks are read from disk in every pass."""
-        return isinstance(self.store, _Memory)
-
     def __iter__(self) -> Iterator[Block]:
-        for rows, (groups, share, centre) in zip(self.store, self._frame_free, strict=True):
-            yield Block(groups, rows, share, centre)
+        stored: Iterable[np.ndarray | Array] = self.store
+        for i, rows in enumerate(stored):
+            groups, share, centre = self._frame_free[i]
+            yield Block(groups, _placed(rows, i), share, centre)
 
     @cached_property
     def _frame_free(self) -> list[tuple[slice, Array, Array]]:
@@ -109,20 +102,19 @@ class FrameBlocks:
 
     def take(self, chosen: np.ndarray) -> FrameBlocks:
         """Some groups (rising numbers, int [n]) as one block in memory."""
-        taken = np.empty((self.n_frames, 2 * self.n_copies + 1, len(chosen)), self.store.dtype)
+        taken = aligned((self.n_frames, 2 * self.n_copies + 1, len(chosen)), self.store.dtype)
         for block in self:
             first, last = np.searchsorted(chosen, (block.groups.start, block.groups.stop))
             if last > first:
                 cube = _cube(np.asarray(block.rows), self.n_copies)
                 taken[:, :, first:last] = np.take(cube, chosen[first:last] - block.groups.start, axis=2)
-        rows = jnp.asarray(taken.reshape(self.n_frames, -1))
         return replace(
             self,
             n_groups=len(chosen),
             block_size=len(chosen),
             share=self.share[:, chosen],
             origin=self.origin[:, chosen],
-            store=_Memory((rows,)),
+            store=_Memory((_placed(taken.reshape(self.n_frames, -1), 0),)),
         )
 
     def with_empty_frame(self) -> FrameBlocks:
@@ -176,54 +168,6 @@ class _Memory:
         return np.dtype(self.blocks[0].dtype)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scratch:
-    """Blocks in a file without a name: it is gone with the process, however that ends."""
-
-    file: IO[bytes]
-    place: Path
-    shape: tuple[int, int, int]  # frames, columns, blocks
-    dtype = np.dtype(np.float32)
-
-    def __post_init__(self) -> None:
-        weakref.finalize(self, self.file.close)
-
-    def __iter__(self) -> Iterator[Array]:
-        """The next block is read while the present one is worked on."""
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._read, 0)
-            for i in range(self.shape[2]):
-                rows = coming.result()
-                if i + 1 < self.shape[2]:
-                    coming = reader.submit(self._read, i + 1)
-                yield _placed(rows, i)
-
-    def _read(self, i: int) -> np.ndarray:
-        n_frames, n_columns, _ = self.shape
-        rows = np.empty((n_frames, n_columns), dtype=np.float32)
-        try:
-            self._all(os.preadv, rows, i * rows.nbytes)
-        except OSError as error:
-            raise disk_problem(error, self.place) from error
-        return rows
-
-    def write(self, i: int, first: int, rows: np.ndarray) -> None:
-        content = np.ascontiguousarray(rows, dtype=np.float32)
-        try:
-            self._all(os.pwritev, content, (i * self.shape[0] + first) * self.shape[1] * self.dtype.itemsize)
-        except OSError as error:
-            raise disk_problem(error, self.place) from error
-
-    def _all(self, transfer: Callable[[int, list[memoryview], int], int], array: np.ndarray, offset: int) -> None:
-        """Read or write an array as a whole: one call does 2 GiB at most, and less on a disk that is nearly full."""
-        left = array.data.cast("B")
-        while left:
-            done = transfer(self.file.fileno(), [left], offset)
-            if not done:
-                raise OSError("the file of working copies is too short")
-            left, offset = left[done:], offset + done
-
-
 class BlockBuilder:
     """Fills blocks with frames as they come.
 
@@ -253,12 +197,13 @@ class BlockBuilder:
         self.shape = (n_frames, n_copies, n_groups)
         self.size = min(block_size or usual, -(-n_groups // jax.local_device_count()))
         n_blocks = -(-n_groups // self.size)
-        self._scratch: _Scratch | None = None
+        self._scratch: Scratch | None = None
         self._blocks: list[np.ndarray] = []
         if scratch is None:
-            self._blocks = [np.zeros((n_frames, n_parts, self.size), dtype=dtype) for _ in range(n_blocks)]
+            self._blocks = [aligned((n_frames, n_parts, self.size), dtype) for _ in range(n_blocks)]
+            self._blocks[-1][...] = 0.0  # groups that only fill it
         else:
-            self._scratch = _Scratch(_nameless(scratch), scratch, (n_frames, n_parts * self.size, n_blocks))
+            self._scratch = Scratch.into(scratch, (n_frames, n_parts * self.size, n_blocks))
 
     def put(self, frames: slice, deviation: np.ndarray, mixture: np.ndarray | None = None) -> None:
         """Store E complex [n, n_copies, n_groups] of some frames, or of units that are a `mixture` [n_units, n]."""
@@ -277,9 +222,10 @@ class BlockBuilder:
     def finish(self) -> FrameBlocks:
         """The blocks, complete."""
         n_frames, n_copies, n_groups = self.shape
-        store: _Memory | _Scratch
+        store: _Memory | Scratch
         if self._scratch is not None:
             store = self._scratch
+            store.close_writing()
         else:
             store = _Memory(tuple(self._handed_over()))
         return FrameBlocks(n_frames, n_copies, n_groups, self.size, self.share, self.origin, store)
@@ -291,14 +237,7 @@ class BlockBuilder:
             yield _placed(self._blocks.pop().reshape(self.shape[0], -1), i)
 
 
-def _placed(rows: np.ndarray, i: int) -> Array:
-    """Block `i` on the device whose turn it is."""
+def _placed(rows: np.ndarray | Array, i: int) -> Array:
+    """Block `i` on the device whose turn it is: not copied where that is the main memory (see `aligned`)."""
     devices = jax.local_devices()
-    return jnp.asarray(rows) if len(devices) == 1 else jax.device_put(rows, devices[i % len(devices)])
-
-
-def _nameless(folder: Path) -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile(dir=folder, buffering=0)
-    except OSError as error:
-        raise disk_problem(error, folder) from error
+    return jax.device_put(rows, devices[i % len(devices)])

@@ -112,10 +112,12 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     size = np.ones(total)
     heaviest = float(metric.weight.max(initial=0.0)) or 1.0
     weight = metric.weight / heaviest
-    root = np.sqrt(weight)
+    root, middle = np.sqrt(weight), np.zeros((rank, rank))
 
     def work(block: Block) -> tuple[Array, Array]:
-        nonlocal size
+        nonlocal size, middle
+        left = metric.left[block.groups]
+        middle += (left * weight[block.groups, None]).T @ left
         given = [_padded(part, block) for part in (root, metric.left.T, metric.right)]
         columns = _columns(
             _like(weights[None], block), padded, _like(mixtures.rest, block), block.rows, *_of(block), frames.sign
@@ -126,7 +128,6 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     for _, parts in _in_turn(frames, work):
         for sum_, part in zip((a, other), parts, strict=True):
             sum_ += np.asarray(part)
-    middle = (metric.left * weight[:, None]).T @ metric.left
     b, c = other[:, :rank], other[:, rank:]
     cross = c - b @ middle / 2
     found = (a - b @ cross.T - cross @ b.T) * np.outer(size, size) * heaviest

@@ -74,13 +74,16 @@ class Correlation(Objective):
         return self.noise**2 * counts.sum(axis=1) + _TINY
 
     def metric(self, x: np.ndarray, rows: np.ndarray) -> Metric:
-        """Omega = (C A)^T diag(counts) C A, A = 1 - S M the removal of the curve and C = 1 - 1 c that of the mean."""
+        """Omega = (C A)^T diag(counts) C A, A = 1 - S M the removal of the curve and C = 1 - 1 c that of the mean.
+
+        The curve through means that are all alike is that constant, S 1 = 1, so that C A = 1 - S (M + 1 (c - c S M)):
+        the spline is the left factor as it is, not copied.
+        """
         counts = rows * self.weight
-        spline, means = ShellCurves(counts[None], self.operator).matrices()
+        spline, right = ShellCurves(counts[None], self.operator).matrices()
         mean = counts / max(float(counts.sum()), _TINY)
-        left = np.column_stack([spline, np.ones(len(counts))])
-        right = np.vstack([means, mean - (mean @ spline) @ means])
-        return Metric(counts, left, right)
+        right += mean - (mean @ spline) @ right
+        return Metric(counts, spline, right)
 
     def restricted(self, chosen: np.ndarray) -> Correlation:
         """The same correlation on some of the reflections, `chosen` int [n]."""

@@ -49,10 +49,10 @@ class ShellCurves:
         return values - self.counts * means[:, self._operator.member]
 
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
-        """S [G, S] and M [S, G] of the first problem."""
+        """S [G, S] and M [S, G] of the first problem; without an operator the curve is a constant of zero."""
         n = self.counts.shape[1]
         if self._operator is None:
-            return np.zeros((n, 0)), np.zeros((0, n))
+            return np.ones((n, 1)), np.zeros((1, n))
         member = self._operator.member
         means = np.zeros((self._operator.n_shells, n))
         means[member, np.arange(n)] = self.counts[0] * self._inverse[0, member]

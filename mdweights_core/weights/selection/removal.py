@@ -94,26 +94,29 @@ def frame_products(
     others: np.ndarray | None = None,
 ) -> Job[FrameProducts]:
     """All products in one pass; `others` float64 [n, G] are further columns, and the rest as in `scores_without`."""
-    parts = [metric.right, metric.weight * metric.left.T, at.response, at.image]
-    columns = np.vstack(parts if others is None else [*parts, others])
-    sums, squares = np.zeros((len(weights), len(columns))), np.zeros(len(weights))
+    further = [at.response, at.image] if others is None else [at.response, at.image, others]
+    rank = len(metric.right)
+    sums = np.zeros((len(weights), 2 * rank + sum(len(np.atleast_2d(values)) for values in further)))
+    squares, inner = np.zeros(len(weights)), np.zeros((rank, rank))
     for block in frames:
-        part_sums, part_squares = _block_sums(weights, block, columns, metric.weight)
+        weighted = metric.weight[block.groups] * metric.left[block.groups].T
+        inner += weighted @ metric.left[block.groups]
+        columns = np.vstack([metric.right[:, block.groups], weighted, *(part[..., block.groups] for part in further)])
+        part_sums, part_squares = _block_sums(weights, block, columns, metric.weight[block.groups])
         sums += part_sums
         squares += part_squares
         if clock.is_due():
             yield snapshot
-    rank = 2 * len(metric.right)
-    norm2 = _norms(sums[:, :rank], squares, metric)
-    return FrameProducts(sums[:, rank], sums[:, rank + 1], norm2, sums[:, rank + 2 :])
+    norm2 = _norms(sums[:, : 2 * rank], squares, inner)
+    return FrameProducts(sums[:, 2 * rank], sums[:, 2 * rank + 1], norm2, sums[:, 2 * rank + 2 :])
 
 
 def _block_sums(
     weights: np.ndarray, block: Block, columns: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """sum_h columns(h) D_t(h) [n_frames, n_columns] and sum_h weight(h) D_t(h)^2 [n_frames] over one block."""
-    dtype, empty = block.rows.dtype, block.share.shape[1] - (block.groups.stop - block.groups.start)
-    filled = np.pad(np.vstack([columns, weight])[:, block.groups], ((0, 0), (0, empty)))
+    dtype, empty = block.rows.dtype, block.share.shape[1] - columns.shape[1]
+    filled = np.pad(np.vstack([columns, weight]), ((0, 0), (0, empty)))
     largest = np.abs(filled).max(axis=1)  # brought to 1: else products leave single precision
     largest[largest == 0] = 1.0
     even = jnp.asarray(filled / largest[:, None], dtype=dtype)
@@ -136,8 +139,10 @@ def _sums(weights: Array, columns: Array, rows: Array, share: Array) -> tuple[Ar
     return distance @ columns[:-1].T, distance**2 @ columns[-1], usual
 
 
-def _norms(sums: np.ndarray, squares: np.ndarray, metric: Metric) -> np.ndarray:
-    """<D_t, D_t> of the sums of D_t with the rows of `right` and with those of weight * left: float64 [n_frames]."""
+def _norms(sums: np.ndarray, squares: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """<D_t, D_t> of the sums of D_t with the rows of `right` and with those of weight * left: float64 [n_frames].
+
+    `inner` is left^T weight left.
+    """
     right, left = np.split(sums, 2, axis=1)
-    inner = metric.left.T @ (metric.weight[:, None] * metric.left)
     return squares - 2 * np.sum(right * left, axis=1) + np.sum((right @ inner) * right, axis=1)

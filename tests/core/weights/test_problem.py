@@ -19,7 +19,8 @@ from mdweights_core.weights import problem as module
 from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.frames.passes import intensities
-from mdweights_core.weights.problem import WeightProblem, available_memory, build_problem
+from mdweights_core.weights.frames.scratch import Scratch
+from mdweights_core.weights.problem import WeightProblem, build_problem
 from mdweights_core.weights.settings import FitSettings
 
 TRIGONAL = (gemmi.UnitCell(30, 30, 40, 90, 90, 120), gemmi.SpaceGroup("P 31 2 1"))
@@ -186,18 +187,11 @@ def test_a_group_without_all_its_images_is_left_out_and_counted(p1, f, tmp_path)
     np.testing.assert_allclose(problem.frames.origin[0], mean[rows], rtol=1e-5)
 
 
-def test_a_container_may_use_less_than_the_machine_has(tmp_path):
-    (tmp_path / "memory.max").write_text("1000000\n")
-    assert available_memory(tmp_path) == 1e6
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_memory(tmp_path) > 1e8
-
-
 def test_what_memory_cannot_hold_is_read_from_a_file_and_gives_the_same(p1, store, tmp_path):
     seen, weights = observe(MillerLattice(p1.hkl, *TRIGONAL)), np.random.default_rng(2).dirichlet(np.ones(N_FRAMES))
     in_memory, from_file = (problem_from(seen, store, memory=m, scratch=tmp_path) for m in (1e9, 1e4))
-    assert in_memory.frames.is_in_memory
-    assert not from_file.frames.is_in_memory
+    assert not isinstance(in_memory.frames.store, Scratch)
+    assert isinstance(from_file.frames.store, Scratch)
     np.testing.assert_allclose(calculated(from_file, weights), calculated(in_memory, weights), rtol=1e-6)
     assert list(tmp_path.iterdir()) == []
 
@@ -206,8 +200,8 @@ def test_half_of_the_memory_is_used_by_default(p1, store, monkeypatch):
     seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
     need = problem_from(seen, store).frames.n_bytes
     for factor, fits in ((2.1, True), (1.9, False)):
-        monkeypatch.setattr(module, "available_memory", lambda _, bytes_=factor * need: bytes_)
-        assert problem_from(seen, store).frames.is_in_memory == fits
+        monkeypatch.setattr(module, "available_memory", lambda bytes_=factor * need: bytes_)
+        assert isinstance(problem_from(seen, store).frames.store, Scratch) != fits
 
 
 def test_more_data_than_memory_and_disk_hold_is_refused_before_anything_is_written(p1, store, tmp_path, monkeypatch):
@@ -295,8 +289,8 @@ def test_bragg_intensities_and_the_map_share_the_memory(p1, store, tmp_path):
     data = BraggData(groups, np.ones(len(groups)), None, np.zeros(len(groups), dtype=bool), "FP")
     need = problem_from(seen, store).frames.n_bytes
     both = problem_from(seen, store, bragg=data, memory=1.5 * need, scratch=tmp_path)
-    assert both.frames.is_in_memory
-    assert not both.bragg.frames.is_in_memory
+    assert not isinstance(both.frames.store, Scratch)
+    assert isinstance(both.bragg.frames.store, Scratch)
 
 
 def test_bragg_reflections_without_structure_factors_are_refused(p1, f, tmp_path):

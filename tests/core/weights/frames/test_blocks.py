@@ -16,6 +16,7 @@ from support.small_frames import random_weights, small_frames
 from mdweights_core.errors import DiskProblem
 from mdweights_core.weights.frames.blocks import BlockBuilder, frame_rows
 from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, intensities, lines, means
+from mdweights_core.weights.frames.scratch import Scratch
 from mdweights_core.weights.objectives.base import Metric
 
 N_FRAMES, N_GROUPS = 9, 37
@@ -47,8 +48,7 @@ def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], p
 def test_blocks_of_a_file_are_those_of_memory(tmp_path):
     in_memory = small_frames(dtype=np.float32).frames
     from_file = small_frames(dtype=np.float32, scratch=tmp_path).frames
-    assert in_memory.is_in_memory
-    assert not from_file.is_in_memory
+    assert isinstance(from_file.store, Scratch)
     assert from_file.n_bytes == in_memory.n_bytes == 4 * N_FRAMES * 7 * 40
     assert_same(everything(from_file), everything(in_memory), 1e-6)
 
