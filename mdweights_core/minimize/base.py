@@ -7,7 +7,7 @@ goes. All they know is in their `State`, arrays only, so that a run can be saved
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -98,9 +98,9 @@ class End(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class State:
-    """Where a batch of S starts is.
+    """Where a batch of S starts is; a step writes into the arrays of the state it is given.
 
     Attributes
     ----------
@@ -144,6 +144,11 @@ class Minimizer(Protocol[AnyState]):
         """Why each start is at an end, or `End.GOING`."""
 
 
+def fields_of(state: State) -> dict[str, np.ndarray]:
+    """The arrays that all states have, to make one of a minimiser's own from."""
+    return {field.name: getattr(state, field.name) for field in fields(State)}
+
+
 def first_state(objective: Objective, z0: np.ndarray) -> State:
     """Every start evaluated where it begins."""
     z = np.array(z0, dtype=np.float64)
@@ -174,7 +179,7 @@ def descend(
     state = minimizer.init(objective, z0)
     while True:
         reasons = minimizer.ended(state, settings)
-        state = replace(state, going=np.array([reason is End.GOING for reason in reasons]))
+        state.going = np.array([reason is End.GOING for reason in reasons])
         if not state.going.any():
             return state, reasons
         state = minimizer.step(objective, state)
