@@ -27,6 +27,7 @@ from app.plots.cluster_plot import ClusterPlot
 from app.plots.convergence_plot import ConvergencePlot
 from app.plots.feature_plot import FeaturePlot
 from app.plots.scatter_plot import FrameScatter
+from app.plots.selection_plot import SelectionPlot
 from app.plots.sets_plot import SetsPlot
 from app.plots.shell_plot import ShellPlot
 from app.plots.slice_view import SliceTriptych
@@ -128,6 +129,7 @@ def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
         check=CheckPlot(),
         theta=ThetaPlot(),
         validation=ValidationPlot(),
+        selection=SelectionPlot(),
         feature=FeaturePlot(),
         clusters=ClusterPlot(),
         sets=SetsPlot(),

@@ -132,6 +132,12 @@ class MainWindow(QMainWindow):
         self.workbench.show_check()
         self.session.check_frames()
 
+    @Slot()
+    def select_frames(self) -> None:
+        """Select frames as the Selection tab says, and show it."""
+        self.workbench.show_selection()
+        self.workbench.selection_panel.select()
+
     def save_picture(self, path: Path) -> None:
         """Write what the window shows as a PNG, the 3D view included."""
         if not self.grab().save(str(path), "PNG"):
@@ -141,7 +147,13 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         apply_theme(application, theme)
-        for view in (*self.plots, self.workbench.check_panel, self.belief, self.molecule_view):
+        for view in (
+            *self.plots,
+            self.workbench.check_panel,
+            self.workbench.selection_panel,
+            self.belief,
+            self.molecule_view,
+        ):
             view.apply_theme(theme)
         for dock in self.docks.values():
             paint_dock_buttons(dock, theme)
@@ -243,6 +255,7 @@ class MainWindow(QMainWindow):
         session.fit.running_changed.connect(self._on_running)
         session.fit.stopping.connect(self.job_status.show_stopping)
         document.draft_changed.connect(self._refresh_actions)
+        document.selection_changed.connect(self._refresh_actions)
         document.draft_changed.connect(self._on_draft)
         self.banner.details_requested.connect(self._show_fault)
         self.fit_panel.started.connect(self.banner.hide)
@@ -252,6 +265,8 @@ class MainWindow(QMainWindow):
         self.belief.validate_requested.connect(self.fit_panel.validate)
         self.plots.theta.theta_chosen.connect(self._on_theta)
         self.workbench.meaning_panel.energies_requested.connect(self.commands.open_energies)
+        self.workbench.selection_panel.started.connect(self.banner.hide)
+        self.workbench.selection_panel.marks_requested.connect(self.commands.mark_selection)
         self.data_panel.failed.connect(self.tell)
         self.data_panel.map_requested.connect(self.commands.open_map)
         self.data_panel.frames_requested.connect(self.commands.open_frames)
@@ -330,8 +345,11 @@ class MainWindow(QMainWindow):
             action.setEnabled(session.document.fitted is not None)
         running = session.fit.is_running
         free = session.document.fitted is not None and not running and not session.revisit.running
-        for name in ("file.rerun", "fit.validate", "fit.explain"):
+        for name in ("file.rerun", "fit.validate", "fit.explain", "fit.select"):
             self.actions_by_id[name].setEnabled(free)
+        has_selection = session.document.fitted is not None and session.document.fitted.project.selection is not None
+        for name in ("export.selection.csv", "export.selection.ndx"):
+            self.actions_by_id[name].setEnabled(has_selection)
         self.actions_by_id["fit.start"].setEnabled(not running and session.document.draft.is_complete)
         self.actions_by_id["fit.resume"].setEnabled(not running and session.document.can_resume)
         self.actions_by_id["fit.stop"].setEnabled(running or bool(session.revisit.running))

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from app.commands.mark_frames import MarkFrames
+from app.commands.mark_frames import MarkFrames, MarkSelection
 from app.dialogs.files import EXPORTS, FileDialogs
 from app.dialogs.help import about, guide, guide_path, shortcut_sheet
 from app.models.marks import Mark
@@ -33,6 +34,7 @@ class Window(Protocol):
     def set_theme(self, name: str) -> None: ...
     def reset_layout(self) -> None: ...
     def check_frames(self) -> None: ...
+    def select_frames(self) -> None: ...
     def show_scattering(self) -> None: ...
     def save_picture(self, path: Path) -> None: ...
     def close(self) -> bool: ...
@@ -55,7 +57,7 @@ class WindowCommands(QObject):
             *self._file(window),
             *self._edit(),
             *self._frames(window),
-            *self._fit(),
+            *self._fit(window),
             *self._view(window),
             *self._help(),
         )
@@ -136,7 +138,7 @@ class WindowCommands(QObject):
             for name, title, step, key, tip in rows
         ]
 
-    def _fit(self) -> tuple[ActionSpec, ...]:
+    def _fit(self, window: Window) -> tuple[ActionSpec, ...]:
         return (
             ActionSpec("fit.start", "&Start", self._fit_panel.start, ("Ctrl+R",), "Fit the weights"),
             ActionSpec("fit.stop", "S&top", self.stop, ("Ctrl+.",), "Stop with the present step"),
@@ -147,6 +149,9 @@ class WindowCommands(QObject):
                 "fit.validate", "&Validate", self._fit_panel.validate, (), "See whether the weights can be believed"
             ),
             ActionSpec("fit.explain", "&Explain", self.explain, (), "See what the weights go with"),
+            ActionSpec(
+                "fit.select", "Select &frames", window.select_frames, (), "Keep or leave out whole frames, to compare"
+            ),
         )
 
     def _view(self, window: Window) -> tuple[ActionSpec, ...]:
@@ -292,6 +297,10 @@ class WindowCommands(QObject):
         frames = self._session.selection.targets()
         if len(frames):
             self._undo.push(MarkFrames(self._session.marks, frames, mark))
+
+    def mark_selection(self, kept: np.ndarray) -> None:
+        """Mark the frames of a selection keep and all others drop."""
+        self._undo.push(MarkSelection(self._session.marks, kept))
 
     def clear_brush(self) -> None:
         """Forget the brushed frames."""

@@ -25,7 +25,9 @@ TOPOLOGY = _pattern("Topologies", TOPOLOGIES)
 EXPORTS = {
     "mtz": ("Weighted MTZ", "weighted.mtz", "Reflection files (*.mtz)"),
     "csv": ("Table of weights", "weights.csv", "Tables (*.csv)"),
-    "ndx": ("GROMACS index of kept frames", "kept_frames.ndx", "GROMACS index (*.ndx)"),
+    "ndx": ("GROMACS index of frames with weight", "kept_frames.ndx", "GROMACS index (*.ndx)"),
+    "selection.csv": ("Table of selected frames", "kept.csv", "Tables (*.csv)"),
+    "selection.ndx": ("GROMACS index of selected frames", "kept.ndx", "GROMACS index (*.ndx)"),
     "pdb": ("Top frames", "top_frames.pdb", "Coordinates (*.pdb)"),
     "ccp4": ("Calculated map (CCP4)", "calculated.ccp4", "CCP4 maps (*.ccp4 *.map *.mrc)"),
     "lat": ("Calculated map (Lunus lattice)", "calculated.lat", "Lunus lattices (*.lat)"),
@@ -88,7 +90,7 @@ class FileDialogs:
         if not name:
             return None
         path = Path(name)
-        return self._remembered(path if path.suffix else path.with_suffix(f".{kind}"))
+        return self._remembered(path if path.suffix else path.with_suffix(f".{kind.rpartition('.')[2]}"))
 
     def _one(self, title: str, pattern: str) -> Path | None:
         name, _ = QFileDialog.getOpenFileName(self._window, title, self._settings.folder, pattern)

@@ -96,6 +96,7 @@ class Document(QObject):
     project_changed = Signal(object)
     validation_changed = Signal(object)
     meaning_changed = Signal(object)
+    selection_changed = Signal(object)
     title_changed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -214,6 +215,7 @@ class Document(QObject):
         project = None if reading is None else reading.project
         self.validation_changed.emit(None if project is None else project.validation)
         self.meaning_changed.emit(None if project is None else project.meaning)
+        self.selection_changed.emit(None if project is None else project.selection)
         self.title_changed.emit(self.title)
 
     def update_project(self, project: Project) -> None:
@@ -227,6 +229,8 @@ class Document(QObject):
             self.validation_changed.emit(project.validation)
         if project.meaning is not before.meaning:
             self.meaning_changed.emit(project.meaning)
+        if project.selection is not before.selection:
+            self.selection_changed.emit(project.selection)
         if Path(project.path) != self.saved_path:
             self.is_unsaved = True
         self.title_changed.emit(self.title)

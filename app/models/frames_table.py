@@ -14,6 +14,7 @@ from mdweights_core.errors import BadInput
 
 Index = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
+KEPT = 0.0
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,16 @@ def _number(digits: int) -> Callable[[float], str]:
     return lambda value: "" if np.isnan(value) else f"{value:.{digits}g}"
 
 
+def _selected(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return "kept" if value == KEPT else f"out ({value:.0f})" if np.isfinite(value) else "out"
+
+
 COLUMNS = (
     Column("frame", "Frame", lambda value: f"{value:.0f}", "Number of the frame, from 0"),
     Column("mark", "Mark", lambda value: Mark(int(value)).label, "Your verdict: keep (K), drop (D), unsure (U)"),
+    Column("selection", "Selection", _selected, "Kept by the selection of frames, or in which deletion left out"),
     Column("weight", "Weight", _number(4), "Fitted weight; all weights sum to 1"),
     Column("relative", "w × T", _number(3), "Weight times the number of frames: 1 is the uniform weight"),
     Column("influence", "Influence", _number(3), "How much the fit score changes when this frame counts double"),
@@ -102,6 +110,15 @@ class FramesTable(QAbstractTableModel):
             self._values["mark"] = np.array(marks, dtype=float)
             self._changed_columns("mark", "mark")
 
+    def set_selection(self, kept: np.ndarray | None, order: np.ndarray | None = None) -> None:
+        """Show which frames are kept, bool [T], and in which deletion others went, int [T], 0 where not known."""
+        left_out = np.full(self.n_frames, np.nan)
+        if kept is not None and order is not None and len(kept) == self.n_frames:
+            left_out = np.where(kept, KEPT, np.where(order > 0, order, np.inf))
+        self._values["selection"] = left_out
+        self._changed_columns("selection", "selection")
+        self._rearrange()
+
     def set_filter(self, text: str) -> None:
         """Show only frames that pass: ``weight > 0.01 and mark = drop``, or a part of the source's name.
 
@@ -142,7 +159,7 @@ class FramesTable(QAbstractTableModel):
             return (
                 self._source[frame] if column.key == "source" else column.show(float(self._values[column.key][frame]))
             )
-        if role == Qt.ItemDataRole.TextAlignmentRole and column.key not in ("source", "mark"):
+        if role == Qt.ItemDataRole.TextAlignmentRole and column.key not in ("source", "mark", "selection"):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
@@ -218,6 +235,8 @@ def _filter_value(key: str, text: str) -> float:
     words = {(mark.label or "none"): float(mark) for mark in Mark}
     if key == "mark" and text.lower() in words:
         return words[text.lower()]
+    if key == "selection" and text.lower() == "kept":
+        return KEPT
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What can be asked of a fit that is there: whether to believe it, what it means, whether it comes out the same."""
+"""What can be asked of a fit that is there: whether to believe it, what it means, which frames would do as well."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mdweights_core.revisit import RerunReport
 
 VALIDATE, EXPLAIN, RERUN = "validating", "looking for the meaning", "running the fit again"
-REVISITS = (VALIDATE, EXPLAIN, RERUN)
+SELECT = "selecting frames"
+REVISITS = (VALIDATE, EXPLAIN, SELECT, RERUN)
 
 
 class RevisitModel(QObject):
@@ -68,6 +69,10 @@ class RevisitModel(QObject):
                 return
         self._explain(good, bad)
 
+    def select(self, settings: Mapping[str, Any]) -> None:
+        """Keep or leave out whole frames; `settings` are fields of `SelectionSettings`."""
+        self._submit(SELECT, lambda project: partial(tasks.select_frames, project, dict(settings)))
+
     def rerun(self) -> None:
         """Run the whole job of the project again from its files, and compare."""
         self._submit(RERUN, lambda project: partial(tasks.rerun, project))
@@ -103,8 +108,10 @@ class RevisitModel(QObject):
             return
         if name == RERUN:
             self._tell(result, fitted.project)  # type: ignore[arg-type]
-        else:
-            self._document.update_project(result)  # type: ignore[arg-type]
+            return
+        self._document.update_project(result)  # type: ignore[arg-type]
+        if name == SELECT:
+            self.said.emit(result.selection.outcome)  # type: ignore[attr-defined]
 
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:

@@ -8,10 +8,13 @@ import numpy as np
 from PySide6.QtCore import QObject, Slot
 
 from app.models.readings import TOTAL, UNUSABLE, FramesReading, MapReading, ProjectReading, Volumes
+from app.models.revisit import SELECT
 from app.models.session import Session
 from app.panels.workbench import WELCOME, Plots
 
 if TYPE_CHECKING:
+    from mdweights_core.jobs import Progress
+    from mdweights_core.weights.selection.result import Selection
     from mdweights_core.weights.validation.result import Validation
 
 FIRST_PLANE = ("hk", 0)
@@ -96,6 +99,9 @@ class PlotBinding(QObject):
         fit.weights_changed.connect(self._on_live_weights)
         session.marks.marks_changed.connect(self._on_marks)
         document.validation_changed.connect(self._on_validation)
+        document.selection_changed.connect(self._on_frame_selection)
+        fit.staged.connect(self._on_stage)
+        session.revisit.running_changed.connect(self._on_revisit)
         for plot in plots.of_frames:
             plot.frame_selected.connect(selection.select)
             plot.frames_brushed.connect(self._on_plot_brushed)
@@ -176,6 +182,23 @@ class PlotBinding(QObject):
         self._plots.validation.set_validation(validation)
         if validation.theta_scan is not None:
             self._plots.theta.set_scan(validation.theta_scan, validation.score, fit.theta)
+
+    @Slot(object)
+    def _on_frame_selection(self, selection: Selection | None) -> None:
+        self._plots.weights.set_kept(None if selection is None else selection.kept)
+
+    @Slot(object)
+    def _on_stage(self, progress: Progress) -> None:
+        """Frames are seen to go while they are selected."""
+        if "kept" in progress.arrays and self._session.revisit.running == SELECT:
+            self._plots.weights.set_kept(progress.arrays["kept"])
+
+    @Slot(str)
+    def _on_revisit(self, name: str) -> None:
+        """Of a selection that came to nothing no trace stays."""
+        fitted = self._session.document.fitted
+        if not name:
+            self._on_frame_selection(None if fitted is None else fitted.project.selection)
 
     @Slot(object)
     def _on_brushed(self, frames: np.ndarray) -> None:

@@ -11,9 +11,21 @@ from app.models.readings import FramesReading, ProjectReading
 from app.models.session import Session
 from app.panels.forms import note
 from mdweights_core.errors import BadInput
+from mdweights_core.weights.selection.result import Selection
 
 EMPTY = "No frames yet. They are listed here, with their weights, once a simulation is open."
-WIDTHS = {"frame": 60, "mark": 56, "weight": 82, "relative": 74, "influence": 74, "time": 74, "drift": 70}
+WIDTHS = {
+    "frame": 60,
+    "mark": 56,
+    "selection": 70,
+    "weight": 82,
+    "relative": 74,
+    "influence": 74,
+    "time": 74,
+    "drift": 70,
+}
+
+SELECTION = KEYS.index("selection")
 
 
 class FramesPanel(QWidget):
@@ -49,6 +61,7 @@ class FramesPanel(QWidget):
         view.horizontalHeader().setStretchLastSection(True)
         for key, width in WIDTHS.items():
             view.setColumnWidth(KEYS.index(key), width)
+        view.setColumnHidden(SELECTION, True)
 
     def _lay_out(self) -> None:
         self.filter.setPlaceholderText(f"filter: {FILTER_HELP}")
@@ -68,6 +81,7 @@ class FramesPanel(QWidget):
         session = self._session
         session.document.frames_changed.connect(self._on_frames)
         session.document.project_changed.connect(self._on_project)
+        session.document.selection_changed.connect(self._on_frame_selection)
         session.fit.weights_changed.connect(self._on_live_weights)
         session.marks.marks_changed.connect(self._on_marks)
         session.selection.frame_changed.connect(self._follow)
@@ -95,6 +109,14 @@ class FramesPanel(QWidget):
         self.table.set_marks(self._session.marks.values)
         self.table.set_weights(fit.weights, fit.influence)
         self._follow(self._session.selection.frame)
+
+    @Slot(object)
+    def _on_frame_selection(self, selection: Selection | None) -> None:
+        self.view.setColumnHidden(SELECTION, selection is None)
+        if selection is None:
+            self.table.set_selection(None)
+        else:
+            self.table.set_selection(selection.kept, selection.order)
 
     @Slot(object)
     def _on_live_weights(self, weights: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from app.models.session import Session
 from app.models.validity import Verdict
 from app.panels.check_panel import CheckPanel
 from app.panels.meaning_panel import MeaningPanel
+from app.panels.selection_panel import SelectionPanel
 
 WELCOME = (
     "Drop a diffuse map (MTZ, CCP4, Lunus, mdx2) and the frames of a simulation here.\n\n"
@@ -43,6 +44,7 @@ class Plots:
     check: Any
     theta: Any
     validation: Any
+    selection: Any
     feature: Any
     clusters: Any
     sets: Any
@@ -63,6 +65,7 @@ class Workbench(QWidget):
         super().__init__(parent)
         self._check, self._plots = session.check, plots
         self.check_panel = CheckPanel(session, plots.check)
+        self.selection_panel = SelectionPanel(session, plots.selection)
         self.meaning_panel = MeaningPanel(session, plots.feature, plots.clusters, plots.sets)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -74,6 +77,7 @@ class Workbench(QWidget):
             (plots.scatter, "Sca&tter"),
             (plots.validation, "Va&lidation"),
             (plots.theta, "Thet&a"),
+            (self.selection_panel, "Selecti&on"),
             (self.meaning_panel, "Meani&ng"),
         ):
             self.tabs.addTab(widget, title)
@@ -94,6 +98,11 @@ class Workbench(QWidget):
     def show_check(self) -> None:
         """Bring the check of the frames to the front."""
         self.tabs.setCurrentWidget(self.check_panel)
+
+    @Slot()
+    def show_selection(self) -> None:
+        """Bring the selection of frames to the front."""
+        self.tabs.setCurrentWidget(self.selection_panel)
 
     @Slot(str)
     def show_light(self, name: str) -> None:

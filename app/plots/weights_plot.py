@@ -15,6 +15,7 @@ from app.plots.base import glass, plain_axis, style_axis, subtle_label, summary_
 from app.plots.frame_bars import ORDERS, is_rising, order_frames
 from app.plots.frame_plot import HAND, FramePlot
 from app.plots.influence_lane import TIP, InfluenceLane
+from app.plots.kept_lane import KeptLane
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme
 
@@ -98,6 +99,10 @@ class WeightsPlot(FramePlot):
         else:
             self.influence_lane.set_values(influence)
 
+    def set_kept(self, kept: np.ndarray | None) -> None:
+        """Show in a strip which frames a selection keeps, bool [T]; None takes the strip away."""
+        self.kept_lane.set_kept(kept)
+
     def show_influence(self) -> None:
         """Show the influence of the frames under their weights, where it is known."""
         if not self.influence.isHidden():
@@ -128,6 +133,7 @@ class WeightsPlot(FramePlot):
         self._weights, self._time, self._hidden = np.empty(0), None, None
         self.set_errors(None)
         self.set_influence(None)
+        self.set_kept(None)
         self._forget_frames(0)
         super().clear()
 
@@ -157,6 +163,7 @@ class WeightsPlot(FramePlot):
             style_axis(axis, theme)
         self.lane.getAxis("left").setPen(None)
         self.influence_lane.style(theme)
+        self.kept_lane.style(theme)
         colours = [getattr(theme, style.colour) for style in (NO_MARK, *MARK_STYLES.values())]
         for bars, colour in zip(self._bars, (*colours, theme.accent), strict=True):
             bars.setOpts(brush=colour, pen=pg.mkPen(colour, width=1) if len(self._weights) > _THIN else None)
@@ -201,17 +208,18 @@ class WeightsPlot(FramePlot):
         self.canvas.setToolTip(f"{HAND}, arrows step")
 
     def _make_plot(self) -> None:
-        self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box)
+        self.plot = self.canvas.addPlot(row=2, col=0, viewBox=self.box)
         self.lane = self.canvas.addPlot(row=0, col=0, viewBox=pg.ViewBox(enableMenu=False, enableMouse=False))
         self.lane.setXLink(self.plot)
         self.lane.setFixedHeight(20)
         self.lane.hideAxis("bottom")
         self.lane.setYRange(0, 1, padding=0)
-        self.influence_lane = InfluenceLane()
-        self.canvas.addItem(self.influence_lane, row=2, col=0)
-        self.influence_lane.setXLink(self.plot)
+        self.kept_lane, self.influence_lane = KeptLane(), InfluenceLane()
+        for row, lane in ((1, self.kept_lane), (3, self.influence_lane)):
+            self.canvas.addItem(lane, row=row, col=0)
+            lane.setXLink(self.plot)
         self._show_lane(False)
-        self.canvas.ci.layout.setRowStretchFactor(1, 5)
+        self.canvas.ci.layout.setRowStretchFactor(2, 5)
         self.canvas.ci.layout.setVerticalSpacing(0)
         for plot in (self.plot, self.lane):
             plot.hideButtons()
@@ -288,7 +296,8 @@ class WeightsPlot(FramePlot):
     def _lay_out(self) -> None:
         self._order = order_frames(ORDERS[self.order.currentIndex()], self._weights, self._time)
         plain_axis(self.plot.getAxis("bottom"), self._order.label)
-        self.influence_lane.set_order(self._order)
+        for lane in (self.kept_lane, self.influence_lane):
+            lane.set_order(self._order)
         self._line.setPos(self._uniform)
         effective = self._weights.sum() ** 2 / max(float((self._weights**2).sum()), 1e-300)
         self.summary.setText(f"{len(self._weights)} frames, n_eff {effective:.{1 if effective < 1000 else 0}f}")
@@ -336,7 +345,7 @@ class WeightsPlot(FramePlot):
         self.influence_lane.setVisible(shown)
         self.influence_lane.setMaximumHeight(16777215 if shown else 0)
         self.influence_lane.setMinimumHeight(54 if shown else 0)
-        self.canvas.ci.layout.setRowStretchFactor(2, 2 if shown else 0)
+        self.canvas.ci.layout.setRowStretchFactor(3, 2 if shown else 0)
 
     def _draw_highlights(self) -> None:
         self._cursor.setVisible(self._selected is not None)

@@ -255,6 +255,14 @@ def explain(
     return (yield from explain_project(project, _meaning_settings(settings), good, bad))
 
 
+def select_frames(project: Project, settings: Mapping[str, Any]) -> Job[Project]:
+    """Keep or leave out whole frames of a project; stopping keeps what was reached."""
+    from mdweights_core.revisit import select_project
+    from mdweights_core.weights.selection.settings import SelectionSettings
+
+    return (yield from select_project(project, SelectionSettings(**settings)))
+
+
 def rerun(project: Project) -> Job[RerunReport]:
     """Run the jobs of a project again and compare."""
     from mdweights_core import revisit
@@ -344,7 +352,7 @@ def _replace_folder(fresh: Path, target: Path) -> None:
 
 
 def export(kind: str, project: Project, target: Path) -> Job[Path]:
-    """Write one of the exported files; `kind` is the usual ending of its name."""
+    """Write one of the exported files; `kind` is one of those that the menu offers."""
     yield Progress("exporting", message=f"Writing {target.name}")
     _exporter(kind)(project, target)
     return target
@@ -355,6 +363,8 @@ def _exporter(kind: str) -> Callable[[Any, Path], Any]:
         from mdweights_core.report import write_report
 
         return write_report
+    if kind in ("selection.csv", "selection.ndx"):
+        return _selection_writer(kind)
     from mdweights_core import exports
 
     writers: dict[str, Callable[[Any, Path], Any]] = {
@@ -367,3 +377,17 @@ def _exporter(kind: str) -> Callable[[Any, Path], Any]:
         "nxs": exports.export_checkpoint,
     }
     return writers[kind]
+
+
+def _selection_writer(kind: str) -> Callable[[Project, Path], None]:
+    """What writes the files of `mdweights select`."""
+    from mdweights_core.weights.selection.files import write_csv, write_ndx
+
+    write = write_csv if kind == "selection.csv" else write_ndx
+
+    def call(project: Project, target: Path) -> None:
+        if project.selection is None:
+            raise BadInput("No frames were selected yet", advice="Press Select in the Selection tab first")
+        write(project.selection, target)
+
+    return call

@@ -35,7 +35,7 @@ def text(table: FramesTable, row: int, key: str) -> object:
 
 
 def test_every_column_reads_as_it_should(table: FramesTable) -> None:
-    assert [text(table, 1, column.key) for column in COLUMNS] == ["1", "", "0.4", "2", "", "2", "5", "a.xtc #1"]
+    assert [text(table, 1, column.key) for column in COLUMNS] == ["1", "", "", "0.4", "2", "", "2", "5", "a.xtc #1"]
 
 
 def test_the_model_obeys_qts_rules(table: FramesTable, qtmodeltester: ModelTester) -> None:

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from support.window_fakes import InstantRunner, a_fit, a_project, some_frames
 
 from app.models.document import Draft
+from app.models.frames_table import KEYS
 from app.models.marks import Mark
 from app.models.readings import MapReading
 from app.models.session import Session
@@ -295,7 +296,7 @@ def test_the_table_of_frames_follows_the_selection_and_leads_it(qtbot: QtBot, se
     session.selection.set_n_frames(6)
     session.marks.set_n_frames(6)
     session.document.set_project(a_project(tmp_path), unsaved=True)
-    panel.view.sortByColumn(2, panel.view.horizontalHeader().sortIndicatorOrder().DescendingOrder)
+    panel.view.sortByColumn(KEYS.index("weight"), panel.view.horizontalHeader().sortIndicatorOrder().DescendingOrder)
     session.selection.select(4)
     assert panel.table.frame_at(panel.view.currentIndex().row()) == 4
     panel.view.selectRow(0)

@@ -17,6 +17,8 @@ from mdweights_core.errors import MdweightsError
 from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison, States
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.weights.selection.result import Selection
+from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.weights.validation.result import (
     Bootstrap,
@@ -111,6 +113,7 @@ def a_project(
     *,
     validation: Validation | None = None,
     meaning: Meaning | None = None,
+    selection: Selection | None = None,
     **changes: Any,
 ) -> ProjectReading:
     """A finished fit as the window gets it."""
@@ -130,6 +133,7 @@ def a_project(
         frames=frames,
         validation=validation,
         meaning=meaning,
+        selection=selection,
     )
     return ProjectReading(project, Volumes({}))  # type: ignore[arg-type]
 
@@ -187,6 +191,34 @@ def a_validation(n_frames: int = 6, **changes: Any) -> Validation:
         "seconds": 12.0,
     }
     return Validation(**{**fields, **changes})
+
+
+def a_selection(**changes: Any) -> Selection:
+    """Of six frames the second, then the fifth are left out; held out the second step is worse."""
+    kept = np.array([True, False, True, True, False, True])
+    path = {
+        "step": np.arange(3.0),
+        "seconds": np.array([0.0, 0.1, 0.2]),
+        "n_kept": np.array([6.0, 5.0, 4.0]),
+        "cc": np.array([0.80, 0.81, 0.82]),
+        "cc_aniso": np.array([0.50, 0.60, 0.65]),
+        "cc_free": np.array([0.78, 0.79, 0.80]),
+        "cc_aniso_free": np.array([0.40, 0.55, 0.52]),
+    }
+    fields: dict[str, Any] = {
+        "settings": SelectionSettings(min_frames=3),
+        "score": "cc_aniso",
+        "kept": kept,
+        "order": np.array([0, 1, 0, 0, 2, 0]),
+        "weights": kept / 4.0,
+        "path": path,
+        "n_work": 110,
+        "n_free": 11,
+        "outcome": "Ended after 2 deletions: no further one raises the anisotropic CC on the work set.",
+        "stopped": False,
+        "seconds": 0.2,
+    }
+    return Selection(**{**fields, **changes})
 
 
 def a_meaning(n_frames: int = 6, **changes: Any) -> Meaning:

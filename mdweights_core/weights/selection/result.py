@@ -75,6 +75,15 @@ class Selection:
         frames = np.flatnonzero(~self.kept)
         return frames[np.argsort(self.order[frames], kind="stable")]
 
+    @property
+    def has_order(self) -> bool:
+        """True when frames were left out one after another, so that any step can be gone back to."""
+        return bool(self.order.any())
+
+    def kept_after(self, step: int) -> np.ndarray:
+        """Frames kept after so many deletions, bool [n_frames]; those of the end where there is no order."""
+        return (self.order == 0) | (self.order > step) if self.has_order else self.kept.copy()
+
     def change(self, held_out: bool = False) -> tuple[float, float]:
         """The score with all frames and with those kept; NaN where nothing is held out."""
         values = self.path[f"{self.score}_free" if held_out else self.score]
@@ -106,10 +115,20 @@ def _held_out(selection: Selection, name: str) -> str:
     return f"On {change}, so the frames kept are better than all frames."
 
 
+def state(selection: Selection) -> str:
+    """How the frames kept do on held-out reflections beside all frames: "good", "weak", "bad" or, unknown, "none"."""
+    before, after = selection.change(held_out=True)
+    if not np.isfinite(after):
+        return "none"
+    if after < before - _NOTABLE:
+        return "bad"
+    is_chance = after < _FREE_SIGMAS / np.sqrt(selection.n_free)
+    return "weak" if is_chance or after <= before + _NOTABLE else "good"
+
+
 def is_overfit(selection: Selection) -> bool:
     """True when the frames kept agree worse with held-out reflections than all frames do."""
-    before, after = selection.change(held_out=True)
-    return bool(after < before - _NOTABLE)
+    return state(selection) == "bad"
 
 
 def comparison(selection: Selection, fit: WeightFit) -> str:

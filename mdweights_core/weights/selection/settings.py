@@ -50,7 +50,7 @@ class SelectionSettings:
         if self.max_frames is not None and self.max_frames < self.min_frames:
             raise BadInput(
                 f"{counted(self.max_frames, 'frame')} at most cannot be at least {self.min_frames}",
-                advice="Lower --min-frames, or raise --max-frames",
+                advice="Keep fewer in any case, or allow more",
             )
         if self.generations < 1:
             raise BadInput(f"the number of generations is {self.generations}, but must be at least 1")

@@ -1,0 +1,261 @@
+"""How the agreement goes while whole frames are left out: on the reflections it is raised on, and on held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from app.plots.base import (
+    SCORE_NAMES,
+    PlotPanel,
+    known_curve,
+    paint_legend,
+    plain_axis,
+    style_plot,
+    subtle_label,
+    summary_label,
+)
+from app.plots.brush import BrushViewBox
+from app.plots.convergence_plot import StepAxis
+from app.theme import Theme
+
+if TYPE_CHECKING:
+    from mdweights_core.weights.selection.result import Selection
+
+KEPT, STEP = "frames kept", "step"
+_ROWS = ("", "_free")  # what follows the name of a score: on the work set, held out
+_NAMES = ("work set", "held out")
+_LINES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DotLine)
+_REDRAW_MS = 60
+_LEAST = 0.005  # of a correlation: the view never zooms in on less by itself
+
+
+class SelectionPlot(PlotPanel):
+    """Agreement against the number of frames kept, or the step; continuous weights beside it as level lines.
+
+    Diamonds are the best of each curve, the vertical line is the step that is looked at.
+
+    Signals
+    -------
+    step_chosen(int)
+        A point of the path was clicked.
+    """
+
+    step_chosen = Signal(int)
+
+    title = "Selection of frames"
+    empty_text = "Select frames to see how the agreement goes while others are left out."
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._path: dict[str, list[float]] = {}
+        self._score = "cc_aniso"
+        self._chosen: int | None = None
+        self._levels: tuple[float, float] = (float("nan"), float("nan"))
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(_REDRAW_MS)
+        self._redraw.timeout.connect(self._draw)
+        self._make_controls()
+        self._make_plot()
+        self.abscissa.currentIndexChanged.connect(self._draw)
+        self.box.clicked.connect(self._click)
+        self.apply_theme(self.theme)
+
+    # ---- data in
+
+    def start(self, score: str, levels: tuple[float, float]) -> None:
+        """Begin an empty path.
+
+        Parameters
+        ----------
+        score : str
+            Which correlation is raised: ``cc_aniso`` or ``cc``.
+        levels : (float, float)
+            What continuous weights reach on the work set and held out; NaN where unknown.
+        """
+        self._path, self._chosen, self._score, self._levels = {}, None, score, levels
+        plain_axis(self.plot.getAxis("left"), SCORE_NAMES[score])
+
+    def append(self, step: int, values: Mapping[str, float]) -> None:
+        """Add a snapshot of a running selection: n_kept and the scores; another one of the same step replaces it."""
+        if self._path.get(STEP) and self._path[STEP][-1] == step:
+            for series in self._path.values():
+                series.pop()
+        for key in ("n_kept", *(self._score + row for row in _ROWS)):
+            self._path.setdefault(key, []).append(float(values.get(key, float("nan"))))
+        self._path.setdefault(STEP, []).append(float(step))
+        self.show_content()
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def set_selection(self, selection: Selection, levels: tuple[float, float]) -> None:
+        """Show a finished selection; `levels` as in `start`."""
+        self._redraw.stop()
+        self.start(selection.score, levels)
+        keys = (STEP, "n_kept", *(selection.score + row for row in _ROWS))
+        self._path = {key: [float(value) for value in selection.path[key]] for key in keys}
+        self.abscissa.setItemText(1, "deletion" if selection.has_order else "generation")
+        self.show_content()
+        self._draw()
+
+    def set_chosen(self, step: int | None) -> None:
+        """Put the line on a step (None: on none), without emitting."""
+        self._chosen = step
+        self._draw_chosen()
+
+    def clear(self) -> None:
+        """Forget the selection."""
+        self._redraw.stop()
+        self._path, self._chosen = {}, None
+        super().clear()
+
+    # ---- state out
+
+    def series(self, key: str) -> np.ndarray:
+        """One of ``step``, ``n_kept`` and the scores, float64 [n_step]: a copy."""
+        return np.array(self._path.get(key, []), dtype=np.float64)
+
+    def best(self, *, held_out: bool = False) -> int | None:
+        """The row where a curve is highest; None where it is nowhere known."""
+        values = self.series(self._score + _ROWS[held_out])
+        return int(np.nanargmax(values)) if np.isfinite(values).any() else None
+
+    # ---- looks
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Repaint with the colours of `theme`."""
+        super().apply_theme(theme)
+        style_plot(self.plot, theme)
+        self.plot.getAxis("left").setGrid(40)
+        for curve, level, key, line in zip(self._curves, self._level_lines, self._level_keys, _LINES, strict=True):
+            curve.setPen(pg.mkPen(theme.good, width=1, style=line))
+            for item in (level, key):
+                item.setPen(pg.mkPen(theme.plot_foreground, width=1, style=line))
+        self._best.setPen(pg.mkPen(theme.bad, width=2))
+        self._best.setBrush(None)
+        self._cursor.setPen(pg.mkPen(theme.accent, width=1))
+        self._dots.setBrush(theme.accent)
+        paint_legend(self.legend, theme)
+
+    # ---- building
+
+    def _make_controls(self) -> None:
+        self.abscissa = QComboBox()
+        self.abscissa.addItems([KEPT, STEP])
+        self.abscissa.setAccessibleName("Agreement against")
+        self.summary = summary_label()
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 2, 6, 0)
+        row.addWidget(subtle_label("against"))
+        row.addWidget(self.abscissa)
+        row.addWidget(self.summary, stretch=1)
+        self.body.insertLayout(0, row)
+        self.canvas.setToolTip("Click looks at a step, drag moves, wheel zooms")
+
+    def _make_plot(self) -> None:
+        self.legend = pg.LegendItem(colCount=5, verSpacing=-4, labelTextSize="8pt")
+        self.canvas.addItem(self.legend, row=0, col=0)
+        self.box, self._axis = BrushViewBox(), StepAxis()
+        self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box, axisItems={"bottom": self._axis})
+        self.canvas.ci.layout.setRowStretchFactor(1, 1)
+        self.canvas.ci.layout.setVerticalSpacing(0)
+        self.plot.hideButtons()
+        self.plot.getAxis("left").setWidth(58)
+        self._curves = [pg.PlotCurveItem(connect="finite") for _ in _ROWS]
+        self._level_lines = [pg.InfiniteLine(angle=0) for _ in _ROWS]
+        self._level_keys = [pg.PlotCurveItem() for _ in _ROWS]
+        self._best = pg.ScatterPlotItem(symbol="d", size=14)
+        self._cursor = pg.InfiniteLine(angle=90)
+        self._dots = pg.ScatterPlotItem(symbol="o", size=7, pen=None)
+        for item in (*self._level_lines, *self._curves, self._cursor, self._best, self._dots):
+            self.plot.addItem(item, ignoreBounds=True)
+
+    # ---- drawing
+
+    @property
+    def _by_step(self) -> bool:
+        return self.abscissa.currentIndex() == 1
+
+    def _x(self) -> np.ndarray:
+        return self.series(STEP if self._by_step else "n_kept")
+
+    @Slot()
+    def _draw(self) -> None:
+        x, scores = self._x(), [self.series(self._score + row) for row in _ROWS]
+        plain_axis(self._axis, self.abscissa.currentText())
+        self.box.invertX(not self._by_step)  # either way the selection goes from left to right
+        for curve, y, level, height in zip(self._curves, scores, self._level_lines, self._levels, strict=True):
+            curve.setData(*known_curve(x, y))
+            level.setVisible(bool(np.isfinite(height)))
+            if np.isfinite(height):
+                level.setPos(height)
+        rows = [
+            (row, y) for row, y in ((self.best(), scores[0]), (self.best(held_out=True), scores[1])) if row is not None
+        ]
+        self._best.setData(x=[x[row] for row, _ in rows], y=[y[row] for row, y in rows])
+        self._write_legend(scores)
+        self._draw_chosen()
+        self._fit_view(x, np.concatenate([*scores, self._levels]))
+
+    def _draw_chosen(self) -> None:
+        x, row = self._x(), self._chosen
+        shown = row is not None and 0 <= row < len(x)
+        self._cursor.setVisible(shown)
+        if row is None or not shown:
+            self._dots.setData(x=[], y=[])
+            row = len(x) - 1
+        else:
+            self._cursor.setPos(x[row])
+            heights = np.array([self.series(self._score + part)[row] for part in _ROWS])
+            known = np.isfinite(heights)
+            self._dots.setData(x=np.full(2, x[row])[known], y=heights[known])
+        self._write_summary(row)
+
+    def _fit_view(self, x: np.ndarray, y: np.ndarray) -> None:
+        y = y[np.isfinite(y)]
+        if not len(x) or not len(y):
+            return
+        middle, half = (y.max() + y.min()) / 2, max(y.max() - y.min(), _LEAST) / 2
+        across = max(x.max() - x.min(), 1.0)
+        self.box.setRange(xRange=(x.min(), x.min() + across), yRange=(middle - half, middle + half), padding=0.06)
+
+    def _write_legend(self, scores: list[np.ndarray]) -> None:
+        entries = [
+            (curve, name) for curve, name, y in zip(self._curves, _NAMES, scores, strict=True) if np.isfinite(y).any()
+        ]
+        entries += [(self._best, "best")] if entries else []
+        entries += [
+            (key, f"weights, {name}")
+            for key, name, level in zip(self._level_keys, _NAMES, self._levels, strict=True)
+            if np.isfinite(level)
+        ]
+        if [name for _, name in entries] == [label.text for _, label in self.legend.items]:
+            return
+        self.legend.clear()
+        for item, name in entries:
+            self.legend.addItem(item, name)
+        paint_legend(self.legend, self.theme)
+
+    def _write_summary(self, row: int) -> None:
+        if row < 0:
+            self.summary.setText("")
+            return
+        work, free = (self.series(self._score + part)[row] for part in _ROWS)
+        held = f", held out {free:.4f}" if np.isfinite(free) else ""
+        self.summary.setText(f"{self.series('n_kept')[row]:.0f} frames, {SCORE_NAMES[self._score]} {work:.4f}{held}")
+
+    # ---- hand
+
+    @Slot(QPointF)
+    def _click(self, where: QPointF) -> None:
+        x = self._x()
+        if len(x):
+            row = int(np.abs(x - where.x()).argmin())
+            self.set_chosen(row)
+            self.step_chosen.emit(row)
