@@ -1,0 +1,239 @@
+"""The synthetic loops of Dehmamy et al. (NeurIPS 2024), as their program has them.
+
+A chain of n particles whose neighbours attract each other strongly and whose particles i and i + 10 attract each other
+weakly. Two variants are published: both attractions softened Lennard-Jones ("lj"), or harmonic bonds and weak
+Lennard-Jones loops ("bond-lj"). Random pairs that are not coupled repel each other a little. All lengths are in units
+of the pair distance r0 and all energies in units of the coupling, which the rest of the package calls nm and kJ/mol.
+
+The published Lennard-Jones potential 1 / (r^12 + 0.01) - 1 / (r^6 + 0.06) is flat at r = 0, where overlapping pairs are
+trapped. With ``core`` it goes on below that distance as its tangent; what was found so is scored by the published form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdweights_core.energy.base import Energy, Term, values
+
+Variant = Literal["lj", "bond-lj"]
+LOOP = 10
+"""Particles between the two that close a loop."""
+
+STRENGTH = 0.1
+"""Coupling of a loop relative to that of the chain."""
+
+STEEP_CORE = 0.85
+"""Distance below which the potential to optimise on is its tangent."""
+
+_SOFTENING = 0.01
+_REPULSION = 2.5e-3
+
+
+def lennard_jones(r: jax.Array) -> jax.Array:
+    """The softened potential of a pair at distances r: -0.236721 at its minimum, 83.3 with no slope at r = 0."""
+    return 1 / (r**12 + _SOFTENING) - 1 / (r**6 + 6 * _SOFTENING)
+
+
+def _slope(r: float) -> float:
+    """The derivative of `lennard_jones`."""
+    return -12 * r**11 / (r**12 + _SOFTENING) ** 2 + 6 * r**5 / (r**6 + 6 * _SOFTENING) ** 2
+
+
+def _distances(x: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
+    """Distances [m] of pairs, with the gradient 0 where two particles coincide."""
+    square = jnp.sum((x[first] - x[second]) ** 2, axis=-1)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LennardJonesPairs:
+    """Softened Lennard-Jones pairs with their weights (couplings over the number of pairs: a weighted mean).
+
+    Attributes
+    ----------
+    first, second : int32 [m]
+    weight : float64 [m]
+    core : float
+        Distance below which the potential is its tangent there; 0 for the published form.
+    """
+
+    first: jax.Array
+    second: jax.Array
+    weight: jax.Array
+    core: float = field(default=0.0, metadata={"static": True})
+
+    def energy(self, x: jax.Array) -> jax.Array:
+        """Weighted sum over pairs."""
+        r = _distances(x, self.first, self.second)
+        if not self.core:
+            return jnp.sum(self.weight * lennard_jones(r))
+        outside = lennard_jones(jnp.maximum(r, self.core))
+        return jnp.sum(self.weight * (outside + _slope(self.core) * jnp.minimum(r - self.core, 0.0)))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class BondPairs:
+    """Harmonic pairs (r - 1)^2 with their weights [m]; `first` and `second` are int32 [m]."""
+
+    first: jax.Array
+    second: jax.Array
+    weight: jax.Array
+
+    def energy(self, x: jax.Array) -> jax.Array:
+        """Weighted sum over pairs."""
+        return jnp.sum(self.weight * (_distances(x, self.first, self.second) - 1) ** 2)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RepellingPairs:
+    """Pairs that repel each other as 1 / (r + 0.01), with their weights [m]; `first` and `second` are int32 [m]."""
+
+    first: jax.Array
+    second: jax.Array
+    weight: jax.Array
+
+    def energy(self, x: jax.Array) -> jax.Array:
+        """Weighted sum over pairs."""
+        return jnp.sum(self.weight / (_distances(x, self.first, self.second) + _SOFTENING))
+
+
+def _minimum() -> tuple[float, float]:
+    """Distance and energy of the bottom of the softened well, where (q^2 + a)^2 = 2 q (q + 6 a)^2 with q = r^6."""
+    a = _SOFTENING
+    shifted = (
+        np.polynomial.Polynomial([a, 0, 1]) ** 2
+        - 2 * np.polynomial.Polynomial([0, 1]) * np.polynomial.Polynomial([6 * a, 1]) ** 2
+    )
+    roots = shifted.roots()
+    q = max(float(root.real) for root in roots if abs(root.imag) < 1e-9)
+    return q ** (1 / 6), float(1 / (q**2 + a) - 1 / (q + 6 * a))
+
+
+BEST_DISTANCE, WELL = _minimum()
+"""Where the softened well is deepest (1.1322), and its energy there (-0.236721)."""
+
+
+@dataclass(frozen=True)
+class Loops:
+    """A chain of `n` particles of one of the published variants.
+
+    Raises
+    ------
+    ValueError
+        Fewer particles than one loop needs.
+    """
+
+    n: int
+    variant: Variant = "lj"
+
+    def __post_init__(self) -> None:
+        if self.n <= LOOP:
+            raise ValueError(f"a chain with loops has more than {LOOP} particles")
+
+    @property
+    def chain(self) -> np.ndarray:
+        """Neighbours along the chain, int32 [n - 1, 2]."""
+        return _at_distance(self.n, 1)
+
+    @property
+    def loops(self) -> np.ndarray:
+        """The pairs that close loops, int32 [n - 10, 2]."""
+        return _at_distance(self.n, LOOP)
+
+    @property
+    def coupled(self) -> np.ndarray:
+        """All coupled pairs, int32 [2 n - 11, 2]."""
+        return np.concatenate([self.chain, self.loops])
+
+    @property
+    def sigma(self) -> float:
+        """Width of the published random configurations, n^(1/3) / 2."""
+        return self.n ** (1 / 3) / 2
+
+    @property
+    def lower_bound(self) -> float:
+        """The energy with every pair in its minimum and nothing repelled."""
+        if self.variant == "bond-lj":
+            return STRENGTH * WELL
+        return float(self._weights().sum() * WELL)
+
+    def _weights(self) -> np.ndarray:
+        """Couplings of the single matrix of the "lj" variant over the number of pairs, float64 [2 n - 11]."""
+        coupling = np.where(np.arange(2 * self.n - LOOP - 1) < self.n - 1, 1.0, STRENGTH)
+        return coupling / len(coupling)
+
+    def energy(self, *, core: float = 0.0, seed: int = 0) -> Energy:
+        """The published energy; with `core`, that to optimise on (`STEEP_CORE`).
+
+        Parameters
+        ----------
+        core : float
+            Distance below which Lennard-Jones pairs go on as their tangent; 0 for the published form.
+        seed : int
+            Draws the n log n pairs that repel each other. The published program draws them anew every epoch.
+        """
+        terms: dict[str, Term] = {"repulsion": self._repulsion(seed)}
+        if self.variant == "lj":
+            attraction = LennardJonesPairs(*_columns(self.coupled, self._weights()), core=core)
+        else:
+            terms["bonds"] = BondPairs(*_columns(self.chain, np.full(self.n - 1, 1 / (self.n - 1))))
+            weak = np.full(len(self.loops), STRENGTH / len(self.loops))
+            attraction = LennardJonesPairs(*_columns(self.loops, weak), core=core)
+        return Energy({**terms, "lennard_jones": attraction}, self.n)
+
+    def _repulsion(self, seed: int) -> RepellingPairs:
+        """Pairs that are uncoupled in a matrix of the variant: with two matrices these are all."""
+        free = ~np.eye(self.n, dtype=bool)
+        if self.variant == "lj":
+            first, second = self.coupled.T
+            free[first, second] = free[second, first] = False
+        choice = np.random.default_rng(seed).permutation(np.flatnonzero(free))[: int(self.n * np.log(self.n))]
+        pairs = np.stack(np.unravel_index(choice, free.shape), axis=1).astype(np.int32)
+        return RepellingPairs(*_columns(pairs, np.full(len(pairs), _REPULSION / len(pairs))))
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """Energies [S] of configurations [S, n, 3] by the published form, without the random repulsion."""
+        energy = self.energy().without("repulsion")
+        return np.asarray(values(energy, jnp.asarray(x)))
+
+    def formed(self, x: np.ndarray) -> np.ndarray:
+        """Share [S] of the loops of configurations [S, n, 3] whose pair has more than half the depth of the well."""
+        first, second = self.loops.T
+        r = np.linalg.norm(x[:, first] - x[:, second], axis=-1)
+        return np.mean(np.asarray(lennard_jones(jnp.asarray(r))) < WELL / 2, axis=1)
+
+    def gaussian_starts(self, count: int, seed: int = 0) -> np.ndarray:
+        """The published start, sigma / 2 times normal deviates: neighbours lie far apart. float64 [count, n, 3]."""
+        return self.sigma / 2 * np.random.default_rng(seed).normal(size=(count, self.n, 3))
+
+    def chain_starts(self, count: int, seed: int = 0) -> np.ndarray:
+        """Random walks with neighbours at their best distance, float64 [count, n, 3]."""
+        steps = np.random.default_rng(seed).normal(size=(count, self.n, 3))
+        length = BEST_DISTANCE if self.variant == "lj" else 1.0
+        return np.cumsum(length * steps / np.linalg.norm(steps, axis=2, keepdims=True), axis=1)
+
+    def samples(self, count: int | None = None, seed: int = 0) -> np.ndarray:
+        """The perturbed configurations [count, n, 3] that the published program averages the Hessian over.
+
+        Normal deviates whose width grows evenly: 10 of 3 to 8 sigma for "bond-lj", 40 of 0.01 to 0.2 sigma for "lj".
+        """
+        published, low, high = (40, 0.01, 0.2) if self.variant == "lj" else (10, 3.0, 8.0)
+        widths = self.sigma * np.linspace(low, high, count or published)
+        return widths[:, None, None] * np.random.default_rng(seed).normal(size=(len(widths), self.n, 3))
+
+
+def _at_distance(n: int, apart: int) -> np.ndarray:
+    first = np.arange(n - apart, dtype=np.int32)
+    return np.stack([first, first + np.int32(apart)], axis=1)
+
+
+def _columns(pairs: np.ndarray, weight: np.ndarray) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return jnp.asarray(pairs[:, 0]), jnp.asarray(pairs[:, 1]), jnp.asarray(weight)
