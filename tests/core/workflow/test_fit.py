@@ -1,39 +1,29 @@
-"""The whole job: the example's hidden weights come back, stores are reused, strangers' folders are left alone."""
+"""The whole job: the example's hidden weights come back, stores are reused, stopping keeps what is done."""
 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
-from collections import Counter
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mdweights_core import jobs
-from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.errors import BadInput
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.io.files import hold
-from mdweights_core.io.frames import trajectories
-from mdweights_core.io.frames.frame_files import frame_mtzs
 from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
-from mdweights_core.scattering import frame_run
-from mdweights_core.scattering.predict import predict, predict_key
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.storage.names import begin_with_older, remove_others, store_place
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore, is_store
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
-from mdweights_core.workflow import (
-    check_destination,
-    compute,
-    fit_project,
-    in_project,
-    load_map,
-    run_for_predict,
-    structure_factors_of,
-)
+from mdweights_core.workflow import compute, fit_project, run_for_predict
+from mdweights_core.workflow import fit as module
 
 QUICK = FitSettings(max_steps=2)
 
@@ -62,58 +52,6 @@ def test_a_second_fit_reuses_the_structure_factors(example_project, tmp_path):
     stages.clear()
     jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
     assert "structure factors" not in stages
-
-
-def test_a_run_opens_its_frames_and_hashes_their_files_once(tmp_path, monkeypatch):
-    asked = Counter()
-    monkeypatch.setattr(frame_run, "open_frames", _counted(asked, frame_run.open_frames))
-    monkeypatch.setattr(trajectories, "_fingerprint", _counted(asked, trajectories._fingerprint))
-    inputs, out = dataclasses.replace(example_inputs(), d_min=3.0), tmp_path / "a.mdw"
-    told: list[object] = []
-    factors = jobs.run(structure_factors_of(inputs, load_map(inputs), PredictSettings(), out, on_check=told.append))
-    assert len(told) == 1
-    assert factors.store.is_complete
-    assert not factors.is_given
-    assert asked == {"open_frames": 1, "_fingerprint": len(inputs.frames)}
-
-
-def _counted(asked: Counter[str], function):
-    def call(*arguments, **options):
-        asked[function.__name__] += 1
-        return function(*arguments, **options)
-
-    return call
-
-
-def test_a_run_with_other_settings_has_another_key_and_the_same_open_frames(tmp_path):
-    inputs = example_inputs()
-    run = jobs.run(run_for_predict(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0))
-    placed = in_project(run, tmp_path)
-    assert placed.source is run.source
-    assert placed.key is run.key
-    assert placed.out.parent == tmp_path
-    warmer = dataclasses.replace(run, settings=PredictSettings(b_iso=80.0))
-    assert warmer.key["settings"]["b_iso"] == 80
-    assert warmer.key != run.key
-
-
-def test_a_key_that_is_known_is_that_of_the_store(tmp_path):
-    inputs = example_inputs()
-    run = jobs.run(run_for_predict(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0))
-    from_run = jobs.run(compute(run))
-    assert from_run.key == predict_key(run.source, run.lattice, run.settings)
-    again = jobs.run(predict(run.source, run.lattice, run.settings, run.out, may_replace=False))
-    assert again.key == from_run.key
-
-
-def test_structure_factors_that_are_given_are_taken_as_they_are(example_project, tmp_path):
-    frames = (example_project.store_path,)
-    inputs = dataclasses.replace(example_inputs(), frames=frames, topology=None)
-    factors = jobs.run(structure_factors_of(inputs, load_map(inputs), PredictSettings(b_iso=80.0), tmp_path / "a.mdw"))
-    assert factors.is_given
-    assert factors.store.path == example_project.store_path
-    assert factors.settings.b_iso == 0
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("how", ["stopped", "failed"])
@@ -195,16 +133,6 @@ def _write_frames(store: StructureFactorStore, folder) -> None:
         write_mtz(folder / f"frame{t}.mtz", store.lattice, columns, title="frame", history=[])
 
 
-def test_frames_of_a_folder_are_taken_in_natural_order(tmp_path):
-    for name in ("f10.mtz", "f2.mtz", "f1.mtz.gz", "notes.txt"):
-        (tmp_path / name).write_bytes(b"x")
-    assert [p.name for p in frame_mtzs([tmp_path])] == ["f1.mtz.gz", "f2.mtz", "f10.mtz"]
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(BadInput, match="no MTZ files"):
-        frame_mtzs([empty])
-
-
 def test_nothing_is_written_when_an_input_is_bad(tmp_path):
     inputs = dataclasses.replace(example_inputs(), map=tmp_path / "missing.mtz")
     with pytest.raises(BadInput, match="does not exist"):
@@ -234,28 +162,27 @@ def test_a_project_stays_when_what_comes_after_its_fit_is_refused(
     np.testing.assert_array_equal(Project.open(out).fit.weights, example_project.fit.weights)
 
 
-def test_strangers_folders_and_names_are_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"end in \.mdw"):
-        check_destination(tmp_path / "result")
-    folder = tmp_path / "thesis.mdw"
-    folder.mkdir()
-    (folder / "chapter1.tex").write_text("x")
-    with pytest.raises(BadInput, match=r"chapter1\.tex"):
-        check_destination(folder)
-    assert (folder / "chapter1.tex").exists()
+def test_structure_factors_are_let_go_of_before_the_meaning_is_looked_for(tmp_path, monkeypatch):
+    """They may be most of the memory, and trajectories want some."""
+    made, explained, problems, alive = module.weight_problem, module.explained, [], []
 
+    def watched(*arguments, **options):
+        problem, factors = yield from made(*arguments, **options)
+        problems.append(weakref.ref(problem))
+        return problem, factors
 
-def test_a_place_where_nothing_can_be_written_is_told_before_any_work(tmp_path, monkeypatch):
-    with pytest.raises(DiskProblem, match="too long"):
-        check_destination(tmp_path / f"{300 * 'x'}.mdw")
-    (tmp_path / "link.mdw").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(BadInput, match="broken link"):
-        check_destination(tmp_path / "link.mdw")
-    asked = []
-    monkeypatch.setattr("mdweights_core.workflow.os.access", lambda folder, mode: asked.append(folder))
-    with pytest.raises(DiskProblem, match="nothing can be written"):
-        check_destination(tmp_path / "new" / "a.mdw")
-    assert asked == [tmp_path]
+    def looked_at(project, settings):
+        gc.collect()
+        alive.append(problems[0]() is not None)
+        return (yield from explained(project, settings))
+
+    monkeypatch.setattr(module, "weight_problem", watched)
+    monkeypatch.setattr(module, "explained", looked_at)
+    inputs = dataclasses.replace(example_inputs(), d_min=3.0)
+    few = ValidationSettings(folds=2, starts=0, thetas=0, samples=2)
+    project = jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw", validation_settings=few))
+    assert project.meaning is not None
+    assert alive == [False]
 
 
 def test_stop_during_structure_factors_keeps_what_is_done_and_gives_no_project(tmp_path):
@@ -302,30 +229,3 @@ def test_a_typed_cell_is_compared_with_the_maps_for_a_store_too(example_project,
     )
     with pytest.raises(BadInput, match="not the map's"):
         jobs.run(fit_project(inputs, PredictSettings(), QUICK, tmp_path / "a.mdw"))
-
-
-def test_without_a_map_the_resolution_must_be_given(tmp_path):
-    inputs = example_inputs()
-    with pytest.raises(BadInput, match="--d-min"):
-        predicted(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology)
-    store = predicted(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0)
-    assert store.lattice.d_spacing.min() >= 4.0
-
-
-@pytest.mark.parametrize(
-    ("choices", "saying"),
-    [
-        ({"space_group": "P 6"}, "does not fit the space group P 6"),
-        ({"settings": PredictSettings(expand_symmetry=True)}, "space group of the asymmetric unit is not known"),
-        ({"settings": PredictSettings(supercell=(1000, 1, 1))}, "no room for an atom"),
-        ({"cell": (0.1, 20, 20, 90, 90, 90)}, "no room for an atom"),
-        ({"cell": (1, 2, 3)}, "not the three lengths and three angles"),
-        ({"cell": (10, 20, -30, 90, 90, 90)}, "not the three lengths and three angles"),
-        ({"cell": (10, 20, 30, 10, 10, 179)}, "not the three lengths and three angles"),
-    ],
-)
-def test_a_crystal_that_cannot_be_is_refused_before_any_work(tmp_path, choices, saying):
-    inputs = example_inputs()
-    with pytest.raises(BadInput, match=saying):
-        predicted(inputs.frames, tmp_path / "f.zarr", topology=inputs.topology, d_min=4.0, **choices)
-    assert list(tmp_path.iterdir()) == []
