@@ -130,7 +130,7 @@ class MainWindow(QMainWindow):
     def check_frames(self) -> None:
         """Look at the frames anew and show what is seen."""
         self.workbench.show_check()
-        self.session.check_frames()
+        self.session.inputs.check_frames()
 
     @Slot()
     def select_frames(self) -> None:

@@ -202,19 +202,19 @@ class WindowCommands(QObject):
         """Ask for a topology of the open frames."""
         path = self._dialogs.open_topology()
         if path is not None:
-            self._session.edit(topology=path)
+            self._session.inputs.edit(topology=path)
 
     def open_prior(self) -> None:
         """Ask for the weights of a biased simulation."""
         path = self._dialogs.open_prior()
         if path is not None:
-            self._session.edit(prior=path)
+            self._session.inputs.edit(prior=path)
 
     def open_bragg(self) -> None:
         """Ask for Bragg amplitudes that are fitted beside the map."""
         path = self._dialogs.open_bragg()
         if path is not None:
-            self._session.edit(bragg=path)
+            self._session.inputs.edit(bragg=path)
 
     def open_energies(self) -> None:
         """Ask for a table of energies that weights may go with."""
@@ -230,7 +230,7 @@ class WindowCommands(QObject):
         """Ask for Bragg amplitudes and fit the bulk solvent to them."""
         path = self._dialogs.open_bragg()
         if path is not None:
-            self._session.fit_solvent(path)
+            self._session.inputs.fit_solvent(path)
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Open paths from a dialog, a drop or the list of recent files."""

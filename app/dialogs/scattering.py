@@ -57,7 +57,7 @@ class ScatteringDialog(QDialog):
     def restore_defaults(self) -> None:
         """Set everything of the form as it is by default; B factor and drift stand elsewhere and stay."""
         now = self._session.document.draft.scattering
-        self._session.edit(scattering=replace(PredictSettings(), b_iso=now.b_iso, remove_drift=now.remove_drift))
+        self._session.inputs.edit(scattering=replace(PredictSettings(), b_iso=now.b_iso, remove_drift=now.remove_drift))
         self._session.set_execution(Execution())
         self.form.reset()
 
@@ -66,10 +66,10 @@ class ScatteringDialog(QDialog):
         document.draft_changed.connect(self._show)
         document.frames_changed.connect(self._show)
         session.execution_changed.connect(self.form.show_execution)
-        session.selected.connect(self.form.show_selected)
+        session.inputs.atoms_chosen.connect(self.form.show_selected)
         self.form.edited.connect(self._on_edited)
         self.form.execution_edited.connect(session.set_execution)
-        self.form.selection_edited.connect(session.try_selection)
+        self.form.selection_edited.connect(session.inputs.try_selection)
         self.form.bragg_requested.connect(self.bragg_requested)
         session.check.changed.connect(self._on_check)
 
@@ -90,4 +90,4 @@ class ScatteringDialog(QDialog):
     @Slot(object)
     def _on_edited(self, settings: PredictSettings) -> None:
         now = self._session.document.draft.scattering
-        self._session.edit(scattering=replace(settings, b_iso=now.b_iso, remove_drift=now.remove_drift))
+        self._session.inputs.edit(scattering=replace(settings, b_iso=now.b_iso, remove_drift=now.remove_drift))

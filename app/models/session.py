@@ -1,9 +1,8 @@
-"""What can be done with the document: open, fit, stop, resume, save, export. Work goes to the two job runners."""
+"""What can be done with the document: open, fit, stop, resume, save, export. Work goes to the job runners."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.models.check_model import CheckModel, CheckState
-from app.models.document import FRAME_FIELDS, MAP_FIELDS, Document, Draft
+from app.models.document import Document, Draft
 from app.models.fit_model import FitModel
 from app.models.fit_plan import FitPlan
+from app.models.inputs import INPUTS, READ_FRAMES, READ_MAP, SOLVENT, InputsModel
 from app.models.marks import MarksModel
 from app.models.paths import TOPOLOGIES, has_suffix, sort_paths
-from app.models.readings import FramesReading, MapReading, ProjectReading
+from app.models.readings import ProjectReading
 from app.models.revisit import REVISITS, RevisitModel
 from app.models.runner import Runner
 from app.models.selection import SelectionModel
@@ -28,18 +27,13 @@ from mdweights_core.scattering.settings import Execution
 if TYPE_CHECKING:
     from mdweights_core.jobs import Progress
     from mdweights_core.project import FitInputs
-    from mdweights_core.scattering.frames.checks import FrameCheck
-    from mdweights_core.scattering.solvent_fit import SolventFit
 
-READ_MAP, READ_FRAMES, OPEN, SAVE, EXPORT, FIT, WARM_UP = (
-    "reading the map", "reading the frames", "opening", "saving", "exporting", "fit", "loading",
-)  # fmt: skip
-CHECK, SELECT, SOLVENT = "checking the frames", "choosing atoms", "fitting the bulk solvent"
+OPEN, SAVE, EXPORT, FIT, WARM_UP = "opening", "saving", "exporting", "fit", "loading"
 STOPPABLE = (FIT, SOLVENT, *REVISITS)
 
 
 class Session(QObject):
-    """The acts of the window, free of widgets.
+    """The acts of the window, free of widgets: those on files and fits here, others in `inputs` and `revisit`.
 
     Parameters
     ----------
@@ -53,7 +47,6 @@ class Session(QObject):
     said = Signal(str)
     failed = Signal(object)
     project_opened = Signal(object)
-    selected = Signal(object)
     execution_changed = Signal(object)
 
     def __init__(
@@ -64,28 +57,26 @@ class Session(QObject):
         self.selection = SelectionModel(self)
         self.marks = MarksModel(self)
         self.fit = FitModel(self)
-        self.check = CheckModel(self)
         self.execution = Execution()
-        self._fitter, self._reader, self._checker, self._scratch = fitter, reader, checker, scratch
+        self._fitter, self._reader, self._checker = fitter, reader, checker
         self._fit_draft: Draft | None = None
-        self._awaited: set[str] = set()
+        self._project_path = scratch / "fit.mdw"
         self._handlers: Mapping[str, Callable[[Any], None]] = {
-            READ_MAP: self._map_read,
-            READ_FRAMES: self._frames_read,
-            CHECK: self._checked,
-            SELECT: self.selected.emit,
-            SOLVENT: self._solvent_fitted,
             OPEN: self._opened,
             SAVE: self._saved,
             EXPORT: self._exported,
         }
+        self.inputs = InputsModel(reader, checker, self.document, self._project_path, self)
+        self.check = self.inputs.check
+        self.inputs.n_frames_changed.connect(self._set_n_frames)
         for runner in (fitter, reader, checker):
             runner.finished.connect(self._on_finished)
             runner.failed.connect(self._on_failed)
         fitter.progressed.connect(self._on_progress)
         self.revisit = RevisitModel(fitter, self.document, self.fit, self.marks, self)
-        self.revisit.said.connect(self.said)
-        self.revisit.failed.connect(self.failed)
+        for part in (self.inputs, self.revisit):
+            part.said.connect(self.said)
+            part.failed.connect(self.failed)
 
     @property
     def is_busy(self) -> bool:
@@ -105,12 +96,9 @@ class Session(QObject):
         """Begin a new document; a running fit is stopped and its result dropped."""
         self.stop()
         self._fit_draft = None
-        for name in (READ_MAP, READ_FRAMES, OPEN):
-            self._reader.stop(name)
-        self._checker.stop()
-        self._awaited.clear()
+        self._reader.stop(OPEN)
+        self.inputs.clear()
         self.document.clear()
-        self.check.clear()
         self._set_n_frames(0)
 
     def open_paths(self, paths: Sequence[Path]) -> None:
@@ -130,70 +118,31 @@ class Session(QObject):
         if found.map is not None and not (holds_both and self.document.draft.map is not None):
             self.open_map(found.map)
         if self._lacks_topology and len(found.frames) == 1 and has_suffix(found.frames[0], TOPOLOGIES):
-            self.edit(topology=found.frames[0])
+            self.inputs.edit(topology=found.frames[0])
         elif found.frames:
             self.open_frames(found.frames, found.topology)
 
     def open_map(self, path: Path) -> None:
         """Open a map; a fit to the former one and its column choices are forgotten."""
         self._drop_fit()
-        self.edit(map=path, column=None, sigma_column=None, free_column=None, space_group=None)
+        self.inputs.edit(map=path, column=None, sigma_column=None, free_column=None, space_group=None)
 
     def open_frames(self, frames: Sequence[Path], topology: Path | None = None) -> None:
         """Open the frames of a simulation; a fit of the former ones is forgotten."""
         self._drop_fit()
         cell = self.document.draft.cell if self.document.asks_for_cell else None  # else it was of the former frames
-        self.edit(frames=tuple(frames), topology=topology, cell=cell)
+        self.inputs.edit(frames=tuple(frames), topology=topology, cell=cell)
 
     def open_inputs(self, inputs: FitInputs) -> None:
         """Open a map and frames that belong together."""
         self.new()
         self.document.set_draft(Draft.of(inputs))
-        self._read(READ_MAP, READ_FRAMES)
+        self.inputs.read(READ_MAP, READ_FRAMES)
 
     def open_project(self, path: Path) -> None:
         """Open a saved project."""
         self.new()
         self._reader.submit(OPEN, partial(tasks.open_project, path))
-
-    def edit(self, **changes: Any) -> None:
-        """Change inputs; what depends on them is read again."""
-        former = self.document.draft
-        changed = self.document.update(**changes)
-        draft = self.document.draft
-        is_map_other = bool(changed & MAP_FIELDS) or ("cell" in changed and self._typed_cell_counts)
-        are_frames_others = bool(changed & FRAME_FIELDS) or draft.scattering.altloc != former.scattering.altloc
-        if changed:
-            self._read(
-                *([READ_MAP] if is_map_other and draft.map is not None else []),
-                *([READ_FRAMES] if are_frames_others and draft.frames else []),
-            )
-
-    def check_frames(self) -> None:
-        """Look at the frames beside the map: what fits, what does not, and what structure factors will take."""
-        try:
-            self.document.draft.require_complete()
-        except MdweightsError as problem:
-            self.failed.emit(problem)
-            return
-        self._look_again()
-
-    def try_selection(self, text: str) -> None:
-        """Ask how many atoms a selection chooses; `selected` tells the number, or the BadInput there is."""
-        frames = self.document.frames
-        if frames is not None and frames.molecules is not None and frames.is_trajectory and text:
-            self._checker.submit(SELECT, partial(tasks.select, frames.molecules, text))
-
-    def fit_solvent(self, bragg: Path) -> None:
-        """Fit density and B factor of the bulk solvent to the Bragg amplitudes of an MTZ file and set both."""
-        frames = self.document.frames
-        if frames is None or not frames.is_trajectory:
-            what = "There are no molecules to fit a bulk solvent around"
-            self.failed.emit(BadInput(what, advice="Open a trajectory first"))
-            return
-        self._checker.stop(CHECK)  # what comes out is looked at again
-        used = None if self.document.map is None else self.document.map.used
-        self._checker.submit(SOLVENT, partial(tasks.fit_solvent, self.document.draft, used, bragg))
 
     def set_execution(self, execution: Execution) -> None:
         """Choose where structure factors are computed from the next fit on."""
@@ -212,11 +161,11 @@ class Session(QObject):
         start = np.array(fitted.project.fit.weights) if resume and fitted is not None else None
         self._fit_draft = draft
         self.fit.start()
-        self._fitter.submit(FIT, partial(tasks.fit, draft, plan, self._scratch / "fit.mdw", start, self.execution))
+        self._fitter.submit(FIT, partial(tasks.fit, draft, plan, self._project_path, start, self.execution))
 
     def stop(self) -> None:
         """Ask a running fit to end with its present step, and all else that can be stopped to end."""
-        self._checker.stop(SOLVENT)
+        self.inputs.stop()
         self.revisit.stop()
         if self.fit.is_running:
             self.fit.mark_stopping()
@@ -253,106 +202,23 @@ class Session(QObject):
             self.failed.emit(BadInput("There is no fit yet", advice="Press Start in the Fit panel first"))
         return self.document.fitted
 
-    @property
-    def _typed_cell_counts(self) -> bool:
-        """True where the cell of the map is not certainly its file's own."""
-        return self.document.asks_for_cell or self.document.map is None
-
-    def _read(self, *names: str) -> None:
-        """Read what of map and frames is named; then, or at once, they are looked at together."""
-        self._awaited |= set(names)
-        self._look_again()
-        for name, job in ((READ_MAP, tasks.read_map), (READ_FRAMES, tasks.read_frames)):
-            if name in names:
-                self._reader.submit(name, partial(job, self.document.draft))
-
-    def _look_again(self) -> None:
-        """Begin the look at the frames anew, when map and frames are known; a former one is given up."""
-        self._checker.stop(CHECK)
-        document = self.document
-        used = None if document.map is None else document.map.used
-        if self._awaited & {READ_MAP, READ_FRAMES}:  # it begins when they are read
-            if self.check.state is not CheckState.NONE:
-                self.check.start()
-            return
-        if used is None or document.frames is None or not document.frames.is_trajectory:
-            self.check.clear()
-            return
-        self.check.start()
-        self._checker.submit(CHECK, partial(tasks.check, document.draft, used, self._scratch / "fit.mdw"))
-
     @Slot(object)
     def _on_progress(self, progress: Progress) -> None:
         self.fit.advance(progress)
 
     @Slot(str, object, bool)
     def _on_finished(self, name: str, result: object, stopped: bool) -> None:
-        self._awaited.discard(name)
         if name == FIT:
             self._fitted(result)
         elif name in self._handlers and not stopped:
             self._handlers[name](result)
-        elif name == SOLVENT:
-            self._look_again()
 
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
-        self._awaited.discard(name)
         if name == FIT:
             self.fit.end()
-        if isinstance(error, MdweightsError) and name in (CHECK, SELECT):
-            # told where it belongs: nobody pressed anything
-            if name == CHECK:
-                self.check.fail(error)
-            else:
-                self.selected.emit(error)
-            return
-        if self.document.fitted is None:  # a fit stays to be looked at when its files have moved away
-            if name == READ_MAP:
-                self.document.update(map=None)
-                self.document.set_map(None)
-            if name == READ_FRAMES:
-                self._forget_frames(error)
-        if name in (READ_MAP, READ_FRAMES, SOLVENT):
-            self._look_again()
-        self.failed.emit(error)
-
-    def _forget_frames(self, error: object) -> None:
-        """A trajectory that lacks its topology stays, so that the topology can be given next."""
-        keep = (
-            isinstance(error, BadInput) and self.document.draft.topology is None and "topolog" in error.sentence.lower()
-        )
-        if not keep:
-            self.document.update(frames=(), topology=None)
-        self.document.set_frames(None)
-        self._set_n_frames(0)
-
-    def _map_read(self, reading: MapReading) -> None:
-        self.document.set_map(reading)
-        self._look_again()
-
-    def _checked(self, result: tuple[Draft, FrameCheck | None]) -> None:
-        draft, check = result
-        if draft == self.document.draft:  # else another look is under way
-            self.check.finish(check)
-
-    def _solvent_fitted(self, fitted: SolventFit) -> None:
-        """Numbers as the form shows them: a draft must not change by being looked at."""
-        k_sol, b_sol = round(fitted.k_sol, 3), round(fitted.b_sol, 1)
-        self.edit(scattering=replace(self.document.draft.scattering, solvent="mask", k_sol=k_sol, b_sol=b_sol))
-        self._look_again()  # also when these are the numbers of before
-        self.said.emit(fitted.sentence)
-
-    def _frames_read(self, reading: FramesReading) -> None:
-        fitted = self.document.fitted
-        if fitted is None:
-            self._set_n_frames(reading.n_frames)
-        elif reading.n_frames != len(fitted.project.fit.weights):
-            what = f"The fit has {len(fitted.project.fit.weights)} frames, but the files hold {reading.n_frames} now"
-            self.failed.emit(BadInput(what, where=self.document.draft.frames[0], advice="Run the fit again"))
-            return
-        self.document.set_frames(reading)
-        self._look_again()
+        if name not in INPUTS:
+            self.failed.emit(error)
 
     def _fitted(self, reading: Any) -> None:
         draft, self._fit_draft = self._fit_draft, None
@@ -372,7 +238,7 @@ class Session(QObject):
         self._set_n_frames(len(project.fit.weights))
         self._show_project(reading, draft, unsaved=False)
         self._tell_problem(partial(self.marks.load, Path(project.path)))
-        self._read(READ_MAP, READ_FRAMES)
+        self.inputs.read(READ_MAP, READ_FRAMES)
         if reading.changed:
             self.failed.emit(_changed(reading.changed))
         self.project_opened.emit(Path(project.path))
@@ -393,6 +259,7 @@ class Session(QObject):
     def _exported(self, target: Path) -> None:
         self.said.emit(f"Wrote {target}")
 
+    @Slot(int)
     def _set_n_frames(self, n_frames: int) -> None:
         self.marks.set_n_frames(n_frames)
         self.selection.set_n_frames(n_frames)

@@ -73,5 +73,5 @@ class DataPanel(QScrollArea):
 
     @Slot(dict)
     def _on_edited(self, changes: dict) -> None:
-        self._session.edit(**changes)
+        self._session.inputs.edit(**changes)
         self._on_readings(None)  # what is said of the box follows the settings

@@ -144,11 +144,11 @@ class FitPanel(QScrollArea):
 
     @Slot()
     def _on_no_prior(self) -> None:
-        self._session.edit(prior=None)
+        self._session.inputs.edit(prior=None)
 
     @Slot()
     def _on_no_bragg(self) -> None:
-        self._session.edit(bragg=None)
+        self._session.inputs.edit(bragg=None)
 
     @Slot(object)
     def _on_project(self, reading: ProjectReading | None) -> None:

@@ -15,9 +15,10 @@ from support.window_fakes import InstantRunner, a_project, some_frames
 from app.models.check_model import CheckState
 from app.models.document import Draft
 from app.models.fit_plan import FitPlan
+from app.models.inputs import READ_FRAMES, READ_MAP
 from app.models.marks import Mark
 from app.models.readings import FramesReading, MapReading
-from app.models.session import FIT, READ_FRAMES, READ_MAP, Session
+from app.models.session import FIT, Session
 from app.workers import tasks
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.jobs import Progress
@@ -128,9 +129,9 @@ def test_resume_goes_on_from_the_last_weights(session: Session) -> None:
 def test_other_inputs_cannot_be_resumed(session: Session) -> None:
     session.open_inputs(INPUTS)
     session.start_fit(FitPlan())
-    session.edit(d_min=1.5)
+    session.inputs.edit(d_min=1.5)
     assert not session.document.can_resume
-    session.edit(d_min=2.0)
+    session.inputs.edit(d_min=2.0)
     assert session.document.can_resume
 
 
@@ -172,11 +173,11 @@ def test_a_new_document_drops_a_running_fit(session: Session, runner: InstantRun
 def test_only_what_changed_is_read_again(session: Session, runner: InstantRunner) -> None:
     session.open_inputs(INPUTS)
     runner.names.clear()
-    session.edit(scattering=PredictSettings(remove_drift=False))
+    session.inputs.edit(scattering=PredictSettings(remove_drift=False))
     assert runner.names == []
-    session.edit(d_max=9.0)
+    session.inputs.edit(d_max=9.0)
     assert runner.names == [READ_MAP]
-    session.edit(topology=Path("other.pdb"))
+    session.inputs.edit(topology=Path("other.pdb"))
     assert runner.names == [READ_MAP, READ_FRAMES]
 
 
@@ -276,13 +277,13 @@ def test_frames_are_looked_at_when_map_and_frames_are_known_and_after_every_edit
     checked.open_frames([Path("run.nc")])
     assert len(checked.looks) == 1
     assert checked.check.state is CheckState.DONE
-    checked.edit(scattering=PredictSettings(supercell=(2, 2, 2)))
-    checked.edit(d_min=2.0)
+    checked.inputs.edit(scattering=PredictSettings(supercell=(2, 2, 2)))
+    checked.inputs.edit(d_min=2.0)
     assert [draft.scattering.supercell for draft in checked.looks] == [None, (2, 2, 2), (2, 2, 2)]
     assert checked.looks[-1].d_min == 2.0
-    checked.edit(d_min=2.0)  # nothing new
+    checked.inputs.edit(d_min=2.0)  # nothing new
     assert len(checked.looks) == 3
-    checked.check_frames()
+    checked.inputs.check_frames()
     assert len(checked.looks) == 4
     checked.new()
     assert checked.check.state is CheckState.NONE
@@ -291,16 +292,16 @@ def test_frames_are_looked_at_when_map_and_frames_are_known_and_after_every_edit
 def test_a_look_at_what_is_no_longer_so_is_not_shown(checked: Session) -> None:
     checked.open_inputs(INPUTS)
     checked.check.start()
-    checked._checked((Draft(), a_check(n_frames=1)))
+    checked.inputs._checked((Draft(), a_check(n_frames=1)))
     assert checked.check.state is CheckState.RUNNING
 
 
 def test_what_keeps_frames_from_being_computed_is_told_in_the_check_and_not_in_the_banner(checked: Session) -> None:
     checked.open_inputs(INPUTS)
-    checked.edit(scattering=PredictSettings(selection="nothing"))
+    checked.inputs.edit(scattering=PredictSettings(selection="nothing"))
     assert checked.check.state is CheckState.FAILED
     assert checked.problems == []
-    checked.edit(scattering=PredictSettings())
+    checked.inputs.edit(scattering=PredictSettings())
     assert checked.check.state is CheckState.DONE
 
 
@@ -310,7 +311,7 @@ def test_structure_factors_are_not_looked_at(session: Session) -> None:
 
 
 def test_a_check_without_data_is_told(session: Session) -> None:
-    session.check_frames()
+    session.inputs.check_frames()
     assert "nothing to fit" in session.problems[0].sentence
 
 
@@ -320,7 +321,7 @@ def test_a_bulk_solvent_is_fitted_set_and_said(checked: Session, monkeypatch: py
     said: list[str] = []
     checked.said.connect(said.append)
     checked.open_inputs(INPUTS)
-    checked.fit_solvent(Path("bragg.mtz"))
+    checked.inputs.fit_solvent(Path("bragg.mtz"))
     chosen = checked.document.draft.scattering
     assert (chosen.solvent, chosen.k_sol, chosen.b_sol) == ("mask", 0.346, 51.2)
     assert said == ["Bulk solvent of 0.346 e/Å³"]
@@ -335,10 +336,10 @@ def test_a_bulk_solvent_that_cannot_be_fitted_is_told_and_changes_nothing(
         raise BadInput("The cell of the Bragg amplitudes is another")
 
     monkeypatch.setattr(tasks, "fit_solvent", refuse)
-    checked.fit_solvent(Path("bragg.mtz"))
+    checked.inputs.fit_solvent(Path("bragg.mtz"))
     assert "no molecules" in checked.problems[0].sentence
     checked.open_inputs(INPUTS)
-    checked.fit_solvent(Path("bragg.mtz"))
+    checked.inputs.fit_solvent(Path("bragg.mtz"))
     assert "Bragg amplitudes" in checked.problems[-1].sentence
     assert checked.document.draft.scattering == PredictSettings()
     assert checked.check.state is CheckState.DONE
@@ -353,11 +354,11 @@ def test_atoms_of_a_selection_are_counted(checked: Session, monkeypatch: pytest.
 
     monkeypatch.setattr(tasks, "select", select)
     told: list[Any] = []
-    checked.selected.connect(told.append)
-    checked.try_selection("protein")  # no frames yet: nothing to choose from
+    checked.inputs.atoms_chosen.connect(told.append)
+    checked.inputs.try_selection("protein")  # no frames yet: nothing to choose from
     checked.open_inputs(INPUTS)
-    checked.try_selection("protein")
-    checked.try_selection("protien")
+    checked.inputs.try_selection("protein")
+    checked.inputs.try_selection("protien")
     assert told[0] == 608
     assert "protien" in told[1].sentence
     assert checked.problems == []
@@ -377,7 +378,7 @@ def test_where_to_compute_goes_to_the_fit(session: Session) -> None:
 def test_another_conformer_is_read_from_the_files(session: Session, runner: InstantRunner) -> None:
     session.open_inputs(INPUTS)
     runner.names.clear()
-    session.edit(scattering=PredictSettings(altloc="B"))
+    session.inputs.edit(scattering=PredictSettings(altloc="B"))
     assert runner.names == [READ_FRAMES]
 
 
@@ -403,7 +404,7 @@ def test_a_cell_that_is_typed_for_a_map_is_used_and_outlives_other_frames(
 ) -> None:
     cell = (20.0, 30.0, 40.0, 90.0, 90.0, 90.0)
     session.open_map(Path("map.lat"))
-    session.edit(cell=cell)
+    session.inputs.edit(cell=cell)
     assert lattice_file == [None, cell]
     assert session.document.map_cell.parameters == cell
     session.open_frames([Path("short.nc")])

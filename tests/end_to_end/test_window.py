@@ -19,7 +19,9 @@ from app.main import build_window
 from app.models.marks import Mark
 from app.settings import Settings
 from app.window import MainWindow
+from mdweights_core.cli.main import main
 from mdweights_core.example import example_inputs, hidden_weights
+from mdweights_core.weights.selection.settings import SelectionSettings
 
 PATIENCE = 180.0
 
@@ -97,7 +99,7 @@ def test_the_fit_finds_the_hidden_weights_and_shows_its_agreement(window: MainWi
 
 def test_all_views_show_the_fit(window: MainWindow) -> None:
     plots = window.plots
-    assert not any(view.is_empty for view in plots)
+    assert [view.title for view in plots if view.is_empty] == ["Selection of frames"]
     assert plots.scatter.n_frames == 108
     assert len(plots.convergence.series("cc_aniso")) == len(fit_of(window).history["cc_aniso"])
     assert window.frames_panel.table.rowCount() == 108
@@ -190,6 +192,30 @@ def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
         return float(np.diff(beats).max()) - float(elsewhere)
 
     assert min(longest_stall() for _ in range(3)) < 0.2
+
+
+@pytest.mark.parametrize("method", ["greedy", "genetic"])
+def test_a_selection_is_that_of_the_command_line(window: MainWindow, tmp_path: Path, method: str) -> None:
+    panel = window.workbench.selection_panel
+    panel.form.show_settings(SelectionSettings(method, min_frames=90, generations=5))
+    window.actions_by_id["fit.select"].trigger()
+    wait_for(lambda: is_quiet(window))
+    project = window.session.document.fitted.project  # type: ignore[union-attr]
+    assert not window.plots.selection.is_empty
+    assert window.plots.weights.kept_lane.kept.tolist() == project.selection.kept.tolist()
+    for kind in ("csv", "ndx"):
+        window.session.export(f"selection.{kind}", tmp_path / f"window.{kind}")
+    wait_for(lambda: is_quiet(window))
+    table, index = tmp_path / "kept.csv", tmp_path / "kept.ndx"
+    words = ["select", "--map", str(project.inputs.map), "--frames", str(project.store_path), "--min-frames", "90"]
+    words += ["--generations", "5"] if method == "genetic" else []
+    assert main([*words, "--method", method, "--out", str(table), "--ndx", str(index)]) == 0
+    assert table.read_bytes() == (tmp_path / "window.csv").read_bytes()
+    assert index.read_bytes() == (tmp_path / "window.ndx").read_bytes()
+    panel.mark_button.click()
+    assert window.session.marks.frames_with(Mark.KEEP).tolist() == np.flatnonzero(project.selection.kept).tolist()
+    window.actions_by_id["edit.undo"].trigger()
+    assert not window.session.marks.values.any()
 
 
 def test_a_rerun_comes_out_the_same_and_disturbs_nothing(window: MainWindow) -> None:
