@@ -1,36 +1,14 @@
-"""The positive part of an energy's curvature, sparse: J^T K J over all internal coordinates that know their stiffness.
-
-J are derivatives of bonds, angles, torsion angles and distances of close pairs, K their force constants: the
-Gauss-Newton part of the Hessian, with nothing negative in it.
-"""
+"""An energy's positive curvature as minimisers ask for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
-import scipy.sparse
-
-from mdweights_core.energy.base import Energy, Stiffness
+from mdweights_core.energy.base import Energy
+from mdweights_core.energy.curvature import stiffness_matrix
 from mdweights_core.minimize.base import Curvature
 
 
 def energy_curvature(energy: Energy) -> Curvature:
     """The curvature of all terms of an energy that know it."""
-
-    def curvature(x: np.ndarray) -> scipy.sparse.csc_array:
-        stiff = [term for term in energy.terms.values() if hasattr(term, "stiffness")]
-        return gauss_newton([term.stiffness(x) for term in stiff], energy.n_atoms)
-
-    return curvature
-
-
-def gauss_newton(parts: Sequence[Stiffness], n_atoms: int) -> scipy.sparse.csc_array:
-    """J^T K J as a sparse matrix [3 n_atoms, 3 n_atoms], kJ/mol/nm^2."""
-    scaled = [(part.gradients * np.sqrt(part.constants)[:, None, None]).ravel() for part in parts]
-    places = [(3 * part.atoms[:, :, None] + np.arange(3)).ravel() for part in parts]
-    widths = [np.full(len(part.atoms), 3 * part.atoms.shape[1]) for part in parts]
-    ends = np.concatenate([[0], np.cumsum(np.concatenate([[], *widths]))]).astype(np.int64)
-    entries = (np.concatenate([[], *scaled]), np.concatenate([[], *places]).astype(np.int64), ends)
-    jacobian = scipy.sparse.csr_array(entries, shape=(len(ends) - 1, 3 * n_atoms))
-    return (jacobian.T @ jacobian).tocsc()
+    return partial(stiffness_matrix, energy)
