@@ -17,7 +17,7 @@ _FASTER, _SLOWER = 1.1, 0.5
 _MIXING, _LESS_MIXING = 0.25, 0.99
 _DELAY = 20  # downhill steps before the time step grows
 _STABLE = 1.0  # time step by highest frequency; Euler's limit is 2
-_FORGETTING = 0.99  # of curvature, per step
+_FORGETTING = 0.999  # of curvature, per step
 
 
 @dataclass(eq=False)
@@ -31,7 +31,7 @@ class FireState(State):
     downhill : int64 [S]
         Steps downhill in a row.
     stiffness : float64 [S]
-        Largest ratio of a gradient's change to a step's length, forgotten by one per cent per step.
+        Largest ratio of a gradient's change to a step's length, forgotten by one per mille per step.
     """
 
     velocity: np.ndarray
