@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
+from app.models.session import STOPPABLE, Session
 from mdweights_core.jobs import Clock, Progress
 
 DELAY_MS = 300
@@ -68,6 +72,47 @@ class JobStatus(QWidget):
     @Slot()
     def _on_stop(self) -> None:
         self.stop_requested.emit()
+
+
+class StatusBinding(QObject):
+    """Shows in `status` what runs: of several jobs that of the first runner, which fits."""
+
+    def __init__(self, session: Session, runners: Sequence[Any], status: JobStatus, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._runners, self._status = session, tuple(runners), status
+        fitter, *others = runners
+        fitter.job_started.connect(self._on_job_started)
+        fitter.progressed.connect(status.advance)
+        for runner in others:
+            runner.job_started.connect(self._on_side_job_started)
+            runner.progressed.connect(self._on_side_progress)
+        for runner in runners:
+            runner.busy_changed.connect(self._on_busy)
+        session.fit.stopping.connect(status.show_stopping)
+
+    @Slot(str)
+    def _on_job_started(self, name: str) -> None:
+        self._status.start(name)
+        self._status.stop_button.setVisible(self._session.fit.is_running or name in STOPPABLE)
+
+    @Slot(str)
+    def _on_side_job_started(self, name: str) -> None:
+        """Where a fit runs its progress is what is shown."""
+        if not self._runners[0].is_busy:
+            self._on_job_started(name)
+
+    @Slot(object)
+    def _on_side_progress(self, progress: Progress) -> None:
+        if not self._runners[0].is_busy:
+            self._status.advance(progress)
+
+    @Slot(bool)
+    def _on_busy(self, busy: bool) -> None:
+        running = [runner.current for runner in self._runners if runner.current is not None]
+        if not running:
+            self._status.end()
+        elif not busy and not self._runners[0].is_busy:  # what went on beside the fit comes to the front
+            self._on_job_started(running[0])
 
 
 def describe(progress: Progress, remaining: float | None) -> str:

@@ -84,16 +84,16 @@ def test_an_empty_window_says_what_to_do_and_offers_nothing_that_cannot_be_done(
     assert "Drop a diffuse map" in window.plots.slices.empty_label.text()
     assert "Open a diffuse map" in window.fit_panel.hint.text()
     for name in ("fit.start", "fit.stop", "fit.resume", "file.save", "file.save_as", "export.mtz", "export.csv"):
-        assert not window.actions_by_id[name].isEnabled(), name
+        assert not window.menus.actions[name].isEnabled(), name
     for name in ("frames.next", "frames.keep", "edit.undo", "frames.deselect", "file.new", "view.reset"):
-        window.actions_by_id[name].trigger()
+        window.menus.actions[name].trigger()
     assert window.banner.isHidden()
 
 
 def test_every_action_has_a_title_and_no_shortcut_twice(window: MainWindow) -> None:
-    keys = [key.toString() for action in window.actions_by_id.values() for key in action.shortcuts()]
+    keys = [key.toString() for action in window.menus.actions.values() for key in action.shortcuts()]
     assert len(keys) == len(set(keys))
-    assert all(action.text() for action in window.actions_by_id.values())
+    assert all(action.text() for action in window.menus.actions.values())
 
 
 def test_a_small_screen_has_room_for_the_window(window: MainWindow) -> None:
@@ -122,7 +122,7 @@ def test_a_file_of_unknown_kind_is_told(window: MainWindow, tmp_path: Path) -> N
 
 def test_a_new_document_begins_without_the_errors_of_the_former(window: MainWindow) -> None:
     window.tell(BadInput("The map is no map"))
-    window.actions_by_id["file.new"].trigger()
+    window.menus.actions["file.new"].trigger()
     assert window.banner.isHidden()
 
 
@@ -217,24 +217,24 @@ def test_letters_go_to_the_field_that_has_the_focus(qtbot: QtBot, window: MainWi
 
 
 def test_the_theme_is_remembered_and_reaches_the_views(window: MainWindow) -> None:
-    window.actions_by_id["view.dark"].trigger()
+    window.menus.actions["view.dark"].trigger()
     assert window.settings.theme == "dark"
     assert all(view.theme.name == "dark" for view in window.plots)
-    window.actions_by_id["view.light"].trigger()
+    window.menus.actions["view.light"].trigger()
     assert window.palette().window().color().lightness() > 128
 
 
 def test_docks_come_back_where_they_were(window: MainWindow) -> None:
-    dock = window.docks["fit"]
+    dock = window.docks.by_name["fit"]
     dock.close()
-    window.docks["log"].show()
-    window.actions_by_id["view.reset"].trigger()
+    window.docks.by_name["log"].show()
+    window.menus.actions["view.reset"].trigger()
     assert dock.isVisible()
-    assert not window.docks["log"].isVisible()
+    assert not window.docks.by_name["log"].isVisible()
 
 
 def test_the_shortcut_sheet_shows_the_table(window: MainWindow) -> None:
-    window.actions_by_id["help.shortcuts"].trigger()
+    window.menus.actions["help.shortcuts"].trigger()
     sheet = next(child for child in window.findChildren(QDialog) if child.windowTitle() == "Keyboard shortcuts")
     for words in ("Mark keep", "Next frame", "Space", "Ctrl+Shift+S"):
         assert words in sheet.page.toPlainText()
@@ -242,12 +242,12 @@ def test_the_shortcut_sheet_shows_the_table(window: MainWindow) -> None:
 
 
 def test_recent_files_are_offered(window: MainWindow, tmp_path: Path) -> None:
-    window._fill_recent()
-    assert [action.text() for action in window.recent_menu.actions()] == ["Nothing opened yet"]
+    window.menus.fill_recent()
+    assert [action.text() for action in window.menus.recent.actions()] == ["Nothing opened yet"]
     (tmp_path / "x.mtz").touch()
     window.settings.add_recent([tmp_path / "x.mtz"])
-    window._fill_recent()
-    assert [action.text() for action in window.recent_menu.actions()] == ["x.mtz"]
+    window.menus.fill_recent()
+    assert [action.text() for action in window.menus.recent.actions()] == ["x.mtz"]
 
 
 def test_the_picture_of_the_window_is_written(window: MainWindow, tmp_path: Path) -> None:
@@ -348,8 +348,8 @@ def test_the_example_is_dropped_only_after_asking(
 ) -> None:
     with_fit(window, tmp_path)
     asked = answer(Buttons.No)
-    window.actions_by_id["file.new"].trigger()
-    window.actions_by_id["file.example"].trigger()
+    window.menus.actions["file.new"].trigger()
+    window.menus.actions["file.example"].trigger()
     assert asked == ["The fit is not saved. Drop it?"] * 2
     assert window.session.document.fitted is not None
 
@@ -358,7 +358,7 @@ def test_marks_survive_in_a_saved_project(window: MainWindow, tmp_path: Path) ->
     with_fit(window, tmp_path)
     window.session.document.set_saved(tmp_path)
     window.session.selection.set_brushed(np.array([1, 2]))
-    window.actions_by_id["frames.drop"].trigger()
+    window.menus.actions["frames.drop"].trigger()
     assert "[1, 2]" in (tmp_path / "marks.json").read_text()
 
 
@@ -367,7 +367,7 @@ def test_the_check_is_in_front_until_there_is_a_fit(window: MainWindow, tmp_path
     assert tabs.currentWidget() is window.workbench.check_panel
     window.session.check.finish(a_check())
     assert tabs.tabText(0) == "▲ Chec&k"
-    assert not window.actions_by_id["frames.check"].isEnabled()
+    assert not window.menus.actions["frames.check"].isEnabled()
     with_fit(window, tmp_path)
     assert tabs.currentWidget() is window.plots.weights
     window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
@@ -393,7 +393,7 @@ def test_a_frame_clicked_in_the_check_is_selected_everywhere(window: MainWindow,
 def test_the_settings_of_the_scattering_open_beside_the_window(
     window: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window.actions_by_id["frames.scattering"].trigger()
+    window.menus.actions["frames.scattering"].trigger()
     assert window.scattering.isVisible()
     assert not window.scattering.isModal()
     window.scattering.form.workers.setValue(2)
@@ -408,9 +408,9 @@ def test_the_settings_of_the_scattering_open_beside_the_window(
 def test_all_kinds_of_maps_are_offered_and_written(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     patterns: list[str] = []
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *rest: patterns.append(rest[3]) or ("", ""))
-    window.actions_by_id["file.open_map"].trigger()
+    window.menus.actions["file.open_map"].trigger()
     assert all(f"*{ending}" in patterns[0] for ending in (".mtz", ".lat", ".hkl", ".nxs", ".ccp4", ".map", ".mrc"))
-    titles = {kind: window.actions_by_id[f"export.{kind}"].text() for kind in ("ccp4", "lat", "nxs")}
+    titles = {kind: window.menus.actions[f"export.{kind}"].text() for kind in ("ccp4", "lat", "nxs")}
     assert all(("CCP4" in titles["ccp4"], "Lunus" in titles["lat"], "Checkpoint" in titles["nxs"]))
 
 
@@ -500,7 +500,7 @@ def test_a_fit_can_be_validated_explained_and_run_again_from_the_menus(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("fit.validate", "fit.explain", "file.rerun")
-    assert not any(window.actions_by_id[name].isEnabled() for name in names)
+    assert not any(window.menus.actions[name].isEnabled() for name in names)
     with_fit(window, tmp_path)
 
     def answering(found: Callable[[Any], Any]) -> Any:
@@ -518,9 +518,9 @@ def test_a_fit_can_be_validated_explained_and_run_again_from_the_menus(
     monkeypatch.setattr(tasks, "explain", adding(meaning=a_meaning()))
     monkeypatch.setattr(tasks, "rerun", answering(lambda project: report))
     for name in names:
-        window.actions_by_id[name].trigger()
-        assert not window.actions_by_id[name].isEnabled()
-        assert window.actions_by_id["fit.stop"].isEnabled()
+        window.menus.actions[name].trigger()
+        assert not window.menus.actions[name].isEnabled()
+        assert window.menus.actions["fit.stop"].isEnabled()
         qtbot.waitUntil(lambda: not window.session.revisit.running)
     assert not window.plots.validation.is_empty
     assert not window.plots.feature.is_empty

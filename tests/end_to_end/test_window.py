@@ -53,7 +53,7 @@ def window(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iter
     made.set_theme("light")
     made.show()
     made.session.warm_up()
-    made.actions_by_id["file.example"].trigger()
+    made.menus.actions["file.example"].trigger()
     wait_for(lambda: is_quiet(made) and made.session.document.frames is not None)
     made.fit_panel.start_button.click()
     wait_for(lambda: is_quiet(made))
@@ -126,9 +126,9 @@ def test_a_frame_selected_in_a_plot_is_shown_as_molecule_and_marked_by_key(windo
     assert window.molecule_panel.frame.value() == 17
     assert window.frames_panel.table.frame_at(window.frames_panel.view.currentIndex().row()) == 17
     assert window.molecule_view.caption.startswith("frame 17, weight ")
-    window.actions_by_id["frames.keep"].trigger()
+    window.menus.actions["frames.keep"].trigger()
     assert window.session.marks.frames_with(Mark.KEEP).tolist() == [17]
-    window.actions_by_id["edit.undo"].trigger()
+    window.menus.actions["edit.undo"].trigger()
     assert not window.session.marks.values.any()
 
 
@@ -198,7 +198,7 @@ def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
 def test_a_selection_is_that_of_the_command_line(window: MainWindow, tmp_path: Path, method: str) -> None:
     panel = window.workbench.selection_panel
     panel.form.show_settings(SelectionSettings(method, min_frames=90, generations=5))
-    window.actions_by_id["fit.select"].trigger()
+    window.menus.actions["fit.select"].trigger()
     wait_for(lambda: is_quiet(window))
     project = window.session.document.fitted.project  # type: ignore[union-attr]
     assert not window.plots.selection.is_empty
@@ -214,7 +214,7 @@ def test_a_selection_is_that_of_the_command_line(window: MainWindow, tmp_path: P
     assert index.read_bytes() == (tmp_path / "window.ndx").read_bytes()
     panel.mark_button.click()
     assert window.session.marks.frames_with(Mark.KEEP).tolist() == np.flatnonzero(project.selection.kept).tolist()
-    window.actions_by_id["edit.undo"].trigger()
+    window.menus.actions["edit.undo"].trigger()
     assert not window.session.marks.values.any()
 
 
@@ -222,7 +222,7 @@ def test_a_rerun_comes_out_the_same_and_disturbs_nothing(window: MainWindow) -> 
     project, said = window.session.document.fitted.project, []
     steps = window.plots.convergence.series("step")
     window.session.said.connect(said.append)
-    window.actions_by_id["file.rerun"].trigger()
+    window.menus.actions["file.rerun"].trigger()
     wait_for(lambda: is_quiet(window))
     window.session.said.disconnect(said.append)
     assert "same" in said[-1]
@@ -272,7 +272,7 @@ def test_stop_answers_within_a_step_and_resume_goes_on(window: MainWindow) -> No
 def test_a_saved_project_opens_as_it_was(window: MainWindow, tmp_path: Path) -> None:
     session, target = window.session, tmp_path / "example.mdw"
     session.selection.set_brushed([2, 3])
-    window.actions_by_id["frames.drop"].trigger()
+    window.menus.actions["frames.drop"].trigger()
     session.save(target)
     wait_for(lambda: is_quiet(window))
     weights = fit_of(window).weights
