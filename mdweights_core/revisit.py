@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +19,14 @@ from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.validation.result import ThetaScan
 from mdweights_core.workflow import explained, fit_project, saved, validated, weight_problem
 
+if TYPE_CHECKING:  # it loads JAX
+    from mdweights_core.weights.problem import WeightProblem
 
-def validate_project(project: Project, settings: ValidationSettings) -> Job[Project]:
+
+def validate_project(project: Project, settings: ValidationSettings, memory: float | None = None) -> Job[Project]:
     """Ask again whether the weights of a project can be believed; the project is saved with the answer.
+
+    Structure factors may take `memory`, in bytes, as in `workflow.fit_project`: the project remembers nothing of it.
 
     Raises
     ------
@@ -34,7 +39,7 @@ def validate_project(project: Project, settings: ValidationSettings) -> Job[Proj
             advice="Give at least one of --folds, --starts, --thetas and --samples",
         )
     _require_unchanged(project)
-    problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
+    problem = yield from _problem(project, memory)
     validation = yield from validated(project, problem, settings)
     if not validation.complete:
         return project  # what was there says more
@@ -45,8 +50,8 @@ def validate_project(project: Project, settings: ValidationSettings) -> Job[Proj
     return (yield from saved(project))
 
 
-def scan_project(project: Project, settings: ValidationSettings) -> Job[ThetaScan]:
-    """Scan theta; the project stays as it is, and so does the scan that it may hold.
+def scan_project(project: Project, settings: ValidationSettings, memory: float | None = None) -> Job[ThetaScan]:
+    """Scan theta; the project stays as it is, and so does the scan that it may hold. `memory` as in `validate_project`.
 
     Raises
     ------
@@ -56,7 +61,7 @@ def scan_project(project: Project, settings: ValidationSettings) -> Job[ThetaSca
     if settings.thetas < 2 or settings.folds < 2:
         raise BadInput("a scan needs at least two thetas and two folds", advice="Raise --thetas and --folds")
     _require_unchanged(project)
-    problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
+    problem = yield from _problem(project, memory)
     validation = yield from validated(project, problem, settings)
     if validation.theta_scan is None or not validation.complete:
         raise Stopped
@@ -104,12 +109,20 @@ def select_project(project: Project, settings: SelectionSettings) -> Job[Project
     return (yield from saved((yield from _selected(project, settings))))
 
 
-def _selected(project: Project, settings: SelectionSettings) -> Job[Project]:
+def _selected(project: Project, settings: SelectionSettings, memory: float | None = None) -> Job[Project]:
     from mdweights_core.weights.selection.select import select_frames  # loads JAX
 
-    problem, _ = yield from weight_problem(project.inputs, project.predict_settings, project.fit_settings, project.path)
+    problem = yield from _problem(project, memory)
     selection = yield from select_frames(problem, project.fit_settings.objective, settings)
     return replace(project, selection=selection)
+
+
+def _problem(project: Project, memory: float | None) -> Job[WeightProblem]:
+    """What the weights of a project were fitted to, with that many bytes for structure factors."""
+    problem, _ = yield from weight_problem(
+        project.inputs, project.predict_settings, project.fit_settings, project.path, memory=memory
+    )
+    return problem
 
 
 @dataclass(frozen=True)
@@ -132,10 +145,11 @@ class RerunReport:
     sentence: str
 
 
-def rerun(project: Project) -> Job[RerunReport]:
+def rerun(project: Project, memory: float | None = None) -> Job[RerunReport]:
     """Run the jobs of a project again from its input files, and compare every number with those saved.
 
-    The project is not changed; structure factors are computed again, too, in a folder that is deleted.
+    The project is not changed; structure factors are computed again, too, in a folder that is deleted. `memory` as in
+    `validate_project`.
 
     Raises
     ------
@@ -156,6 +170,7 @@ def rerun(project: Project) -> Job[RerunReport]:
             project.fit.start,
             validation_settings=None if project.validation is None else project.validation.settings,
             meaning_settings=None,
+            memory=memory,
         )
         if again.fit.stopped or (again.validation is not None and not again.validation.complete):
             raise Stopped
@@ -163,7 +178,7 @@ def rerun(project: Project) -> Job[RerunReport]:
             meaning = yield from explained(again, project.meaning.settings, _given_sets(project.meaning))
             again = replace(again, meaning=meaning)
         if project.selection is not None and not project.selection.stopped:
-            again = yield from _selected(again, project.selection.settings)
+            again = yield from _selected(again, project.selection.settings, memory)
             if again.selection is not None and again.selection.stopped:
                 raise Stopped
     return _compared(project, again)

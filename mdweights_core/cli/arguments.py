@@ -24,6 +24,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object to stdout")
 
 
+def add_memory(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """`--memory`, as bytes."""
+    parser.add_argument("--memory", type=gibibytes, metavar="GIB", help="for structure factors (half of what there is)")
+
+
 def add_map(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """The observed map and how to read it."""
     parser.add_argument("--map", type=Path, required=required, metavar="M.mtz", help="observed diffuse map")

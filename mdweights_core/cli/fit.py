@@ -13,9 +13,9 @@ from mdweights_core.cli.arguments import (
     add_frames,
     add_json,
     add_map,
+    add_memory,
     execution,
     fit_inputs,
-    gibibytes,
     predict_settings,
 )
 from mdweights_core.cli.console import Terminal
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
     add_frames(parser, "a store made by predict, trajectory files, or per-frame MTZ files or a folder of them")
     add_fit_options(parser)
     add_validation_options(parser)
-    parser.add_argument("--memory", type=gibibytes, metavar="GIB", help="for structure factors (half of what there is)")
+    add_memory(parser)
     parser.add_argument("--energies", type=Path, metavar="FILE", help="a row of numbers per frame, to explain weights")
     parser.add_argument("--out", type=Path, required=True, metavar="NAME.mdw")
     add_json(parser)

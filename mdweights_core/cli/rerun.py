@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mdweights_core.cli.arguments import add_json
+from mdweights_core.cli.arguments import add_json, add_memory
 from mdweights_core.cli.console import Terminal
 from mdweights_core.project import Project
 
@@ -15,6 +15,7 @@ def add(commands: Any) -> None:
     """Declare the subcommand."""
     parser = commands.add_parser("rerun", help="run a project again and compare every number with those saved")
     parser.add_argument("project", type=Path, metavar="NAME.mdw")
+    add_memory(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     """Run again; the project stays as it is. The exit code is 1 where numbers differ, for scripts."""
     from mdweights_core.revisit import rerun
 
-    report = terminal.run(rerun(Project.open(args.project)))
+    report = terminal.run(rerun(Project.open(args.project), args.memory))
     (terminal.say if report.same else terminal.warn)(report.sentence)
     terminal.exit_code = 0 if report.same else 1
     terminal.result({

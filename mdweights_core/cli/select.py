@@ -13,10 +13,10 @@ from mdweights_core.cli.arguments import (
     add_frames,
     add_json,
     add_map,
+    add_memory,
     check_place,
     execution,
     fit_inputs,
-    gibibytes,
     positive,
     predict_settings,
 )
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
         help=f"of the genetic algorithm, at most ({default.generations})",
     )
     group.add_argument("--compare", type=Path, metavar="NAME.mdw", help="a fit of the same frames, map and free set")
-    group.add_argument("--memory", type=gibibytes, metavar="GIB", help="for structure factors (half of what there is)")
+    add_memory(group)
     group.add_argument("--out", type=Path, required=True, metavar="F.csv", help="frame, kept, order of deletion")
     group.add_argument("--ndx", type=Path, metavar="F.ndx", help="GROMACS index of the frames kept")
     add_json(parser)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mdweights_core.cli.arguments import add_json
+from mdweights_core.cli.arguments import add_json, add_memory
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.fit_options import add_validation_options, validation_settings
 from mdweights_core.cli.verdict import print_validation, validation_result
@@ -18,6 +18,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("validate", help="ask anew whether the weights of a project can be believed")
     parser.add_argument("project", type=Path, metavar="NAME.mdw")
     add_validation_options(parser)
+    add_memory(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     from mdweights_core.revisit import validate_project
 
     settings = validation_settings(args)
-    project = terminal.run(validate_project(Project.open(args.project), settings))
+    project = terminal.run(validate_project(Project.open(args.project), settings, args.memory))
     if terminal.interrupted:
         terminal.warn("Stopped: what the project held before is kept.")
     if project.validation is not None:

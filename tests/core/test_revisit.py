@@ -17,6 +17,7 @@ from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.revisit import _compare_numbers, _why, explain_project, rerun, scan_project, validate_project
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.weights.frames.scratch import Scratch
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.workflow import fit_project
 
@@ -61,6 +62,26 @@ def test_a_scan_leaves_the_project_alone(copy):
     scan = jobs.run(scan_project(Project.open(copy), ValidationSettings(folds=2, starts=0, thetas=3, samples=0)))
     assert len(scan.theta) == 3
     assert (copy / "project.json").read_bytes() == before
+
+
+QUICKLY = {
+    "validate": ["--folds", "2", "--starts", "1", "--thetas", "0", "--samples", "0"],
+    "scan": ["--folds", "2", "--thetas", "2"],
+    "rerun": [],
+}
+
+
+@pytest.mark.parametrize("command", QUICKLY)
+def test_structure_factors_are_read_from_disk_where_memory_is_short(command, copy, monkeypatch):
+    """And only where it is: the project remembers nothing of it."""
+    if command == "rerun":
+        jobs.run(validate_project(Project.open(copy), QUICK))
+    files, into = [], Scratch.into
+    monkeypatch.setattr(Scratch, "into", lambda *where: files.append(where) or into(*where))
+    for options, is_short in ((["--memory", "0.0001"], True), ([], False)):
+        files.clear()
+        assert main([command, str(copy), *QUICKLY[command], *options]) == 0
+        assert bool(files) == is_short
 
 
 def test_a_scan_of_nothing_is_refused(example_project):
