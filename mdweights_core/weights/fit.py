@@ -11,7 +11,7 @@ import numpy as np
 
 from mdweights_core.errors import BadInput, MdweightsError, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
-from mdweights_core.weights.frames.passes import contractions, intensities, means
+from mdweights_core.weights.frames.passes import Means, contractions, intensities, intensities_and_means
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.objectives import sigma_note, weighting_of
 from mdweights_core.weights.problem import WeightProblem
@@ -155,19 +155,20 @@ def _conclude(
 ) -> WeightFit:
     state, seconds = reached.now, watch.clock.elapsed
     both = np.stack([state.weights, problem.prior])
-    x = [intensities(term.frames, both) for term in terms]
+    found = [intensities_and_means(term.frames, both) for term in terms]
+    x = [values for values, _ in found]
     calculated, plain = x[0]
     scores, uniform = score(problem, calculated), score(problem, plain)
-    gains, gradients = _objective(terms, reached.task, both, x)
+    gains, gradients = _objective(terms, reached.task, both, found)
     slopes = _with_entropy(gradients[0], state, reached.task)
     scale, offset = _scale(problem, calculated)
     equal_scale, equal_offset = _scale(problem, plain)
     residual = kkt_residual(state.weights, slopes, reached.task.allowed)
     bragg = None
     if problem.bragg is not None:
-        found = x[1] if len(terms) > 1 else intensities(problem.bragg.frames, both)
-        bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *found)
-    mean_f, mean_intensity = _averages(problem, state.weights, calculated)
+        on_bragg = x[1] if len(terms) > 1 else intensities(problem.bragg.frames, both)
+        bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *on_bragg)
+    mean_f, mean_intensity = _averages(problem, found[0][1], calculated)
     weights = problem.of_frames(state.weights)
     opposite = None
     if residual > _bound(state) and (agreement := getattr(scores, headline(settings.objective))) <= 0:
@@ -218,20 +219,25 @@ def _conclude(
 
 
 def _objective(
-    terms: list[Term], task: Task, weights: np.ndarray, x: list[np.ndarray]
+    terms: list[Term], task: Task, weights: np.ndarray, found: list[tuple[np.ndarray, Means]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Objective, without the entropy, and its gradient at sets of weights [P, n_units] of intensities x per term.
+    """Objective, without the entropy, and its gradient at sets of weights [P, n_units].
+
+    Parameters
+    ----------
+    found : list of (float64 [P, G], Means)
+        Intensities and mean structure factors of these weights, per term.
 
     Returns
     -------
     float64 [P], [P, n_units]
     """
     gains, gradients = np.zeros(len(weights)), np.zeros_like(weights)
-    for term, values in zip(terms, x, strict=True):
+    for term, (values, means) in zip(terms, found, strict=True):
         rows = np.broadcast_to(task.rows if term.rows is None else term.rows, (len(weights), term.frames.n_groups))
         linear = term.objective.linearise(values, rows)
         gains += term.weight * linear.gain
-        gradients += term.weight * contractions(term.frames, weights, linear.gradient[None])[0]
+        gradients += term.weight * contractions(term.frames, weights, linear.gradient[None], means)[0]
     return gains, gradients
 
 
@@ -250,9 +256,9 @@ def _to_frames(problem: WeightProblem, values: np.ndarray) -> np.ndarray:
     return values if problem.unit is None else values[problem.unit]
 
 
-def _averages(problem: WeightProblem, weights: np.ndarray, diffuse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _averages(problem: WeightProblem, means: Means, diffuse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean F on the P1 lattice and the Laue-averaged mean of |F|^2 (diffuse plus |mean F|^2)."""
-    mean = means(problem.frames, weights[None])[0] + problem.frames.origin  # [n_copies, n_group]
+    mean = means.on_images(problem.frames, 1)[0] + problem.frames.origin  # [n_copies, n_group]
     there = problem.groups.copies >= 0
     on_p1 = np.zeros(len(problem.groups.p1), dtype=np.complex64)
     on_p1[problem.groups.copies[there]] = mean[there]

@@ -13,8 +13,11 @@ compiled in as constants.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 import jax
@@ -22,10 +25,46 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.weights.frames.blocks import Block, FrameBlocks
+from mdweights_core.weights.frames.threads import one_blas_thread
 from mdweights_core.weights.objectives.base import Metric
 
 Array = jax.Array
 _GRAM_COLUMNS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Weighted means of E for P sets of weights, block by block: what passes at the same weights share.
+
+    Attributes
+    ----------
+    blocks : dict of float [>= P, 2K, B]
+        By the first group of a block: real and imaginary parts on every image. Sets beyond P only fill them up.
+    """
+
+    blocks: dict[int, Array]
+
+    def moved(self, directions: Means, alpha: np.ndarray) -> Means:
+        """Those of w + alpha d, from these of w and those of d; alpha float64 [P]."""
+        a = _filled(alpha[:, None])[:, 0]
+        return Means(
+            {start: _moved(m, directions.blocks[start], a.astype(m.dtype)) for start, m in self.blocks.items()}
+        )
+
+    def of(self, chosen: np.ndarray) -> Means:
+        """Those of some of the sets, int [n]."""
+        places = np.resize(chosen, _full(len(chosen)))
+        return Means({start: block[places] for start, block in self.blocks.items()})
+
+    def on_images(self, frames: FrameBlocks, n: int) -> np.ndarray:
+        """The first `n` as complex64 [n, K, G]."""
+        k = frames.n_copies
+        found = np.empty((n, k, frames.n_groups), dtype=np.complex64)
+        for start, block in self.blocks.items():
+            groups = slice(start, min(start + frames.block_size, frames.n_groups))
+            m = np.asarray(block)[:n, :, : _size(groups)]
+            found[:, :, groups] = m[:, :k] + 1j * m[:, k:]
+        return found
 
 
 def intensities(frames: FrameBlocks, weights: np.ndarray) -> np.ndarray:
@@ -34,30 +73,38 @@ def intensities(frames: FrameBlocks, weights: np.ndarray) -> np.ndarray:
     filled = _filled(weights)
 
     def work(block: Block) -> Array:
-        return _intensity(_like(filled, block), block.rows, *_of(block), frames.sign)
+        return _intensity(_like(filled, block), block.rows, *_of(block), frames.sign)[0]
 
     for groups, x in _in_turn(frames, work):
         _store(found, groups, x)
     return found
 
 
-def means(frames: FrameBlocks, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean of E [P, T] -> complex64 [P, K, G]."""
-    k = frames.n_copies
-    found = np.empty((len(weights), k, frames.n_groups), dtype=np.complex64)
-    for block in frames:
-        m = np.asarray(_split(_like(weights, block) @ block.rows, block.share)[0])[..., : _size(block.groups)]
-        found[:, :, block.groups] = m[:, :k] + 1j * m[:, k:]
-    return found
+def intensities_and_means(frames: FrameBlocks, weights: np.ndarray) -> tuple[np.ndarray, Means]:
+    """Calculated intensity of P normalised sets of weights [P, T], float64 [P, G], and the means behind it."""
+    found, behind = np.empty((len(weights), frames.n_groups)), {}
+    filled = _filled(weights)
+
+    def work(block: Block) -> tuple[Array, Array]:
+        return _intensity(_like(filled, block), block.rows, *_of(block), frames.sign)
+
+    for groups, (x, mean) in _in_turn(frames, work):
+        _store(found, groups, x)
+        behind[groups.start] = mean
+    return found, Means(behind)
 
 
-def contractions(frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+def contractions(
+    frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndarray, means: Means | None = None
+) -> np.ndarray:
     """sum_h c(h) D_t(h), with D of each of P sets of weights [P, T].
 
     Parameters
     ----------
     weights : float64 [P, T]
     coefficients : float64 [Q, P, G]
+    means : Means, optional
+        Of these weights, where they are known: then each block is read once instead of twice.
 
     Returns
     -------
@@ -71,26 +118,53 @@ def contractions(frames: FrameBlocks, weights: np.ndarray, coefficients: np.ndar
 
     def work(block: Block) -> Array:
         c = np.zeros((n_sets, len(filled), block.share.shape[1]))
-        c[:, :n_problems, : _size(block.groups)] = coefficients[..., block.groups] / largest
-        return _contract(_like(filled, block), _like(c, block), block.rows, *_of(block), frames.sign)
+        np.divide(coefficients[..., block.groups], largest, out=c[:, :n_problems, : _size(block.groups)])
+        mean = (
+            _mean(_like(filled, block), block.rows, block.share) if means is None else means.blocks[block.groups.start]
+        )
+        return _contract(mean, _like(c, block), block.rows, *_of(block), frames.sign)
 
     for _, part in _in_turn(frames, work):
         total += np.asarray(part)
     return total.T.reshape(n_sets, len(filled), -1)[:, :n_problems] * largest
 
 
-def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and second order, [P, G] each, of x(w + a d) = x(w) + a first + a^2 second; d [P, T] has sum zero."""
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """x(w + a d) = x(w) + a first + a^2 second for P sets of weights w and directions d.
+
+    Attributes
+    ----------
+    first, second : float64 [P, G]
+    means : Means or None
+        Of the directions, where those of the weights were known.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    means: Means | None
+
+    def at(self, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Intensities [P, G] at step lengths alpha [P] from those with the intensities x."""
+        a = alpha[:, None]
+        return np.asarray(x + a * self.first + a**2 * self.second)
+
+
+def lines(frames: FrameBlocks, weights: np.ndarray, directions: np.ndarray, means: Means | None = None) -> Lines:
+    """x along the lines from P sets of weights [P, T] in directions [P, T] of sum zero; `means` are of the weights."""
     first, second = np.empty((2, len(weights), frames.n_groups))
     w, d = _filled(weights), _filled(directions)
+    changes: dict[int, Array] = {}
 
-    def work(block: Block) -> tuple[Array, Array]:
-        return _line(_like(w, block), _like(d, block), block.rows, *_of(block), frames.sign)
+    def work(block: Block) -> tuple[Array, Array, Array]:
+        return _line(_mean_at(w, block, means), _like(d, block), block.rows, *_of(block), frames.sign)
 
-    for groups, both in _in_turn(frames, work):
+    for groups, (*both, change) in _in_turn(frames, work):
         for found, part in zip((first, second), both, strict=True):
             _store(found, groups, part)
-    return first, second
+        if means is not None:
+            changes[groups.start] = change
+    return Lines(first, second, None if means is None else Means(changes))
 
 
 def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: Metric) -> np.ndarray:
@@ -114,7 +188,7 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     weight = metric.weight / heaviest
     root, middle = np.sqrt(weight), np.zeros((rank, rank))
 
-    def work(block: Block) -> tuple[Array, Array]:
+    def work(block: Block) -> tuple[Array | np.ndarray, Array | np.ndarray]:
         nonlocal size, middle
         left = metric.left[block.groups]
         middle += (left * weight[block.groups, None]).T @ left
@@ -123,7 +197,8 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
             _like(weights[None], block), padded, _like(mixtures.rest, block), block.rows, *_of(block), frames.sign
         )
         size = np.asarray(_sizes(columns), dtype=np.float64) if block.groups.start == 0 else size
-        return _products(columns, _like(size, block), *given)
+        scaled = _scaled(columns, _like(size, block), *given)
+        return _products(*scaled) if _is_on_card(block) else _products_on_host(*map(np.asarray, scaled))
 
     for _, parts in _in_turn(frames, work):
         for sum_, part in zip((a, other), parts, strict=True):
@@ -133,6 +208,11 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
     found = (a - b @ cross.T - cross @ b.T) * np.outer(size, size) * heaviest
     kept = np.r_[0:n, len(padded) : total]
     return found[np.ix_(kept, kept)]
+
+
+def _mean_at(weights: np.ndarray, block: Block, known: Means | None) -> Array:
+    """Mean of E on a block, looked up where it is known: [P, 2K, B]."""
+    return _mean(_like(weights, block), block.rows, block.share) if known is None else known.blocks[block.groups.start]
 
 
 _Found = TypeVar("_Found")
@@ -150,6 +230,10 @@ def _in_turn(frames: FrameBlocks, work: Callable[[Block], _Found]) -> Iterator[t
 
 def _of(block: Block) -> tuple[Array, Array]:
     return block.share, block.centre
+
+
+def _is_on_card(block: Block) -> bool:
+    return any(device.platform != "cpu" for device in block.rows.devices())
 
 
 def _padded(values: np.ndarray, block: Block) -> Array:
@@ -181,9 +265,11 @@ def _size(groups: slice) -> int:
 
 def _filled(weights: np.ndarray) -> np.ndarray:
     """Sets of weights filled up with empty ones to 1, 8, 16, 32..., so that few shapes are compiled."""
-    n = len(weights)
-    full = 1 if n == 1 else max(8, 1 << (n - 1).bit_length())
-    return np.pad(weights, ((0, full - n), (0, 0)))
+    return np.pad(weights, ((0, _full(len(weights)) - len(weights)), (0, 0)))
+
+
+def _full(n: int) -> int:
+    return 1 if n == 1 else max(8, 1 << (n - 1).bit_length())
 
 
 def _store(found: np.ndarray, groups: slice, part: Array) -> None:
@@ -211,24 +297,32 @@ def _power(power: Array, sign: Array) -> Array:
 
 
 @jax.jit
-def _intensity(weights: Array, rows: Array, share: Array, centre: Array, sign: Array) -> Array:
+def _intensity(weights: Array, rows: Array, share: Array, centre: Array, sign: Array) -> tuple[Array, Array]:
     mean, power = _split(weights @ rows, share)
-    return _power(power, sign) - sign * _bragg(mean + centre, share)
+    return _power(power, sign) - sign * _bragg(mean + centre, share), mean
+
+
+@jax.jit
+def _mean(weights: Array, rows: Array, share: Array) -> Array:
+    return _split(weights @ rows, share)[0]
+
+
+@jax.jit
+def _moved(mean: Array, direction: Array, alpha: Array) -> Array:
+    return mean + alpha[:, None, None] * direction
 
 
 @jax.jit
 def _line(
-    weights: Array, directions: Array, rows: Array, share: Array, centre: Array, sign: Array
-) -> tuple[Array, Array]:
-    mean, power = _split(jnp.concatenate([weights, directions]) @ rows, share)
-    n = len(weights)
-    first = _power(power[n:], sign) - 2 * sign * jnp.sum(_both(share) * (mean[:n] + centre) * mean[n:], axis=1)
-    return first, -sign * _bragg(mean[n:], share)
+    mean: Array, directions: Array, rows: Array, share: Array, centre: Array, sign: Array
+) -> tuple[Array, Array, Array]:
+    change, power = _split(directions @ rows, share)
+    first = _power(power, sign) - 2 * sign * jnp.sum(_both(share) * (mean + centre) * change, axis=1)
+    return first, -sign * _bragg(change, share), change
 
 
 @jax.jit
-def _contract(weights: Array, c: Array, rows: Array, share: Array, centre: Array, sign: Array) -> Array:
-    mean, _ = _split(weights @ rows, share)
+def _contract(mean: Array, c: Array, rows: Array, share: Array, centre: Array, sign: Array) -> Array:
     total = mean + centre
     slope = -2 * sign * _both(share) * total  # [P, 2K, B]
     local = jnp.concatenate([c[:, :, None] * slope, (_power(c, sign))[:, :, None]], axis=2)
@@ -262,25 +356,44 @@ def _sizes(columns: Array) -> Array:
 
 
 @jax.jit
-def _products(columns: Array, size: Array, root: Array, left: Array, right: Array) -> tuple[Array, Array]:
-    """A and [B, C] of a block (see `gram`): float32 products of parts of it, summed in float64.
+def _scaled(columns: Array, size: Array, root: Array, left: Array, right: Array) -> tuple[Array, Array]:
+    """V = D W^(1/2), with columns brought to their `size`, and beside it (R W^(-1/2)) and (W^(1/2) L)^T, [2 r, B].
 
-    With V = D W^(1/2) these are V V^T, and V times (R W^(-1/2))^T and W^(1/2) L: R is zero where W is.
+    A and [B, C] of a block (see `gram`) are products of these: R is zero where W is.
     """
-    columns = columns * (root / size[:, None])
     others = jnp.concatenate([jnp.where(root > 0, right / jnp.where(root > 0, root, 1.0), 0.0), left * root])
-    n, m, length = len(columns), len(others), min(_GRAM_COLUMNS, columns.shape[1])
-    n_whole = columns.shape[1] // length
+    return columns * (root / size[:, None]), others
+
+
+@jax.jit
+def _products(v: Array, others: Array) -> tuple[Array, Array]:
+    """V V^T and V others^T: products of parts in the precision of the rows, summed in float64."""
+    n, m, length = len(v), len(others), min(_GRAM_COLUMNS, v.shape[1])
+    n_whole = v.shape[1] // length
 
     def products(v: Array, other: Array) -> tuple[Array, Array]:
         return (v @ v.T).astype(jnp.float64), (v @ other.T).astype(jnp.float64)
 
     def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
-        parts = (jax.lax.dynamic_slice_in_dim(x, i * length, length, axis=1) for x in (columns, others))
+        parts = (jax.lax.dynamic_slice_in_dim(x, i * length, length, axis=1) for x in (v, others))
         return jax.tree.map(jnp.add, total, products(*parts))
 
     nothing = (jnp.zeros((n, n), dtype=jnp.float64), jnp.zeros((n, m), dtype=jnp.float64))
     rest = slice(n_whole * length, None)
-    return jax.tree.map(
-        jnp.add, jax.lax.fori_loop(0, n_whole, add, nothing), products(columns[:, rest], others[:, rest])
-    )
+    return jax.tree.map(jnp.add, jax.lax.fori_loop(0, n_whole, add, nothing), products(v[:, rest], others[:, rest]))
+
+
+def _products_on_host(v: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same by BLAS, which forms one triangle of V V^T only; parts side by side, each on one thread."""
+    n, (m, size), n_threads = len(v), others.shape, os.cpu_count() or 1
+    total, length = (np.zeros((n, n)), np.zeros((n, m))), min(_GRAM_COLUMNS, -(-size // n_threads))
+
+    def products(first: int) -> tuple[np.ndarray, np.ndarray]:
+        part, other = (x[:, first : first + length] for x in (v, others))
+        return part @ part.T, part @ other.T
+
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+        for parts in pool.map(products, range(0, size, length)):
+            for sum_, part in zip(total, parts, strict=True):
+                sum_ += part
+    return total

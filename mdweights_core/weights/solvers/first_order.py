@@ -14,8 +14,10 @@ import numpy as np
 import optax
 
 from mdweights_core.errors import counted
-from mdweights_core.weights.frames.passes import contractions, intensities
+from mdweights_core.weights.frames.passes import Means, contractions, intensities_and_means
+from mdweights_core.weights.objectives.base import Linearisation
 from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, relative_entropy
+from mdweights_core.weights.solvers.places import linearised, total_gain
 
 LEARNING_RATE = 0.05
 _LOOK_SECONDS = 0.15
@@ -41,25 +43,28 @@ class _Gain:
         self.terms, self.task = terms, task
         self.rows = [(task.rows if term.rows is None else term.rows)[None] for term in terms]
 
-    def value(self, weights: np.ndarray) -> tuple[float, list[np.ndarray]]:
-        """The gain, and the intensities of the terms."""
-        x = [intensities(term.frames, weights[None]) for term in self.terms]
-        linear = (t.objective.linearise(v, r) for t, v, r in zip(self.terms, x, self.rows, strict=True))
-        gain = sum(term.weight * float(lin.gain[0]) for term, lin in zip(self.terms, linear, strict=True))
-        if self.task.theta > 0:
-            gain -= self.task.theta * relative_entropy(weights, self.task.prior)
-        return gain, x
+    def value(self, weights: np.ndarray) -> float:
+        """The gain alone."""
+        return self._seen(weights)[0]
 
     def point(self, weights: np.ndarray) -> _Point:
         """The gain and its gradient in the weights."""
-        gain, x = self.value(weights)
+        gain, found, linear = self._seen(weights)
         total = np.zeros(len(weights))
-        for term, values, rows in zip(self.terms, x, self.rows, strict=True):
-            slope = term.weight * term.objective.linearise(values, rows).gradient
-            total += contractions(term.frames, weights[None], slope[None])[0, 0]
+        for term, (_, means), lin in zip(self.terms, found, linear, strict=True):
+            total += term.weight * contractions(term.frames, weights[None], lin.gradient[None], means)[0, 0]
         if self.task.theta > 0:
             total -= self.task.theta * np.log(np.maximum(weights, 1e-300) / self.task.prior)
-        return _Point(weights, x[0][0], gain, total)
+        return _Point(weights, found[0][0][0], gain, total)
+
+    def _seen(self, weights: np.ndarray) -> tuple[float, list[tuple[np.ndarray, Means]], list[Linearisation]]:
+        """The gain, and per term the intensities, the means behind them and the objective."""
+        found = [intensities_and_means(term.frames, weights[None]) for term in self.terms]
+        linear = linearised(self.terms, self.rows, [x for x, _ in found])
+        gain = float(total_gain(self.terms, linear)[0])
+        if self.task.theta > 0:
+            gain -= self.task.theta * relative_entropy(weights, self.task.prior)
+        return gain, found, linear
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -154,8 +159,7 @@ def _lbfgs_steps(gain: _Gain, logits: np.ndarray) -> _Steps:
         length = min(1.0, 4 * length)
         for _ in range(20):
             trial = logits + length * direction
-            value, _ = gain.value(_softmax(trial))
-            if value >= now.gain + _ARMIJO * length * (direction @ slope):
+            if gain.value(_softmax(trial)) >= now.gain + _ARMIJO * length * (direction @ slope):
                 logits, now = trial, gain.point(_softmax(trial))
                 return now
             length /= 2

@@ -15,22 +15,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from mdweights_core.errors import counted
-from mdweights_core.weights.frames.passes import contractions, intensities, lines
-from mdweights_core.weights.objectives.base import Linearisation
+from mdweights_core.weights.frames.passes import contractions
+from mdweights_core.weights.frames.threads import one_blas_thread
 from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, relative_entropy
 from mdweights_core.weights.solvers.columns import Columns, promising
 from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_secant
 from mdweights_core.weights.solvers.grams import Grams, grams_of_fits
+from mdweights_core.weights.solvers.places import Place, Way, total_gain
 from mdweights_core.weights.solvers.sampling import Sample
 from mdweights_core.weights.solvers.shared import SharedGrams
-from mdweights_core.weights.solvers.steps import ENOUGH, LOWEST_THETA, best_steps, maximum
+from mdweights_core.weights.solvers.steps import LOWEST_THETA, best_steps, maximum
 
 TOLERANCE = 1e-7
 """Gain that a step must still promise; less, and a fit is done."""
@@ -84,7 +85,7 @@ def solve_many(
     whole = [Sample.whole(term) for term in terms]
     if tolerance is None:
         tolerance = TOLERANCE if len(tasks) == 1 else BATCH_TOLERANCE
-    enough = shared is None and len(tasks) > 1 and all(sample.is_telling for sample in samples)
+    enough = shared is None and all(sample.is_telling for sample in samples)
     for moved in _improved(whole, samples if enough else whole, rows, fits, limit, tolerance, shared):
         states = [] if moved is None else [fit.state for fit in moved]
         yield states
@@ -93,10 +94,12 @@ def solve_many(
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """One task on its way."""
+    """One task on its way, with what its next step promises to gain and what the one before did."""
 
     task: Task
     state: SolverState
+    promise: float = np.inf
+    before: float = np.inf
 
     @classmethod
     def of(cls, task: Task) -> _Fit:
@@ -107,7 +110,7 @@ class _Fit:
 
     def begun_anew(self) -> _Fit:
         """The same weights, not done."""
-        return replace(self, state=replace(self.state, iteration=0, done=False, converged=False, outcome=""))
+        return _Fit(self.task, replace(self.state, iteration=0, done=False, converged=False, outcome=""))
 
     @cached_property
     def allowed(self) -> np.ndarray:
@@ -130,23 +133,24 @@ def _improved(
     shared: SharedGrams | None = None,
 ) -> Iterator[list[_Fit] | None]:
     """Iterate until every fit is done, Gram matrices over `samples`: fits after each iteration, None amid one."""
-    terms = [part.term for part in parts]
-    fits, weights = list(fits), np.stack([fit.state.weights for fit in fits])
-    x = [intensities(term.frames, weights) for term in terms]
-    grams = grams_of_fits(samples, shared, len(fits), weights.shape[1])
-    while True:
-        going = np.array([i for i, fit in enumerate(fits) if not fit.state.done])
-        if not len(going):
-            return
-        batch = _Batch(
-            terms, [grams[i] for i in going], rows[going], [fits[i] for i in going], [values[going] for values in x]
-        )
-        moved, new_x = yield from batch.step(limit, tolerance)
-        for place, i in enumerate(going):
-            fits[i] = moved[place]
-        for values, new in zip(x, new_x, strict=True):
-            values[going] = new
+    terms, fits = [part.term for part in parts], list(fits)
+    rows_of = [term.rows_of(rows) for term in terms]
+    grams = grams_of_fits(samples, parts, shared, len(fits), len(fits[0].state.weights))
+    with _few_threads(len(fits[0].state.weights)):
+        place = Place.at(terms, rows_of, np.stack([fit.state.weights for fit in fits]))
+    live = np.arange(len(fits))
+    while len(live):
+        batch = _Batch(terms, [grams[i] for i in live], [r[live] for r in rows_of], [fits[i] for i in live], place)
+        moved, place = yield from batch.step(limit, tolerance)
+        for i, fit in zip(live, moved, strict=True):
+            fits[i] = fit
+        live = live[[not fit.state.done for fit in moved]]
         yield list(fits)
+
+
+def _few_threads(n_frames: int) -> AbstractContextManager[object]:
+    """Small products and factorisations are many times slower on threads that XLA's keep waiting for a core."""
+    return one_blas_thread() if n_frames < _FEW else nullcontext()
 
 
 class _Batch:
@@ -156,63 +160,50 @@ class _Batch:
         self,
         terms: Sequence[Term],
         grams: Sequence[Sequence[Grams]],
-        rows: np.ndarray,
+        rows: Sequence[np.ndarray],
         fits: list[_Fit],
-        x: list[np.ndarray],
+        place: Place,
     ) -> None:
-        self.terms, self.grams, self.fits, self.x = terms, grams, fits, x
-        self.rows = [term.rows_of(rows) for term in terms]
+        self.terms, self.grams, self.rows, self.fits, self.place = terms, grams, rows, fits, place
         self.weights = np.stack([fit.state.weights for fit in fits])
 
-    def step(self, limit: int, tolerance: float) -> Generator[None, None, tuple[list[_Fit], list[np.ndarray]]]:
-        """Fits after one iteration, and their intensities per term; yields now and then amid the work."""
+    def step(self, limit: int, tolerance: float) -> Generator[None, None, tuple[list[_Fit], Place]]:
+        """Fits after one iteration, and the place of those that are not done; yields now and then amid the work."""
         with self._few_threads():
-            self._linearise()
+            self._contract()
         targets, promised, thetas = yield from self._targets()
-        self.fits = [
-            replace(fit, state=replace(fit.state, theta=theta)) for fit, theta in zip(self.fits, thetas, strict=True)
-        ]
         with self._few_threads():
-            fits = [
-                self._seen(i, value, theta)
-                for i, (value, theta) in enumerate(zip(self._sums(self.linear), thetas, strict=True))
+            gains = total_gain(self.terms, self.place.linear)
+            self.fits = [
+                self._ended(self._seen(i, *here), limit, tolerance)
+                for i, here in enumerate(zip(gains, thetas, promised, strict=True))
             ]
-            at_end = [self._ended(fit, promise, limit, tolerance) for fit, promise in zip(fits, promised, strict=True)]
-            going = np.array([i for i, fit in enumerate(at_end) if not fit.state.done], dtype=np.int64)
-            if len(going):
-                self._search(at_end, going, targets, promised, thetas)
-        return at_end, self.x
+            going = np.flatnonzero([not fit.state.done for fit in self.fits])
+            return self.fits, self._search(going, targets[going]) if len(going) else self.place
 
-    def _few_threads(self) -> threadpool_limits:
-        """Small products and factorisations are many times slower on threads that XLA's keep waiting for a core."""
-        return threadpool_limits(1 if self.weights.shape[1] < _FEW else None, user_api="blas")
+    def _few_threads(self) -> AbstractContextManager[object]:
+        return _few_threads(self.weights.shape[1])
 
-    def _linearise(self) -> None:
-        """Values, and what they are made of per frame: b and N w of every term."""
-        self.linear: list[Linearisation] = []
+    def _contract(self) -> None:
+        """What values are made of per frame: b and N w of every term."""
         self.overlap, self.image = [], []
-        for term, rows, x in zip(self.terms, self.rows, self.x, strict=True):
-            linear = term.objective.linearise(x, rows)
-            b, q = contractions(term.frames, self.weights, np.stack([linear.response, linear.image]))
-            self.linear.append(linear)
+        for term, linear, means in zip(self.terms, self.place.linear, self.place.means, strict=True):
+            b, q = contractions(term.frames, self.weights, np.stack([linear.response, linear.image]), means)
             self.overlap.append(b)
             self.image.append(q)
 
-    def _sums(self, linear: Sequence[Linearisation]) -> np.ndarray:
-        return sum(term.weight * lin.gain for term, lin in zip(self.terms, linear, strict=True))  # type: ignore
-
-    def _seen(self, i: int, value: float, theta: float) -> _Fit:
+    def _seen(self, i: int, value: float, theta: float, promise: float) -> _Fit:
         """Fit `i` with intensity, gain and gradient of where it is, at a theta; `value` is that of the terms."""
         fit = self.fits[i]
         gain = float(value) - (theta * fit.entropy if theta > 0 else 0.0)
-        state = replace(fit.state, x=self.x[0][i], gain=gain, gradient=self._slopes(i, theta), theta=theta)
-        return replace(fit, state=state)
+        state = replace(fit.state, x=self.place.x[0][i], gain=gain, gradient=self._slopes(i, theta), theta=theta)
+        return replace(fit, state=state, promise=float(promise), before=fit.promise)
 
     def _slopes(self, i: int, theta: float) -> np.ndarray:
         """Gradient of the gain in the weights of fit `i` at a theta: float64 [T]."""
         fit = self.fits[i]
         total = np.zeros(len(fit.state.weights))
-        for term, lin, b, q in zip(self.terms, self.linear, self.overlap, self.image, strict=True):
+        for term, lin, b, q in zip(self.terms, self.place.linear, self.overlap, self.image, strict=True):
             factor = term.weight * lin.slope[i] * lin.rho[i] ** (lin.power - 1)
             total += factor * (b[i] / np.sqrt(lin.norm2[i]) - lin.rho[i] * q[i] / lin.norm2[i])
         if theta > 0:
@@ -249,7 +240,14 @@ class _Batch:
     def _frozen(self, i: int, fit: _Fit, columns: Columns) -> FrozenGain:
         now, terms = columns.of(fit.state.weights), []
         for term, grams, rows, x, lin, b, q in zip(
-            self.terms, self.grams[i], self.rows, self.x, self.linear, self.overlap, self.image, strict=True
+            self.terms,
+            self.grams[i],
+            self.rows,
+            self.place.x,
+            self.place.linear,
+            self.overlap,
+            self.image,
+            strict=True,
         ):
             matrix = grams.between(columns, fit.state.weights, x[i], rows[i])
             image = columns.of_each(q[i])
@@ -258,7 +256,7 @@ class _Batch:
             terms.append(FrozenTerm(matrix, columns.of_each(b[i]), term.weight * float(lin.slope[i]), lin.power))
         return FrozenGain(terms, fit.state.theta, columns.of(fit.task.prior))
 
-    def _ended(self, fit: _Fit, promise: float, limit: int, tolerance: float) -> _Fit:
+    def _ended(self, fit: _Fit, limit: int, tolerance: float) -> _Fit:
         state = fit.state
         if state.theta == 0 and state.weights.max() > _COLLAPSED:
             text = (
@@ -266,7 +264,7 @@ class _Batch:
                 "no optimum."
             )
             return replace(fit, state=replace(state, done=True, outcome=text))
-        if promise < tolerance:
+        if fit.promise < tolerance:
             text = f"Converged after {counted(state.iteration, 'iteration')}."
             return replace(fit, state=replace(state, done=True, converged=True, outcome=text))
         if state.iteration >= limit:
@@ -274,43 +272,39 @@ class _Batch:
             return replace(fit, state=replace(state, done=True, outcome=text))
         return fit
 
-    def _search(
-        self, fits: list[_Fit], going: np.ndarray, targets: np.ndarray, promised: np.ndarray, thetas: np.ndarray
-    ) -> None:
-        """Go towards the targets as far as the true gain rises; a fit that cannot is done."""
-        directions = targets[going] - self.weights[going]
-        both = [lines(term.frames, self.weights[going], directions) for term in self.terms]
+    def _search(self, going: np.ndarray, targets: np.ndarray) -> Place:
+        """Go towards the targets as far as the true gain rises; a fit that cannot is done. The place of the others."""
+        weights, fits = self.weights[going], [self.fits[i] for i in going]
+        directions = targets - weights
+        way = Way(self.terms, [rows[going] for rows in self.rows], self.place.of(going), weights, directions)
 
         def gains(alpha: np.ndarray) -> np.ndarray:
-            x = [self._along(values[going], pair, alpha) for values, pair in zip(self.x, both, strict=True)]
-            linear = [
-                term.objective.linearise(values, rows[going])
-                for term, values, rows in zip(self.terms, x, self.rows, strict=True)
-            ]
-            found = self._sums(linear)
-            for place, i in enumerate(going):
-                if thetas[i] > 0:
-                    w = np.maximum(self.weights[i] + alpha[place] * directions[place], 0.0)
-                    found[place] -= thetas[i] * relative_entropy(w / w.sum(), fits[i].task.prior)
-            return found
+            return total_gain(self.terms, way.linear(alpha)) - self._entropies(fits, _moved(weights, directions, alpha))
 
-        start = self._sums(self.linear)[going]
-        start -= [thetas[i] * self.fits[i].entropy if thetas[i] > 0 else 0.0 for i in going]
-        alpha, gain = best_steps(gains, start, promised[going])
-        for values, pair in zip(self.x, both, strict=True):
-            values[going] = self._along(values[going], pair, alpha)
-        for place, i in enumerate(going):
-            w = np.maximum(self.weights[i] + alpha[place] * directions[place], 0.0)
-            state = replace(fits[i].state, weights=w / w.sum(), theta=thetas[i], iteration=fits[i].state.iteration + 1)
-            if gain[place] - start[place] < ENOUGH * promised[i]:
-                for grams in self.grams[i]:
-                    grams.give_up_shared()
-            if alpha[place] == 0:
+        start, promised = (np.array(values) for values in zip(*((f.state.gain, f.promise) for f in fits), strict=True))
+        alpha, gain = best_steps(gains, start, promised)
+        end = way.end(alpha)
+        moved = zip(going, fits, _moved(weights, directions, alpha), alpha, gain, strict=True)
+        for place, (i, fit, w, length, reached) in enumerate(moved):
+            for grams in self.grams[i]:
+                grams.judge(fit.promise, fit.before, reached - fit.state.gain)
+            state = replace(
+                fit.state, weights=w, x=end.x[0][place], gain=float(reached), iteration=fit.state.iteration + 1
+            )
+            if length == 0:
                 text = f"No further gain after {counted(state.iteration, 'iteration')}."
-                state = replace(state, done=True, converged=bool(promised[i] < 100 * TOLERANCE), outcome=text)
-            fits[i] = replace(fits[i], state=replace(state, gain=float(gain[place])))
+                state = replace(state, done=True, outcome=text, converged=fit.promise < 100 * TOLERANCE)
+            self.fits[i] = replace(fit, state=state)
+        return end.of(np.flatnonzero(alpha > 0))
 
     @staticmethod
-    def _along(x: np.ndarray, pair: tuple[np.ndarray, np.ndarray], alpha: np.ndarray) -> np.ndarray:
-        a = alpha[:, None]
-        return x + a * pair[0] + a**2 * pair[1]
+    def _entropies(fits: Sequence[_Fit], weights: np.ndarray) -> np.ndarray:
+        """theta KL(w || prior) of each fit at weights [P, T]."""
+        pairs = ((fit.state.theta, fit.task.prior, w) for fit, w in zip(fits, weights, strict=True))
+        return np.array([theta * relative_entropy(w, prior) if theta > 0 else 0.0 for theta, prior, w in pairs])
+
+
+def _moved(weights: np.ndarray, directions: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Weights [P, T] after steps of lengths alpha [P]: not negative, of sum one."""
+    moved = np.maximum(weights + alpha[:, None] * directions, 0.0)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True))

@@ -15,7 +15,7 @@ from support.small_frames import random_weights, small_frames
 
 from mdweights_core.errors import DiskProblem
 from mdweights_core.weights.frames.blocks import BlockBuilder, frame_rows
-from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, intensities, lines, means
+from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, intensities, intensities_and_means, lines
 from mdweights_core.weights.frames.scratch import Scratch
 from mdweights_core.weights.objectives.base import Metric
 
@@ -26,13 +26,13 @@ def everything(frames) -> dict[str, np.ndarray]:
     """What every pass gives."""
     w, c = random_weights(2, N_FRAMES), np.random.default_rng(2).normal(size=(2, 2, N_GROUPS))
     metric = Metric(np.ones(N_GROUPS), np.ones((N_GROUPS, 1)), np.full((1, N_GROUPS), 1 / N_GROUPS))
-    first, second = lines(frames, w, random_weights(2, N_FRAMES, seed=5) - w)
+    line = lines(frames, w, random_weights(2, N_FRAMES, seed=5) - w)
     return {
         "intensities": intensities(frames, w),
-        "means": means(frames, w),
+        "means": intensities_and_means(frames, w)[1].on_images(frames, 2),
         "contractions": contractions(frames, w, c),
-        "first": first,
-        "second": second,
+        "first": line.first,
+        "second": line.second,
         "gram": gram(frames, w[0], Mixtures(np.arange(3), w[1:]), metric),
         "taken": intensities(frames.take(np.arange(4, 30, 3)), w),
         "with empty": intensities(frames.with_empty_frame(), np.pad(0.9 * w, ((0, 0), (0, 1)), constant_values=0.1)),

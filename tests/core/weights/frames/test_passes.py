@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.small_frames import gram_of, random_weights, small_frames
 
-from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, intensities, lines, means
+from mdweights_core.weights.frames.passes import Mixtures, contractions, gram, intensities, intensities_and_means, lines
 from mdweights_core.weights.objectives.base import Metric
 
 KINDS = {
@@ -27,10 +27,35 @@ def test_intensities_are_those_of_the_definition(small, n_sets):
     np.testing.assert_allclose(intensities(small.frames, w), small.intensity(w), rtol=1e-11)
 
 
+def means(frames, w) -> np.ndarray:
+    """On every image, relative to the origin."""
+    return intensities_and_means(frames, w)[1].on_images(frames, len(w))
+
+
 def test_mean_structure_factors_are_relative_to_the_origin(small):
     w = random_weights(3, 9)
     found = means(small.frames, w) + small.frames.origin
     np.testing.assert_allclose(found, np.tensordot(w, small.f, 1), atol=1e-5)
+
+
+def test_intensities_are_the_same_with_the_means_behind_them(small):
+    w = random_weights(3, 9)
+    np.testing.assert_array_equal(intensities_and_means(small.frames, w)[0], intensities(small.frames, w))
+
+
+@pytest.mark.parametrize("chosen", [[0, 1, 2], [1], [2, 0]])
+def test_what_passes_find_at_known_means_is_what_they_find_without(small, chosen):
+    """Means that went along a line, of some of the sets only."""
+    w, alpha = random_weights(3, 9), np.array([0.3, 0.0, 1.0])
+    d, c = random_weights(3, 9, seed=5) - w, np.random.default_rng(2).normal(size=(2, len(chosen), 37))
+    before = intensities_and_means(small.frames, w)[1]
+    way = lines(small.frames, w, d, before)
+    known, there = before.moved(way.means, alpha).of(np.array(chosen)), (w + alpha[:, None] * d)[chosen]
+    np.testing.assert_allclose(known.on_images(small.frames, len(chosen)), means(small.frames, there), atol=1e-6)
+    found = contractions(small.frames, there, c, known)
+    np.testing.assert_allclose(found, contractions(small.frames, there, c), rtol=1e-9, atol=1e-11)
+    back, expected = lines(small.frames, there, -d[chosen], known), lines(small.frames, there, -d[chosen])
+    np.testing.assert_allclose([back.first, back.second], [expected.first, expected.second], rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("n_problems", [1, 3])
@@ -59,8 +84,7 @@ def test_contractions_are_the_slope_of_the_intensity_along_the_simplex(small):
 def test_the_intensity_along_a_line_is_a_parabola(small, alpha):
     w = random_weights(3, 9)
     d = random_weights(3, 9, seed=5) - w
-    first, second = lines(small.frames, w, d)
-    found = small.intensity(w) + alpha * first + alpha**2 * second
+    found = lines(small.frames, w, d).at(small.intensity(w), np.full(3, alpha))
     np.testing.assert_allclose(found, small.intensity(w + alpha * d), rtol=1e-9, atol=1e-9)
 
 
