@@ -1,0 +1,253 @@
+"""Atoms in small compact blocks, and which pairs of blocks can hold pairs of atoms that interact.
+
+A sum over pairs of atoms is taken over tiles: all pairs of atoms of two blocks. Tiles with pairs that do not count (of
+a block with itself, with excluded pairs, with empty places) are *near* and carry a mask. All others are *far*: listed
+once, or, with a cut-off, found at every evaluation from the boxes around the blocks. No atom can leave that list
+unseen, however far it moves; only the speed depends on blocks that stay compact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mdweights_core.energy.periodic import nearest_image
+
+Array = jax.Array
+Carry = TypeVar("Carry")
+
+BLOCK = 16  # atoms: smaller blocks waste fewer pairs beyond the cut-off, larger ones less time between tiles
+PAIRS_AT_ONCE = 2**16  # pairs of atoms: their arrays stay in the cache
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class PairBlocks:
+    """All pairs of n atoms that count, as tiles of N blocks of B places.
+
+    Attributes
+    ----------
+    atom : int32 [N * B]
+        The atom in each place; empty places repeat one.
+    place : int32 [n]
+        The place of each atom.
+    near : int32 [K, 2]
+        Tiles with a mask, as pairs of blocks.
+    mask : bool [K, B, B]
+        Which of their pairs count; each pair of atoms does so once.
+    far : int32 [M, 2] or None
+        All other tiles; None when they are found at every evaluation.
+    is_near : bool [N, N] or None
+        Tiles that cannot be far: one triangle, and all of `near`. Only where `far` is None.
+    cutoff : float64 or None
+        Distance in nm from which on pairs do not count.
+    box : float64 [3, 3] or None
+    size : int
+        B.
+    n_far : int
+        How many of `far`, from the first on, count.
+    """
+
+    atom: Array
+    place: Array
+    near: Array
+    mask: Array
+    far: Array | None
+    is_near: Array | None
+    cutoff: Array | None
+    box: Array | None
+    size: int = field(metadata={"static": True})
+    n_far: int = field(metadata={"static": True})
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.atom) // self.size
+
+    def blocks(self, values: Array) -> Array:
+        """Values of atoms [n, ...] as those of blocks [N, B, ...]."""
+        return jnp.asarray(values)[self.atom].reshape(self.n_blocks, self.size, *values.shape[1:])
+
+    def atoms(self, values: Array) -> Array:
+        """Values of blocks [N, B, ...] as those of atoms [n, ...]."""
+        return values.reshape(-1, *values.shape[2:])[self.place]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """T tiles at positions of their atoms.
+
+    Attributes
+    ----------
+    first, second : int [T]
+        Their blocks.
+    displacement : float64 [T, B, B, 3]
+        From atoms of the second block to those of the first, in nm.
+    distance : float64 [T, B, B]
+        In nm; 1 where a pair does not count, so that functions of it are finite.
+    counts : bool [T, B, B]
+        Which pairs count.
+    """
+
+    first: Array
+    second: Array
+    displacement: Array
+    distance: Array
+    counts: Array
+
+
+def over_tiles(blocks: PairBlocks, x: Array, start: Carry, add: Callable[[Carry, Tiles], Carry]) -> Carry:
+    """Fold `add` over all tiles, some thousand pairs of atoms at a time, at positions [n, 3]."""
+    placed = blocks.blocks(x)
+
+    def near_step(step: Array, carry: Carry) -> Carry:
+        pairs, mask = _part(blocks.near, step, n_near), _part(blocks.mask, step, n_near)
+        return add(carry, _tiles(blocks, placed, pairs, mask))
+
+    def far_step(step: Array, carry: Carry) -> Carry:
+        is_listed = step * n_at_once + jnp.arange(n_at_once) < n_far
+        return add(carry, _tiles(blocks, placed, _part(far, step, n_at_once), is_listed[:, None, None]))
+
+    n_near = _at_once(len(blocks.near), blocks.size)
+    carry = jax.lax.fori_loop(0, len(blocks.near) // n_near, near_step, start)
+    far, n_far = _far_tiles(blocks, placed)
+    if not len(far):
+        return carry
+    n_at_once = _at_once(len(far), blocks.size)
+    return jax.lax.fori_loop(0, (n_far + n_at_once - 1) // n_at_once, far_step, carry)
+
+
+def _part(values: Array, step: Array, length: int) -> Array:
+    return jax.lax.dynamic_slice_in_dim(values, step * length, length)
+
+
+def _at_once(n_tiles: int, size: int) -> int:
+    """Return how many of a list of tiles, padded by `_padded`, are computed at once: a divisor of its length."""
+    most = max(1, PAIRS_AT_ONCE // size**2)
+    return -(-n_tiles // max(1, -(-n_tiles // most)))
+
+
+def _padded(tiles: np.ndarray, size: int) -> np.ndarray:
+    """The same tiles and as many more, all zero, as make equal parts of them."""
+    length = _at_once(len(tiles), size)
+    missing = -len(tiles) % length if length else 0
+    return np.concatenate([tiles, np.zeros((missing, *tiles.shape[1:]), tiles.dtype)])
+
+
+def _tiles(blocks: PairBlocks, placed: Array, pairs: Array, mask: Array) -> Tiles:
+    first, second = pairs[:, 0], pairs[:, 1]
+    displacement = nearest_image(placed[first][:, :, None] - placed[second][:, None], blocks.box)
+    squared = jnp.sum(displacement**2, axis=-1)
+    counts = jnp.broadcast_to(mask, squared.shape)
+    if blocks.cutoff is not None:
+        counts &= squared < blocks.cutoff**2
+    return Tiles(first, second, displacement, jnp.sqrt(jnp.where(counts, squared, 1.0)), counts)
+
+
+def _far_tiles(blocks: PairBlocks, placed: Array) -> tuple[Array, Array | int]:
+    """Tiles [M, 2] and how many of them, from the first on, may hold pairs within the cut-off."""
+    if blocks.far is not None:
+        return blocks.far, blocks.n_far
+    is_close = ~blocks.is_near & _may_be_within(blocks.cutoff, jax.lax.stop_gradient(placed), blocks.box)
+    n_pairs = blocks.n_blocks * (blocks.n_blocks - 1) // 2
+    n_at_once = max(1, _at_once(n_pairs, blocks.size))
+    far = jnp.nonzero(is_close, size=-(-n_pairs // n_at_once) * n_at_once, fill_value=0)
+    return jnp.stack(far, axis=1), jnp.sum(is_close)
+
+
+def _may_be_within(cutoff: Array, placed: Array, box: Array | None) -> Array:
+    """Tell for which blocks [N, B, 3] the boxes around their atoms come closer than the cut-off: bool [N, N].
+
+    In a box that is not rectangular the distances between its planes are a lower bound.
+    """
+    to_planes = jnp.eye(3) if box is None else jnp.linalg.inv(box)
+    planes = placed @ to_planes
+    lower, upper = planes.min(axis=1), planes.max(axis=1)
+    centre, half = (lower + upper) / 2, (upper - lower) / 2
+    apart = centre[:, None] - centre
+    if box is not None:
+        apart -= jnp.round(apart)
+    gap = jnp.maximum(jnp.abs(apart) - half[:, None] - half, 0.0) / jnp.linalg.norm(to_planes, axis=0)
+    is_rectangular = jnp.sum(to_planes != 0) == 3
+    return jnp.where(is_rectangular, jnp.sum(gap**2, axis=-1), jnp.max(gap, axis=-1) ** 2) < cutoff**2
+
+
+def pair_blocks(
+    x: np.ndarray,
+    excluded: np.ndarray,
+    *,
+    cutoff: float | None = None,
+    box: np.ndarray | None = None,
+    size: int = BLOCK,
+) -> PairBlocks:
+    """All pairs of atoms but the excluded ones, as tiles.
+
+    Parameters
+    ----------
+    x : float64 [n, 3]
+        Positions in nm about which blocks are compact.
+    excluded : int [m, 2]
+        Pairs of atoms that do not count.
+    cutoff : float, optional
+        Distance in nm from which on pairs do not count.
+    box : float64 [3, 3], optional
+        Where distances are those of nearest images.
+    size : int
+        Places in a block.
+    """
+    n = len(x)
+    n_blocks = -(-n // size)
+    atom = np.zeros(n_blocks * size, dtype=np.int32)
+    atom[:n] = _compact_order(np.asarray(x), size)
+    place = np.empty(n, dtype=np.int32)
+    place[atom[:n]] = np.arange(n)
+    near, mask = _near_tiles(np.sort(place[excluded.reshape(-1, 2)], axis=1), n, n_blocks, size)
+    is_near = np.tri(n_blocks, dtype=bool)
+    is_near[near[:, 0], near[:, 1]] = True
+    far = None if cutoff is not None else np.argwhere(~is_near).astype(np.int32)
+    return PairBlocks(
+        atom=jnp.asarray(atom),
+        place=jnp.asarray(place),
+        near=jnp.asarray(_padded(near, size)),
+        mask=jnp.asarray(_padded(mask, size)),
+        far=None if far is None else jnp.asarray(_padded(far, size)),
+        is_near=jnp.asarray(is_near) if far is None else None,
+        cutoff=None if cutoff is None else jnp.asarray(float(cutoff)),
+        box=None if box is None else jnp.asarray(box),
+        size=size,
+        n_far=0 if far is None else len(far),
+    )
+
+
+def _near_tiles(excluded: np.ndarray, n: int, n_blocks: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tiles with pairs that do not count, and masks of those that do, for excluded pairs of places, the lower first."""
+    every = np.arange(n_blocks)
+    own = np.stack([every, every], axis=1)
+    of_last = np.stack([every, np.full(n_blocks, n_blocks - 1)], axis=1)  # the only block with empty places
+    near, row = np.unique(np.concatenate([own, of_last, excluded // size]), axis=0, return_inverse=True)
+    mask = np.ones((len(near), size, size), dtype=bool)
+    mask[near[:, 0] == near[:, 1]] = np.triu(np.ones((size, size), dtype=bool), 1)
+    mask[near[:, 1] == n_blocks - 1] &= np.arange(size) < n - (n_blocks - 1) * size
+    mask[row[2 * n_blocks :], excluded[:, 0] % size, excluded[:, 1] % size] = False
+    return near.astype(np.int32), mask
+
+
+def _compact_order(x: np.ndarray, size: int) -> np.ndarray:
+    """Order of atoms in which blocks of `size` are compact: halved along the longest side again and again."""
+    order = np.empty(len(x), dtype=np.int32)
+    waiting = [(0, np.arange(len(x)))]
+    while waiting:
+        begin, atoms = waiting.pop()
+        if len(atoms) <= size:
+            order[begin : begin + len(atoms)] = atoms
+            continue
+        middle = size * ((-(-len(atoms) // size) + 1) // 2)
+        axis = np.argmax(np.ptp(x[atoms], axis=0))
+        atoms = atoms[np.argpartition(x[atoms, axis], middle - 1)]
+        waiting += [(begin, atoms[:middle]), (begin + middle, atoms[middle:])]
+    return order
