@@ -43,6 +43,8 @@ class AdamState(State):
 class Adam:
     """Adam: `learning_rate`, `min_delta`, `patience` and `check_every` of the settings concern it."""
 
+    state_kind = AdamState
+
     def __init__(self, settings: MinimizeSettings) -> None:
         self.settings = settings
 

@@ -134,6 +134,10 @@ AnyState = TypeVar("AnyState", bound=State)
 class Minimizer(Protocol[AnyState]):
     """A way to lower energies, without memory of its own."""
 
+    @property
+    def state_kind(self) -> type[AnyState]:
+        """The class of its states, to make one again from its arrays."""
+
     def init(self, objective: Objective, z0: np.ndarray) -> AnyState:
         """Evaluate the starts z0, float64 [S, n_variables]."""
 

@@ -44,6 +44,8 @@ class FireState(State):
 class Fire:
     """FIRE 2.0; only `max_step` of the settings concerns it."""
 
+    state_kind = FireState
+
     def __init__(self, settings: MinimizeSettings) -> None:
         self.max_step = settings.max_step
 

@@ -73,6 +73,8 @@ class Lbfgs:
     preconditioner : Preconditioner, optional
     """
 
+    state_kind = LbfgsState
+
     def __init__(self, settings: MinimizeSettings, preconditioner: Preconditioner | None = None) -> None:
         self.memory, self.max_step, self.preconditioner = settings.memory, settings.max_step, preconditioner
 

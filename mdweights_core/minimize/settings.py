@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 
 METHODS = {
     "lbfgs-preconditioned": "L-BFGS on the curvature of bonds, angles, torsions and close pairs",
@@ -40,6 +40,8 @@ class MinimizeSettings:
         0 for no early stopping.
     check_every : int
         Steps of Adam between two checks.
+    together : int, optional
+        Starts that go side by side; by default one on a processor, 64 on a graphics card.
     """
 
     method: str = "lbfgs-preconditioned"
@@ -51,6 +53,7 @@ class MinimizeSettings:
     min_delta: float = 1e-6
     patience: int = 5
     check_every: int = 1
+    together: int | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -62,6 +65,8 @@ class MinimizeSettings:
         for name in ("max_evaluations", "memory", "check_every"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be at least 1")
+        if self.together is not None and self.together < 1:
+            raise BadInput(f"{counted(self.together, 'start')} cannot go side by side", advice="Give at least 1")
         for name in ("min_delta", "patience"):
             if not getattr(self, name) >= 0:
                 raise BadInput(f"{name.replace('_', ' ')} is {getattr(self, name):g}, but must be zero or positive")

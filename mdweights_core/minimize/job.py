@@ -1,0 +1,208 @@
+"""The job: many starts brought to minima of an energy, watched, stopped and gone on with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from mdweights_core.energy.base import Energy
+from mdweights_core.energy.curvature import stiffness_matrix
+from mdweights_core.errors import BadInput, DiskProblem, counted
+from mdweights_core.jobs import Clock, Job, Progress, Stopped
+from mdweights_core.minimize.base import End, Objective, State
+from mdweights_core.minimize.cartesian import FreeAtoms
+from mdweights_core.minimize.evaluation import energy_fingerprint, evaluator
+from mdweights_core.minimize.methods import minimizer_of
+from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
+from mdweights_core.minimize.run import Run, fingerprint, load_run, save_run, state_of
+from mdweights_core.minimize.settings import MinimizeSettings
+
+STAGE = "minimising"
+SAVE_SECONDS = 20.0
+"""Between two checkpoints."""
+
+_ON_A_CARD = 64  # starts side by side
+
+
+def minimize(
+    energy: Energy,
+    starts: np.ndarray,
+    settings: MinimizeSettings = MinimizeSettings(),
+    *,
+    fixed: np.ndarray | None = None,
+    reference: np.ndarray | None = None,
+    checkpoint: Path | None = None,
+    save_seconds: float = SAVE_SECONDS,
+) -> Job[Minimisation]:
+    """Bring starts to minima of an energy.
+
+    Stopped, it returns what it has; with a checkpoint, the same call goes on from there and comes to the same end.
+
+    Parameters
+    ----------
+    energy : Energy
+    starts : float [S, n_atoms, 3]
+        nm.
+    settings : MinimizeSettings
+        Any method but "openmm".
+    fixed : bool [n_atoms], optional
+        Atoms that do not move.
+    reference : float [n_atoms, 3], optional
+        Conformation that distances are told to, nm.
+    checkpoint : Path, optional
+        File (.npz) that keeps the state of the run.
+    save_seconds : float
+        Between two checkpoints.
+
+    Raises
+    ------
+    BadInput
+        Starts of other atoms or that are no numbers, or a checkpoint of something else.
+    """
+    starts = _checked(energy, starts, fixed)
+    free = np.ones(energy.n_atoms, dtype=bool) if fixed is None else ~np.asarray(fixed, dtype=bool)
+    made_from = "" if checkpoint is None else fingerprint(energy_fingerprint(energy), [starts, free], settings)
+    keeper = _Keeper(checkpoint, made_from, save_seconds)
+    run = keeper.begin(starts)
+    size = 1 if fixed is not None else settings.together or (1 if jax.default_backend() == "cpu" else _ON_A_CARD)
+    evaluate, curvature = evaluator(energy), partial(stiffness_matrix, energy)
+    try:
+        while len(run.batch) or run.next_batch(size):
+            variables = FreeAtoms(starts[run.batch[0]], ~free)
+            objective = Objective(evaluate, variables, len(run.batch), curvature)
+            yield from _bring_down(run, objective, variables.variables(starts[run.batch]), settings, keeper)
+    except Stopped:
+        keeper.save(run)
+    return run.result(starts, reference, settings, (*keeper.notes, *_remarks(run)))
+
+
+def _bring_down(
+    run: Run, objective: Objective, z0: np.ndarray, settings: MinimizeSettings, keeper: _Keeper
+) -> Job[None]:
+    """Bring the batch of a run to its end, or from where its checkpoint was."""
+    clock, before = Clock(), run.seconds
+    minimizer = minimizer_of(settings)
+    if run.state:
+        state = state_of(minimizer.state_kind, run.state)
+        objective.evaluations[:] = state.evaluations
+    else:
+        state = minimizer.init(objective, z0)
+    while True:
+        ends = minimizer.ended(state, settings)
+        state.going = np.array([end is End.GOING for end in ends])
+        run.record(state, before + clock.elapsed)
+        is_over = not state.going.any()
+        if is_over or keeper.is_due():
+            run.keep(state, objective.coordinates(state.z), ends, before + clock.elapsed)
+        if is_over:
+            run.batch = run.batch[:0]
+            keeper.save(run)
+            return
+        keeper.save_if_due(run)
+        if clock.is_due():
+            try:
+                yield _snapshot(run, state, objective)
+            except Stopped:
+                run.keep(state, objective.coordinates(state.z), ends, before + clock.elapsed)
+                raise
+        state = minimizer.step(objective, state)
+
+
+def _snapshot(run: Run, state: State, objective: Objective) -> Progress:
+    """What the first start of the batch that still goes looks like."""
+    place = int(np.argmax(state.going))
+    start, total = int(run.batch[place]), len(run.ends)
+    trace = np.array(run.traces[start])
+    done = sum(end not in (NOT_BEGUN, End.GOING) for end in run.ends)
+    rms_force = float(state.rms_force[place])
+    text = (
+        f"start {start + 1} of {total}: {state.value[place]:.2f} kJ/mol, rms force {rms_force:.3g} kJ/mol/nm "
+        f"after {counted(int(state.evaluations[place]), 'evaluation')}"
+    )
+    values = {"start": float(start), "energy": float(state.value[place]), "rms_force": rms_force}
+    arrays = {
+        "evaluations": trace[:, 0],
+        "seconds": trace[:, 1],
+        "energy": trace[:, 2],
+        "rms_force": trace[:, 3],
+        "x": objective.coordinates(state.z[place : place + 1])[0],
+    }
+    return Progress(STAGE, done, total, text, values, arrays)
+
+
+def _checked(energy: Energy, starts: np.ndarray, fixed: np.ndarray | None) -> np.ndarray:
+    starts = np.array(starts, dtype=np.float64)
+    if starts.ndim != 3 or starts.shape[1:] != (energy.n_atoms, 3):
+        there = starts.shape[1] if starts.ndim == 3 else 0
+        raise BadInput(
+            f"The starts have {counted(there, 'atom')}, and the molecule {energy.n_atoms}",
+            advice="Choose the atoms of the molecule",
+        )
+    bad = np.flatnonzero(~np.isfinite(starts).all(axis=(1, 2)))
+    if len(bad):
+        raise BadInput(f"Start {bad[0] + 1} has coordinates that are not numbers", advice="Leave that start out")
+    if fixed is not None and np.all(fixed):
+        raise BadInput("All atoms are fixed, so there is nothing to minimise", advice="Free some of them")
+    return starts
+
+
+def _remarks(run: Run) -> list[str]:
+    """What a user should know of starts that came to no good end."""
+    ends = Counter(run.ends)
+    told = []
+    if count := ends[End.NOT_FINITE]:
+        told.append(
+            f"The energy of {counted(count, 'start')} is not finite: atoms lie on top of one another. Nothing was done "
+            "to such a start; build it again or move these atoms apart."
+        )
+    if count := ends[End.STALLED]:
+        told.append(
+            f"{counted(count, 'start')} came to where no lower energy was found before the tolerance was reached. "
+            "Rounding allows no more, or the energy has a step there."
+        )
+    if count := ends[End.LIMIT]:
+        told.append(
+            f"{counted(count, 'start')} used up the evaluations before the tolerance was reached. Raise the limit, or "
+            "go on from the result."
+        )
+    return told
+
+
+class _Keeper:
+    """Writes checkpoints now and then; a disk that is full is told about once, and the run goes on."""
+
+    def __init__(self, path: Path | None, made_from: str, seconds: float) -> None:
+        self.path, self.made_from = path, made_from
+        self._clock = Clock(seconds)
+        self._due = False
+        self.notes: tuple[str, ...] = ()
+
+    def begin(self, starts: np.ndarray) -> Run:
+        """What was done before, or nothing."""
+        known = None if self.path is None else load_run(self.path, self.made_from)
+        return known or Run.begin(starts)
+
+    def is_due(self) -> bool:
+        """True when the time for a checkpoint has come, until it is written."""
+        self._due = self._due or (self.path is not None and self._clock.is_due())
+        return self._due
+
+    def save_if_due(self, run: Run) -> None:
+        """Write one when it is time."""
+        if self._due:
+            self.save(run)
+
+    def save(self, run: Run) -> None:
+        """Write one."""
+        self._due = False
+        if self.path is None:
+            return
+        try:
+            save_run(run, self.made_from, self.path)
+        except DiskProblem as problem:
+            self.notes = (f"No checkpoint could be written, and the run cannot be gone on with. {problem.sentence}",)
+            self.path = None
