@@ -55,7 +55,8 @@ class MapSummary:
     intensity, sigma, free, frame_pair : str or None
         Labels that are read unless told otherwise; None where there is no clear one.
     kind : str
-        The format: ``MTZ``, ``Lunus lattice``, ``hkl list``, ``mdx2 table``, ``CCP4 map`` or ``xtraj checkpoint``.
+        The format: ``MTZ``, ``Lunus lattice``, ``hkl list``, ``mdx2 table``, ``mdx2 map``, ``CCP4 map`` or ``xtraj
+        checkpoint``.
     ndiv : (int, int, int)
         Sub-divisions of each reciprocal axis.
     n_frames : int

@@ -6,6 +6,7 @@ format             told by                                        cell and space
 MTZ                the name, or the first bytes                   in the file
 CCP4 map           the first bytes                                in the file where it is reciprocal
 mdx2 table         ``entry/hkl_table`` in a NeXus file            in the file or in ``geometry.nxs``
+mdx2 map           axes h, k and l in a NeXus file                in the file or in ``geometry.nxs``
 xtraj checkpoint   ``entry/data/fcalc_list`` in a NeXus file      in the file
 Lunus lattice      the name, ``.lat``                             to be given
 hkl list           the name, ``.hkl``                             to be given
@@ -29,7 +30,7 @@ from mdweights_core.io.frames.frame_files import is_reflection_file
 from mdweights_core.io.maps.ccp4 import CCP4, is_ccp4, read_ccp4
 from mdweights_core.io.maps.contents import MapContents, MapSummary, given_cell
 from mdweights_core.io.maps.lunus import LATTICE, LIST, read_hkl, read_lat
-from mdweights_core.io.maps.mdx2 import MDX2, is_mdx2, read_mdx2
+from mdweights_core.io.maps.mdx2 import MDX2, MDX2_GRID, mdx2_kind, read_mdx2
 from mdweights_core.io.maps.mtz import describe_mtz, read_diffuse_map
 from mdweights_core.io.maps.mtz_file import require_fit
 from mdweights_core.io.maps.nexus import MAGIC, open_nexus
@@ -145,9 +146,7 @@ def describe_map(path: str | os.PathLike[str], cell: gemmi.UnitCell | Sequence[f
 
 def _nexus_kind(path: Path) -> str | None:
     with open_nexus(path) as file:
-        if is_mdx2(file):
-            return MDX2
-        return CHECKPOINT if is_checkpoint(file) else None
+        return mdx2_kind(file) or (CHECKPOINT if is_checkpoint(file) else None)
 
 
 def _contents(path: Path, kind: str | None, cell: gemmi.UnitCell | None) -> MapContents:
@@ -155,7 +154,7 @@ def _contents(path: Path, kind: str | None, cell: gemmi.UnitCell | None) -> MapC
         return read_lat(path, cell)
     if kind == CCP4:
         return read_ccp4(path, cell)
-    readers = {LIST: read_hkl, MDX2: read_mdx2, CHECKPOINT: read_checkpoint_map}
+    readers = {LIST: read_hkl, MDX2: read_mdx2, MDX2_GRID: read_mdx2, CHECKPOINT: read_checkpoint_map}
     if kind in readers:
         return readers[kind](path)
     raise BadInput(

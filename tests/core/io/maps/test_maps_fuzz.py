@@ -45,6 +45,14 @@ def write_mdx2(path: Path) -> None:
         file["entry/crystal/space_group"] = "P 41"
 
 
+def write_mdx2_grid(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        for name in "hkl":
+            file[f"entry/intensity/{name}"] = np.arange(5) / 2
+        file.create_dataset("entry/intensity/signal", data=np.arange(125.0).reshape(5, 5, 5), compression="gzip")
+        file["entry/crystal/unit_cell"] = CELL.parameters
+
+
 def write_xtraj(path: Path) -> None:
     points = lattice()
     write_checkpoint(path, [np.ones((3, len(points)))], points, np.ones(3), np.arange(len(points)))
@@ -59,11 +67,12 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "a.hkl": lambda path: write_hkl(path, lattice(), values(), values()),
     "a.map": lambda path: write_ccp4(path, lattice(), values()),
     "mdx2.nxs": write_mdx2,
+    "map.nxs": write_mdx2_grid,
     "xtraj.nxs": write_xtraj,
 }
 
 BYTES = ("a.lat", "a.hkl", "a.map")  # not HDF5, which itself crashes or loops on some broken bytes
-NEXUS = ("mdx2.nxs", "xtraj.nxs")
+NEXUS = ("mdx2.nxs", "map.nxs", "xtraj.nxs")
 
 
 @pytest.fixture(scope="module")

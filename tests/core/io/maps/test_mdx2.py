@@ -130,3 +130,60 @@ def test_other_nexus_files_are_no_maps(tmp_path):
     assert map_kind(tmp_path / "geometry.nxs") is None
     with pytest.raises(BadInput, match="no map of a format"):
         read_map(tmp_path / "geometry.nxs")
+
+
+def grid(path: Path, divided=(4, 4, 2), name="intensity", **changes) -> tuple[Path, np.ndarray]:
+    """Write a map as mdx2 and its NeXus library do, from -1 to 1 along h, 0 to 2 along k and 0 to 1.5 along l."""
+    limits = ((-1, 1), (0, 2), (0, 1.5))
+    axes = [np.arange(n * low, n * high + 1) / n for n, (low, high) in zip(divided, limits, strict=True)]
+    values = np.random.default_rng(5).normal(10, 3, [len(axis) for axis in axes])
+    values[2, :, 1] = np.nan
+    with h5py.File(path, "a") as file:
+        group = file.require_group("entry").create_group(name)
+        group.attrs.update({"NX_class": "NXdata", "signal": "signal", "axes": list("hkl"), "mdx2_class": "GridData"})
+        for key, content in ({"signal": values} | dict(zip("hkl", axes, strict=True)) | changes).items():
+            if content is not None:
+                group[key] = content
+    return path, values
+
+
+def test_a_map_on_a_grid_is_the_table_it_was_made_from(tmp_path):
+    path, values = grid(tmp_path / "map.nxs")
+    geometry(tmp_path / "geometry.nxs")
+    assert map_kind(path) == "mdx2 map"
+    found = read_map(path)
+    assert found.lattice.ndiv == (4, 4, 2)
+    assert len(found) == np.isfinite(values).sum()
+    for index, value in zip(found.lattice.index.tolist(), found.intensity, strict=True):
+        h, k, l = index
+        assert value == np.float32(values[round(4 * h) + 4, round(4 * k), round(2 * l)])
+    assert found.sigma is None
+    summary = describe_map(path)
+    assert (summary.intensity, summary.kind, summary.space_group.hm) == ("intensity", "mdx2 map", "I 2 3")
+
+
+def test_another_grid_on_the_same_axes_goes_along(tmp_path):
+    path, _ = grid(tmp_path / "map.nxs")
+    _, errors = grid(path, name="intensity_error")
+    grid(path, name="count", divided=(2, 2, 2))
+    found = read_map(path, cell=CELL, space_group="P 1")
+    np.testing.assert_array_equal(found.sigma, errors[np.isfinite(errors)].astype(np.float32))
+    assert [column.label for column in describe_map(path).columns] == ["intensity", "intensity_error"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"h": None}, "no map of a format"),
+        ({"k": np.arange(3.0)}, "no map of a format"),
+        ({"l": np.array([0.0, 0.5, np.nan, 1.5])}, "no numbers"),
+        ({"l": np.array([0.0, 0.5, 1.0, 1.0])}, "listed more than once"),
+        ({"l": np.sqrt([0.0, 2.0, 3.0, 5.0])}, "multiples of"),
+        ({"signal": np.full((9, 9, 4), np.nan)}, "[Nn]othing was measured"),
+        ({"signal": np.ones((9, 9))}, "no map of a format"),
+    ],
+)
+def test_a_grid_that_is_no_map_is_refused(tmp_path, changes, words):
+    path, _ = grid(tmp_path / "map.nxs", **changes)
+    with pytest.raises(BadInput, match=words):
+        read_map(path, cell=CELL, space_group="P 1")
