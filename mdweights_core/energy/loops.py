@@ -11,12 +11,14 @@ trapped. With ``core`` it goes on below that distance as its tangent; what was f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 
 from mdweights_core.energy.base import Energy, Term, values
 
@@ -30,6 +32,10 @@ STRENGTH = 0.1
 STEEP_CORE = 0.85
 """Distance below which the potential to optimise on is its tangent."""
 
+SAMPLE_WIDTHS: dict[Variant, tuple[float, float]] = {"lj": (0.01, 0.2), "bond-lj": (3.0, 8.0)}
+"""Widths of the first and the last of the published perturbed configurations, in sigma."""
+
+_NODES = 512
 _SOFTENING = 0.01
 _REPULSION = 2.5e-3
 
@@ -225,9 +231,59 @@ class Loops:
 
         Normal deviates whose width grows evenly: 10 of 3 to 8 sigma for "bond-lj", 40 of 0.01 to 0.2 sigma for "lj".
         """
-        published, low, high = (40, 0.01, 0.2) if self.variant == "lj" else (10, 3.0, 8.0)
-        widths = self.sigma * np.linspace(low, high, count or published)
+        published = 40 if self.variant == "lj" else 10
+        widths = self.sigma * np.linspace(*SAMPLE_WIDTHS[self.variant], count or published)
         return widths[:, None, None] * np.random.default_rng(seed).normal(size=(len(widths), self.n, 3))
+
+    def expected_norms(self, *, power: int = 1) -> scipy.sparse.csr_array:
+        """What the size of the Hessian's blocks averages to over infinitely many of the published `samples`.
+
+        Distances of a pair of normal deviates are Maxwell's, so that one integral for each kind of pair is all there is
+        to average: less work than one gradient. A few samples leave couplings so uneven that slow modes are localised.
+
+        Parameters
+        ----------
+        power : int
+            1: norms, as in the published program; 2: squared norms, as in the paper.
+
+        Returns
+        -------
+        csr_array [n, n]
+            Without a diagonal.
+        """
+        low, high = SAMPLE_WIDTHS["lj"]
+        widths = self.sigma * np.linspace(low, high, 40)
+        kinds = [_mean_norm(potential, widths, power) for potential in (_bond, lennard_jones)]
+        if self.variant == "lj":
+            sizes = kinds[1] * self._weights() ** power
+        else:
+            strong = np.full(self.n - 1, kinds[0] / (self.n - 1) ** power)
+            weak = np.full(self.n - LOOP, kinds[1] * (STRENGTH / (self.n - LOOP)) ** power)
+            sizes = np.concatenate([strong, weak])
+        first, second = self.coupled.T
+        half = scipy.sparse.csr_array((sizes, (first, second)), shape=(self.n, self.n))
+        return half + half.T
+
+
+def _bond(r: jax.Array) -> jax.Array:
+    return (r - 1) ** 2
+
+
+def _mean_norm(potential: Callable[[jax.Array], jax.Array], widths: np.ndarray, power: int) -> float:
+    """Mean size^power of the block of a pair whose atoms are normal deviates, over widths [k] of these.
+
+    The block is -(V'' along the pair and V' / r across it, twice).
+    """
+    sigma = np.sqrt(2) * widths[:, None]
+    nodes, steps = np.polynomial.legendre.leggauss(_NODES)
+    reach = 8 * sigma.max()
+    r, steps = reach * (nodes + 1) / 2, reach * steps / 2
+    slope = jax.grad(potential)
+    along = np.asarray(jax.vmap(jax.grad(slope))(jnp.asarray(r)))
+    across = np.asarray(jax.vmap(slope)(jnp.asarray(r))) / r
+    size = np.sqrt(along**2 + 2 * across**2) ** power
+    density = np.sqrt(2 / np.pi) * r**2 / sigma**3 * np.exp(-((r / sigma) ** 2) / 2)
+    return float(np.mean(density @ (steps * size)))
 
 
 def _at_distance(n: int, apart: int) -> np.ndarray:
