@@ -31,7 +31,7 @@ def evaluator(energy: Energy, *, batched: bool | None = None) -> Evaluate:
         size = 1 << (len(x) - 1).bit_length()  # few sizes, so that few are compiled
         padded = np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])
         values, gradients = values_and_gradients(energy, padded)
-        return np.asarray(values)[: len(x)], np.asarray(gradients)[: len(x)]
+        return np.array(values[: len(x)]), np.array(gradients[: len(x)])
 
     return all_at_once if together else one_by_one
 
