@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdweights_core.minimize.base import End, Objective, State, ended, fields_of, first_state
-from mdweights_core.minimize.precondition import Preconditioner
+from mdweights_core.minimize.precondition import FLOOR, Preconditioner
 from mdweights_core.minimize.settings import MinimizeSettings
 
 _ARMIJO = 1e-4
@@ -23,6 +23,7 @@ _RESOLUTION = 1e-11  # of the energy: smaller differences are rounding
 _MOST_TRIALS = 20  # along one line
 _CURVED = 1e-10  # s.y over |s||y|: less tells of no positive curvature
 _FIRST_STEP = 0.1  # of the longest step, for want of a scale
+_STIFFEST = 5e7  # kJ/mol/nm^2, a hundred bonds: a force above that times the longest step comes of overlapping atoms
 
 
 @dataclass(eq=False)
@@ -34,8 +35,8 @@ class LbfgsState(State):
     direction : float64 [S, n]
     slope : float64 [S]
         Gradient along it at z; 0 where no line has been laid yet.
-    length, shortest, longest : float64 [S]
-        Of the next trial along the line, and what it lies between.
+    length : float64 [S]
+        Of the next trial along the line.
     trials : int64 [S]
         Along this line.
     steps, changes : float64 [S, memory, n]
@@ -52,8 +53,6 @@ class LbfgsState(State):
     direction: np.ndarray
     slope: np.ndarray
     length: np.ndarray
-    shortest: np.ndarray
-    longest: np.ndarray
     trials: np.ndarray
     steps: np.ndarray
     changes: np.ndarray
@@ -89,8 +88,6 @@ class Lbfgs:
             direction=np.zeros_like(first.z),
             slope=zero,
             length=zero.copy(),
-            shortest=zero.copy(),
-            longest=zero.copy(),
             trials=none,
             steps=np.zeros(pairs),
             changes=np.zeros(pairs),
@@ -112,7 +109,7 @@ class Lbfgs:
         state.trials[rows] += 1
         for row, z, value, gradient in zip(rows.tolist(), trial, values, gradients, strict=True):
             if _is_lower(state, row, value, gradient):
-                _remember(state, row, z, value, gradient)
+                self._take(state, row, z, value, gradient)
                 self._lay_line(objective, state, row)
             elif state.trials[row] < _MOST_TRIALS:
                 _shorten(state, row, value)
@@ -124,11 +121,23 @@ class Lbfgs:
         """Converged, stalled, not finite, or at the limit."""
         return ended(state, settings)
 
+    def _take(self, state: LbfgsState, row: int, z: np.ndarray, value: float, gradient: np.ndarray) -> None:
+        """Move to z, and keep the pair where it tells of positive curvature."""
+        before, step, change = state.gradient[row].copy(), z - state.z[row], gradient - state.gradient[row]
+        state.z[row], state.value[row], state.gradient[row] = z, value, gradient
+        state.age[row] += 1
+        if not self._overlaps(before):
+            _remember(state, row, step, change)
+
     def _lay_line(self, objective: Objective, state: LbfgsState, row: int) -> None:
         """A new direction at z, and the length of the first trial along it."""
         if self.preconditioner is not None:
             self.preconditioner.refresh(objective, state, row)
-        direction = self._direction(objective, state, row)
+        if self._overlaps(state.gradient[row]):
+            _forget(state, row)
+            direction = -np.clip(state.gradient[row] / FLOOR, -self.max_step, self.max_step)
+        else:
+            direction = self._direction(objective, state, row)
         slope = float(state.gradient[row] @ direction)
         if slope >= 0:  # rounding, or pairs from where the surface bends otherwise
             _forget(state, row)
@@ -140,7 +149,11 @@ class Lbfgs:
         longest = reach / furthest if furthest > 0 else 0.0
         state.direction[row], state.slope[row] = direction, slope
         state.length[row] = longest if is_blind else min(1.0, longest)
-        state.shortest[row], state.longest[row], state.trials[row] = 0.0, longest, 0
+        state.trials[row] = 0
+
+    def _overlaps(self, gradient: np.ndarray) -> bool:
+        """Atoms lie on one another: curvature falls so fast on the way out that what was met tells nothing."""
+        return bool(np.abs(gradient).max(initial=0.0) > _STIFFEST * self.max_step)
 
     def _direction(self, objective: Objective, state: LbfgsState, row: int) -> np.ndarray:
         """-H g by the two-loop recursion."""
@@ -152,14 +165,17 @@ class Lbfgs:
         for i in order:
             shares.append((steps[i] @ q) / overlap[i])
             q -= shares[-1] * changes[i]
-        if self.preconditioner is not None:
-            q = self.preconditioner.solve(objective, state, row, q)
-        elif len(order):
+        q = self._initial(objective, state, row, q)
+        if len(order):  # the newest pair tells how far the estimate is off as a whole
             newest = changes[order[0]]
-            q *= overlap[order[0]] / (newest @ newest)
+            q *= overlap[order[0]] / (newest @ self._initial(objective, state, row, newest))
         for i, share in zip(order[::-1], shares[::-1], strict=True):
             q += (share - (changes[i] @ q) / overlap[i]) * steps[i]
         return -q
+
+    def _initial(self, objective: Objective, state: LbfgsState, row: int, q: np.ndarray) -> np.ndarray:
+        """The first estimate of H q: by the preconditioner, or q itself."""
+        return q if self.preconditioner is None else self.preconditioner.solve(objective, state, row, q)
 
     def _start_over(self, objective: Objective, state: LbfgsState, row: int) -> None:
         """Without pairs a new line may go lower; where that was one already, nothing does."""
@@ -189,11 +205,8 @@ def _shorten(state: LbfgsState, row: int, value: float) -> None:
     state.length[row] = float(np.clip(best, 0.1 * length, 0.5 * length))
 
 
-def _remember(state: LbfgsState, row: int, z: np.ndarray, value: float, gradient: np.ndarray) -> None:
-    """Move to z, and keep the pair where it tells of positive curvature."""
-    step, change = z - state.z[row], gradient - state.gradient[row]
-    state.z[row], state.value[row], state.gradient[row] = z, value, gradient
-    state.age[row] += 1
+def _remember(state: LbfgsState, row: int, step: np.ndarray, change: np.ndarray) -> None:
+    """Keep a pair where it tells of positive curvature."""
     overlap = float(step @ change)
     if overlap <= _CURVED * np.linalg.norm(step) * np.linalg.norm(change):
         return
