@@ -27,8 +27,8 @@ from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.frames.blocks import BlockBuilder, FrameBlocks
-from mdweights_core.weights.frames.passes import contractions
-from mdweights_core.weights.frames.room import MEMORY_PART, available_memory
+from mdweights_core.weights.frames.passes import intensities, powers
+from mdweights_core.weights.frames.room import usual_room
 from mdweights_core.weights.free_set import drawn_free_set
 from mdweights_core.weights.masks import apply_masks, looks_like_bragg, outlier_note
 from mdweights_core.weights.prior import spread, tied_groups
@@ -86,6 +86,8 @@ class WeightProblem:
         The observed map came with its shell means already removed.
     notes : tuple of str
         What was left out and why, as sentences.
+    room : float
+        Bytes of memory beside the structure factors, for what many fits at once need.
     """
 
     groups: LaueGroups
@@ -100,6 +102,7 @@ class WeightProblem:
     bragg: BraggPart | None = None
     is_anisotropic: bool = False
     notes: tuple[str, ...] = field(default_factory=tuple)
+    room: float = field(default_factory=usual_room)
 
     @property
     def n_units(self) -> int:
@@ -127,11 +130,14 @@ class WeightProblem:
         return weights if self.unit is None else np.bincount(self.unit, weights)
 
     @cached_property
+    def usual(self) -> np.ndarray:
+        """Calculated intensity with the prior's weights: float64 [n_group]."""
+        return intensities(self.frames, self.prior[None])[0]
+
+    @cached_property
     def oddness(self) -> np.ndarray:
         """Squared deviation of each unit from the centre, relative to the median one's: float64 [n_units]."""
-        nothing = np.zeros((1, self.n_units))
-        many = self.groups.multiplicity.astype(np.float64)
-        squares = contractions(self.frames, nothing, many[None, None])[0, 0]
+        squares = powers(self.frames, self.groups.multiplicity.astype(np.float64))
         return squares / (np.median(squares) or 1.0)
 
 
@@ -160,8 +166,8 @@ def build_problem(
     bragg : BraggData, optional
         Fitted beside the map, with `settings.bragg_weight`.
     memory : float, optional
-        Bytes that structure factors may take; more, and they are read from a file in every pass. By default half of
-        what there is.
+        Bytes that structure factors may take; more, and they are read from a file in every pass. What they leave of it
+        is for a validation. By default half of what there is.
     scratch : Path, optional
         Folder for that file; the store's by default.
 
@@ -203,8 +209,9 @@ def build_problem(
         bragg=None if bragg is None else (yield from _bragg_part(bragg, store, reader)),
         is_anisotropic=diffuse_map.is_anisotropic,
         notes=notes,
+        room=reader.memory,
     )
-    if not contractions(frames, np.zeros((1, frames.n_frames)), np.ones((1, 1, len(groups)))).any():
+    if not powers(frames, np.ones(len(groups))).any():
         raise BadInput("all frames have the same structure factors: there is no diffuse intensity", where=store.path)
     return problem
 
@@ -318,7 +325,7 @@ class _Reader:
         self.unit_prior = self.prior if self.unit is None else np.bincount(self.unit, self.prior)
         if len(self.unit_prior) < 2:
             raise BadInput(f"{n} frames tied by {tied} are one unit only", advice="Tie fewer frames together")
-        self.memory = MEMORY_PART * available_memory() if memory is None else memory
+        self.memory = usual_room() if memory is None else memory
 
     def read(self, rows: np.ndarray) -> Job[FrameBlocks]:
         """E of all units on the store's `rows` [n_copies, n_group] (-1: none)."""

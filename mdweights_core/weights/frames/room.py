@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-MEMORY_PART = 0.5
-"""Of what there is, for structure factors."""
-
+_PART = 0.5
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -20,3 +18,8 @@ def available_memory(cgroups: Path = _CGROUPS) -> float:
         except (OSError, ValueError):  # not there, or the word max
             continue
     return machine
+
+
+def usual_room() -> float:
+    """Bytes for structure factors where nobody says how many: half of what there is."""
+    return _PART * available_memory()

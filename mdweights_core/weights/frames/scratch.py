@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from mdweights_core.io.files import disk_problem
-from mdweights_core.weights.frames.room import MEMORY_PART, available_memory
+from mdweights_core.weights.frames.room import usual_room
 
 _PAGE = 4096  # bytes: what is read past the system's cache begins and ends at a multiple of it
 _AHEAD = 2
@@ -86,7 +86,7 @@ class Scratch:
 
         It would only push itself out of that, block by block, before any is read again.
         """
-        if self.shape[2] * self._stride > MEMORY_PART * available_memory() and hasattr(os, "O_DIRECT"):
+        if self.shape[2] * self._stride > usual_room() and hasattr(os, "O_DIRECT"):
             self._set_flags(os.O_DIRECT)
 
     def _set_flags(self, more: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mdweights_core.crystal.shells import AnisotropicOperator
 from mdweights_core.weights.objectives.base import Linearisation, Metric, Objective
 from mdweights_core.weights.objectives.curves import ShellCurves, centred, sliced
+from mdweights_core.weights.objectives.kept import Kept
 
 _TINY = 1e-300
 _FLAT = 1e-12
@@ -39,27 +40,33 @@ class Correlation(Objective):
     weight: np.ndarray
     operator: AnisotropicOperator | None = None
     noise: float = 0.0
+    _known: Kept[tuple[np.ndarray, np.ndarray]] = field(default_factory=Kept, repr=False)
 
     def linearise(self, x: np.ndarray, rows: np.ndarray) -> Linearisation:
         """Gain (the coefficient itself) and model of P problems at their intensities `x` float64 [P, G]."""
-        response, image = np.empty_like(x), np.empty_like(x)
-        rho, norm2 = np.empty(len(x)), np.empty(len(x))
         step = max(1, _AT_ONCE // max(1, x.shape[1]))
-        for first in range(0, len(x), step):
-            part = slice(first, first + step)
-            response[part], image[part], rho[part], norm2[part] = self._model(x[part], rows[part])
+        parts = [self._model(x[i : i + step], rows[i : i + step]) for i in range(0, len(x), step)]
+        joined = parts[0] if len(parts) == 1 else [np.concatenate(part) for part in zip(*parts, strict=True)]
+        response, image, rho, norm2 = joined
         return Linearisation(rho, response, image, norm2, rho, np.ones(len(x)), power=1)
 
     def _model(self, x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Response, image, rho and norm2 of some of the problems."""
+        known = [self._known.of(row, self._of_rows) for row in rows]
+        target, inverse = (np.stack(part) for part in zip(*known, strict=True))
         counts = rows * self.weight
-        curves = ShellCurves(counts, self.operator)
-        target = self._target(curves)
-        calculated = counts * centred(curves.remove(x), counts)  # a centred map times the counts needs no C^T
+        curves = ShellCurves(counts, self.operator, inverse)
+        calculated = centred(curves.remove(x), counts)
+        calculated *= counts  # a centred map times the counts needs no C^T
         image = curves.transposed(calculated)
         norm2 = np.einsum("pg,pg->p", x, image) + self._floor(counts)
         rho = np.einsum("pg,pg->p", x, target) / np.sqrt(norm2)
         return target, image, rho, norm2
+
+    def _of_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What stays the same throughout a fit of one problem: the response [G], and 1 / sum of counts of shells."""
+        curves = ShellCurves((rows * self.weight)[None], self.operator)
+        return self._target(curves)[0], curves.inverse[0]
 
     def _target(self, curves: ShellCurves) -> np.ndarray:
         """Omega y, with y of unit length in Omega: [P, G]; zero where the observed map has no features."""

@@ -27,26 +27,34 @@ class ShellCurves:
         Weight of each reflection in the shell means of each problem.
     operator : AnisotropicOperator, optional
         Shells and spline.
+    inverse : float64 [P, S], optional
+        1 / sum of the counts of each shell, 0 for a shell without any, where known from before.
     """
 
-    def __init__(self, counts: np.ndarray, operator: AnisotropicOperator | None) -> None:
+    def __init__(
+        self, counts: np.ndarray, operator: AnisotropicOperator | None, inverse: np.ndarray | None = None
+    ) -> None:
         self.counts, self._operator = counts, operator
-        totals = self._sums(counts)
-        self._inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
+        self.inverse = self._inverse_totals() if inverse is None else inverse
+
+    def _inverse_totals(self) -> np.ndarray:
+        totals = self._sums(self.counts)
+        return np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
 
     def remove(self, values: np.ndarray) -> np.ndarray:
         """(1 - S M) values: [P, G] or [G] (the same for all) -> [P, G]."""
         if self._operator is None:
             return np.broadcast_to(values, self.counts.shape)
-        means = self._sums(self.counts * values) * self._inverse
-        return values - means @ self._operator.spline.T
+        curve = (self._sums(self.counts * values) * self.inverse) @ self._operator.spline.T
+        return np.subtract(values, curve, out=curve)
 
     def transposed(self, values: np.ndarray) -> np.ndarray:
         """(1 - S M)^T values: [P, G] -> [P, G]."""
         if self._operator is None:
             return values
-        means = (values @ self._operator.spline) * self._inverse
-        return values - self.counts * means[:, self._operator.member]
+        spread = np.take((values @ self._operator.spline) * self.inverse, self._operator.member, axis=1)
+        spread *= self.counts
+        return np.subtract(values, spread, out=spread)
 
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
         """S [G, S] and M [S, G] of the first problem; without an operator the curve is a constant of zero."""
@@ -55,7 +63,7 @@ class ShellCurves:
             return np.ones((n, 1)), np.zeros((1, n))
         member = self._operator.member
         means = np.zeros((self._operator.n_shells, n))
-        means[member, np.arange(n)] = self.counts[0] * self._inverse[0, member]
+        means[member, np.arange(n)] = self.counts[0] * self.inverse[0, member]
         return self._operator.spline, means
 
     def _sums(self, values: np.ndarray) -> np.ndarray:

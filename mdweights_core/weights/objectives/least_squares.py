@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mdweights_core.weights.objectives.base import Linearisation, Metric, Objective
+from mdweights_core.weights.objectives.kept import Kept
 from mdweights_core.weights.objectives.regression import (
     Errors,
     Regression,
@@ -48,7 +48,7 @@ class LeastSquares(Objective):
     background: np.ndarray
     errors: Errors
     noise: float = 0.0
-    _nulls: dict[bytes, Regression] = field(default_factory=dict, repr=False)
+    _nulls: Kept[tuple[np.ndarray, float]] = field(default_factory=Kept, repr=False)
 
     def linearise(self, x: np.ndarray, rows: np.ndarray) -> Linearisation:
         """Gain and model of P problems at their intensities `x` float64 [P, G]."""
@@ -58,7 +58,7 @@ class LeastSquares(Objective):
 
     def _model(self, x: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, float, float, float]:
         """Gain, response, image, norm2, rho and slope of one problem."""
-        fit, null = self._fit(x, rows), self._null(rows)
+        fit, (_, null) = self._fit(x, rows), self._null(rows)
         counts = self._counts(fit, rows)
         to_background = projector(self.background, counts)
         target, calculated = (v - (to_background @ v) @ self.background for v in (self.observed, x))
@@ -66,7 +66,7 @@ class LeastSquares(Objective):
         response, image = counts * target / np.sqrt(length2), counts * calculated
         norm2 = float(x @ image) + self.noise**2 * float(counts.sum()) + _TINY
         rho = float(x @ response) / np.sqrt(norm2)
-        unexplained = np.exp(fit.misfit - null.misfit)
+        unexplained = np.exp(fit.misfit - null)
         slope = 2.0 * unexplained * length2 / (fit.scale2 * max(float(rows.sum()), _TINY))
         sign = np.sign(fit.coefficients[0])
         return sign * (1.0 - unexplained), response, image, norm2, rho, sign * slope
@@ -77,12 +77,14 @@ class LeastSquares(Objective):
             columns[0] = 0.0  # rounding noise explains nothing
         return regress(columns, self.observed, rows, self.weight, self.errors)
 
-    def _null(self, rows: np.ndarray) -> Regression:
-        """The background alone; it depends on the rows only, which stay the same throughout a fit of weights."""
-        key = hashlib.blake2b(np.ascontiguousarray(rows).data, digest_size=16).digest()
-        if key not in self._nulls:
-            self._nulls[key] = regress(self.background, self.observed, rows, self.weight, self.errors)
-        return self._nulls[key]
+    def _null(self, rows: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients and misfit of the background alone."""
+
+        def alone(rows: np.ndarray) -> tuple[np.ndarray, float]:
+            found = regress(self.background, self.observed, rows, self.weight, self.errors)
+            return found.coefficients, found.misfit
+
+        return self._nulls.of(rows, alone)
 
     def _counts(self, fit: Regression, rows: np.ndarray) -> np.ndarray:
         """Weights of the least-squares fit that has the same solution."""
@@ -108,7 +110,7 @@ class LeastSquares(Objective):
         return np.array([self._predicted(*problem) for problem in problems])
 
     def _predicted(self, x: np.ndarray, rows: np.ndarray, held_out: np.ndarray) -> float:
-        null = self._null(rows).coefficients @ self.background
+        null = self._null(rows)[0] @ self.background
         fit = self._fit(x, rows).coefficients
         if fit[0] <= 0:
             return 0.0

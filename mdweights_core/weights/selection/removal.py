@@ -14,6 +14,7 @@ reads T G (2 K + 1) numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -67,7 +68,7 @@ class FrameProducts:
     norm2 : float64 [n_frames]
         <D_t, D_t>.
     others : float64 [n_frames, n]
-        sum_h D_t(h) c(h) with any other columns.
+        <D_t, r> with any other maps r.
     """
 
     response: np.ndarray
@@ -91,24 +92,38 @@ def frame_products(
     metric: Metric,
     clock: Clock,
     snapshot: Progress,
-    others: np.ndarray | None = None,
+    others: Callable[[int], np.ndarray] | None = None,
 ) -> Job[FrameProducts]:
-    """All products in one pass; `others` float64 [n, G] are further columns, and the rest as in `scores_without`."""
-    further = [at.response, at.image] if others is None else [at.response, at.image, others]
-    rank = len(metric.right)
-    sums = np.zeros((len(weights), 2 * rank + sum(len(np.atleast_2d(values)) for values in further)))
-    squares, inner = np.zeros(len(weights)), np.zeros((rank, rank))
+    """All products in one pass.
+
+    `others` gives further maps on the next so many reflections, float64 [n, number]: their products are taken block by
+    block, so that they need not be there as a whole. The rest is as in `scores_without`.
+    """
+    rank, n_others = len(metric.right), 0 if others is None else len(others(0))
+    sums = np.zeros((len(weights), 2 * rank + 2 + n_others))
+    squares, inner, ours = np.zeros(len(weights)), np.zeros((rank, rank)), np.zeros((2 * rank, n_others))
     for block in frames:
-        weighted = metric.weight[block.groups] * metric.left[block.groups].T
-        inner += weighted @ metric.left[block.groups]
-        columns = np.vstack([metric.right[:, block.groups], weighted, *(part[..., block.groups] for part in further)])
-        part_sums, part_squares = _block_sums(weights, block, columns, metric.weight[block.groups])
+        here = block.groups
+        right, left, weight = metric.right[:, here], metric.left[here].T, metric.weight[here]
+        columns = [right, weight * left, at.response[:, here], at.image[:, here]]
+        if others is not None:
+            maps = others(len(weight))
+            ours += np.vstack([right, weight * left]) @ maps.T
+            columns.append(weight * maps)
+        inner += (weight * left) @ left.T
+        part_sums, part_squares = _block_sums(weights, block, np.vstack(columns), weight)
         sums += part_sums
         squares += part_squares
         if clock.is_due():
             yield snapshot
-    norm2 = _norms(sums[:, : 2 * rank], squares, inner)
-    return FrameProducts(sums[:, 2 * rank], sums[:, 2 * rank + 1], norm2, sums[:, 2 * rank + 2 :])
+    of_metric, (response, image), of_others = (
+        sums[:, : 2 * rank],
+        sums[:, 2 * rank : 2 * rank + 2].T,
+        sums[:, 2 * rank + 2 :],
+    )
+    return FrameProducts(
+        response, image, _norms(of_metric, squares, inner), _projected(of_metric, of_others, ours, inner)
+    )
 
 
 def _block_sums(
@@ -146,3 +161,21 @@ def _norms(sums: np.ndarray, squares: np.ndarray, inner: np.ndarray) -> np.ndarr
     """
     right, left = np.split(sums, 2, axis=1)
     return squares - 2 * np.sum(right * left, axis=1) + np.sum((right @ inner) * right, axis=1)
+
+
+def _projected(sums: np.ndarray, products: np.ndarray, maps: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """<D_t, r> after the projection: float64 [n_frames, n].
+
+    Parameters
+    ----------
+    sums : float64 [n_frames, 2 rank]
+        Of D_t with the rows of `right` and with those of weight * left.
+    products : float64 [n_frames, n]
+        Of D_t with weight * r.
+    maps : float64 [2 rank, n]
+        Of r with the same rows.
+    inner : float64 [rank, rank]
+        left^T weight left.
+    """
+    (right, left), (by_right, by_left) = np.split(sums, 2, axis=1), np.split(maps, 2)
+    return products - left @ by_right - right @ (by_left - inner @ by_right)

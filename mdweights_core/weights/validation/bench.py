@@ -18,8 +18,10 @@ from mdweights_core.weights.settings import DEFAULT_STEPS
 from mdweights_core.weights.solvers import SharedGrams, SolverState, Task, Term, solve_many
 from mdweights_core.weights.terms import fewer, fit_task, fit_terms, rounding
 
-_AT_ONCE = 2**25
-"""Problems times reflections that are worked on together: 256 MiB for each array of that shape."""
+_ROOM_PART = 0.25  # of the memory beside the structure factors, for the arrays of a batch
+_ARRAYS = 14
+"""Of float64 [P, G] that a batch of P fits needs at a time: intensities, rows, lines, linearisations, what becomes of
+them."""
 
 _SAME = 1e-6  # of the mean weight
 _LIMIT = DEFAULT_STEPS["gauss-newton"]
@@ -46,6 +48,8 @@ class Bench:
         Units that may have a weight at most.
     runs : int [n_units]
         Number of the trajectory each unit is of; neighbours in time have neighbouring places.
+    room : float
+        Bytes of memory beside the structure factors.
     """
 
     terms: Sequence[Term]
@@ -54,6 +58,7 @@ class Bench:
     weights: np.ndarray
     most: int | None
     runs: np.ndarray
+    room: float
 
     @classmethod
     def of(cls, problem: WeightProblem, fit: WeightFit, runs: np.ndarray | None) -> Bench:
@@ -68,6 +73,7 @@ class Bench:
             weights=problem.of_units(fit.weights),
             most=settings.max_frames,
             runs=_runs_of_units(problem, runs),
+            room=problem.room,
         )
 
     @property
@@ -79,6 +85,11 @@ class Bench:
     def shared(self) -> SharedGrams | None:
         """Gram matrices at the weights of the fit and at the prior ones, for all repetitions."""
         return SharedGrams.at(self.terms, np.stack([self.weights, self.prior]))
+
+    @property
+    def at_once(self) -> int:
+        """Fits that are done side by side."""
+        return max(1, int(_ROOM_PART * self.room / (_ARRAYS * 8 * len(self.rows))))
 
     @property
     def prior(self) -> np.ndarray:
@@ -104,6 +115,19 @@ class Trial:
 
     task: Task
     held_out: np.ndarray
+
+    @property
+    def waiting(self) -> Trial:
+        """With counts of reflections as small integers: a validation plans a hundred fits."""
+        return self._as(np.uint8)
+
+    @property
+    def ready(self) -> Trial:
+        """With counts of reflections as they are worked with."""
+        return self._as(np.float64)
+
+    def _as(self, dtype: type) -> Trial:
+        return Trial(replace(self.task, rows=np.asarray(self.task.rows, dtype)), np.asarray(self.held_out, dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +165,9 @@ class Trials:
 
     def run(self, progress: Callable[[int, str], Progress]) -> Job[None]:
         """Do them; `progress` is told how many are finished, and what runs."""
-        keys, size = list(self.planned), max(1, _AT_ONCE // len(self.bench.rows))
+        keys, size = list(self.planned), self.bench.at_once
         for first in range(0, len(keys), size):
-            yield from self._batch({key: self.planned[key] for key in keys[first : first + size]}, progress)
+            yield from self._batch({key: self.planned[key].ready for key in keys[first : first + size]}, progress)
 
     def _batch(self, trials: Mapping[Key, Trial], progress: Callable[[int, str], Progress]) -> Job[None]:
         """Fits that share their passes; those with too many frames are repeated with fewer."""

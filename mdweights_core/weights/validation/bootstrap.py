@@ -27,7 +27,7 @@ def plan_bootstrap(bench: Bench, n_samples: int, block: int, rng: np.random.Gene
         n = len(bench.rows)
         rows = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
         held_out = (rows == 0).astype(np.float64)
-        planned["sample", i] = Trial(_sampled(bench.usual, rows, draw_blocks(bench.runs, block, rng)), held_out)
+        planned["sample", i] = Trial(_sampled(bench.usual, rows, draw_blocks(bench.runs, block, rng)), held_out).waiting
     return planned
 
 

@@ -35,7 +35,7 @@ def plan_folds(bench: Bench, fold: np.ndarray) -> dict[Key, Trial]:
     planned: dict[Key, Trial] = {}
     for k in range(int(fold.max(initial=-1)) + 1):
         held_out = (fold == k).astype(np.float64)
-        planned["fold", k] = Trial(replace(bench.usual, rows=1.0 - held_out), held_out)
+        planned["fold", k] = Trial(replace(bench.usual, rows=1.0 - held_out), held_out).waiting
     return planned
 
 

@@ -12,6 +12,7 @@ from mdweights_core.weights.selection.removal import frame_products
 from mdweights_core.weights.validation.bench import Bench
 
 _N_RANDOM = 64
+_SIGNS = np.array([-1.0, 1.0])
 _N_LEADING = 3
 _SNAPSHOT = Progress("validation", message="Influence of single frames")
 
@@ -46,8 +47,8 @@ class FrameSeries:
 def frame_series(bench: Bench, rng: np.random.Generator) -> Job[FrameSeries]:
     """Influence, leave-one-out and leading directions at the prior weights.
 
-    What a removal does is told by products of D_t = |F_t - <F>|^2 (see `selection.removal`). Products with random maps
-    give the leading directions [1].
+    What a removal does is told by products of D_t = |F_t - <F>|^2 (see `selection.removal`). Products with maps of
+    random signs give the leading directions [1].
 
     References
     ----------
@@ -57,7 +58,7 @@ def frame_series(bench: Bench, rng: np.random.Generator) -> Job[FrameSeries]:
     x = intensities(bench.terms[0].frames, prior[None])
     at, metric = bench.score.linearise(x, rows[None]), bench.score.metric(x[0], rows)
     products = yield from frame_products(
-        bench.terms[0].frames, prior, at, metric, Clock(), _SNAPSHOT, _random_maps(bench, rng)
+        bench.terms[0].frames, prior, at, metric, Clock(), _SNAPSHOT, lambda n: rng.choice(_SIGNS, (_N_RANDOM, n))
     )
     rho, norm2 = float(at.rho[0]), float(at.norm2[0])
     gradient = products.response / np.sqrt(norm2) - rho * products.image / norm2
@@ -67,13 +68,6 @@ def frame_series(bench: Bench, rng: np.random.Generator) -> Job[FrameSeries]:
         leave_one_out=products.without_each(prior, at) - rho,
         leading=_leading(products.others, prior),
     )
-
-
-def _random_maps(bench: Bench, rng: np.random.Generator) -> np.ndarray:
-    """Maps of random signs, each reflection on the scale of its shell and without the shell mean: [n, G]."""
-    n = len(bench.rows)
-    signs = rng.choice([-1.0, 1.0], (_N_RANDOM, n))
-    return bench.score.linearise(signs, np.broadcast_to(bench.rows, signs.shape)).image
 
 
 def _leading(products: np.ndarray, prior: np.ndarray) -> np.ndarray:

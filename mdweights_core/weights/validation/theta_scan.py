@@ -53,7 +53,7 @@ def plan_theta_scan(bench: Bench, thetas: np.ndarray, fold: np.ndarray) -> dict[
         planned["theta", j] = Trial(task, bench.rows)
         for k in range(int(fold.max(initial=-1)) + 1):
             held_out = np.equal(fold, k).astype(np.float64)
-            planned["theta", j, k] = Trial(replace(task, rows=1.0 - held_out), held_out)
+            planned["theta", j, k] = Trial(replace(task, rows=1.0 - held_out), held_out).waiting
     return planned
 
 

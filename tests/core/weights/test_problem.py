@@ -18,6 +18,7 @@ from mdweights_core.scattering.storage.store import FrameTable, StructureFactorS
 from mdweights_core.weights import problem as module
 from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.fit import fit_weights
+from mdweights_core.weights.frames import room
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.frames.scratch import Scratch
 from mdweights_core.weights.problem import WeightProblem, build_problem
@@ -200,7 +201,7 @@ def test_half_of_the_memory_is_used_by_default(p1, store, monkeypatch):
     seen = observe(MillerLattice(p1.hkl, *TRIGONAL))
     need = problem_from(seen, store).frames.n_bytes
     for factor, fits in ((2.1, True), (1.9, False)):
-        monkeypatch.setattr(module, "available_memory", lambda bytes_=factor * need: bytes_)
+        monkeypatch.setattr(room, "available_memory", lambda bytes_=factor * need: bytes_)
         assert isinstance(problem_from(seen, store).frames.store, Scratch) != fits
 
 

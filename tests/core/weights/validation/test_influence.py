@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mdweights_core import jobs
-from mdweights_core.weights.frames.passes import intensities
+from mdweights_core.jobs import Clock, Progress
+from mdweights_core.weights.frames.passes import contractions, intensities
+from mdweights_core.weights.selection.removal import frame_products
 from mdweights_core.weights.validation.influence import frame_series
 
 
@@ -62,3 +64,22 @@ def test_leading_directions_are_those_of_the_frames_intensities(bench):
     caught = np.linalg.norm(series.leading @ exact, axis=0)
     assert caught[0] > 0.98
     assert caught[1] > 0.7
+
+
+def test_products_with_maps_given_block_by_block_are_those_with_the_whole(uneven):
+    """The definition: contractions with Omega r."""
+    frames, prior, rows = uneven.terms[0].frames, uneven.prior, uneven.rows
+    maps = np.random.default_rng(3).normal(size=(4, len(rows)))
+    x = intensities(frames, prior[None])
+    at, metric = uneven.score.linearise(x, rows[None]), uneven.score.metric(x[0], rows)
+    first = 0
+
+    def following(n: int) -> np.ndarray:
+        nonlocal first
+        first += n
+        return maps[:, first - n : first]
+
+    found = jobs.run(frame_products(frames, prior, at, metric, Clock(), Progress("test"), following)).others
+    image = uneven.score.linearise(maps, np.broadcast_to(rows, maps.shape)).image
+    expected = contractions(frames, np.broadcast_to(prior, (4, len(prior))), image[None])[0].T
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
