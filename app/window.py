@@ -200,7 +200,8 @@ class MainWindow(QMainWindow):
         session.marks.marks_changed.connect(self._on_marks)
         document.title_changed.connect(self._on_title)
         document.project_changed.connect(self._on_project)
-        session.fit.running_changed.connect(self._on_running)
+        for model in (session.fit, session.revisit):
+            model.running_changed.connect(self._on_running)
         document.draft_changed.connect(self._on_draft)
         self.banner.details_requested.connect(self._show_fault)
         self.fit_panel.started.connect(self.banner.hide)
@@ -237,9 +238,9 @@ class MainWindow(QMainWindow):
         if self._closes_after_save and not self.session.document.is_unsaved:
             QTimer.singleShot(0, self.close)
 
-    @Slot(bool)
-    def _on_running(self, running: bool) -> None:
-        """What was said of the fit before is no longer the news."""
+    @Slot(object)
+    def _on_running(self, running: bool | str) -> None:
+        """What was said before is no longer the news."""
         if running:
             self.message.show_text("")
 

@@ -101,7 +101,7 @@ class SelectionPanel(QWidget):
         top.setContentsMargins(6, 4, 6, 0)
         top.setSpacing(8)
         top.addWidget(self.form)
-        top.addWidget(self.button)
+        top.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
         top.addStretch(1)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.addWidget(self._plot)
@@ -188,10 +188,10 @@ class SelectionPanel(QWidget):
             return
         last = len(self._selection.path["step"]) - 1
         if self._selection.has_order and step < last:
-            when = f"After {counted(step, 'deletion')}: "
+            when = f"After {counted(step, 'deletion')}"
         else:
-            when = "At the end: "
-        self.place.setText(f"{when}{int(kept.sum())} frames kept, {int((~kept).sum())} left out.")
+            when = "At the end"
+        self.place.setText(f"{when}: {int(kept.sum())} kept, {int((~kept).sum())} left out.")
 
     @Slot()
     def _on_button(self) -> None:
@@ -219,7 +219,7 @@ class SelectionPanel(QWidget):
         fitted = self._session.document.fitted
         if name == SELECT and fitted is not None:
             score = headline(fitted.project.fit_settings.objective)
-            self._plot.start(score, self._levels(score))
+            self._plot.start(score, self._levels(score), has_order=self.form.method.currentData() == "greedy")
             self._plot.show_empty("Reading the structure factors…")
             self._side.hide()
         elif fitted is not None and not self._side.isVisibleTo(self):  # what was there before, if nothing came of it

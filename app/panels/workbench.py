@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProxyStyle, QSplitter, QStyle, QStyleOption, QTabWidget, QVBoxLayout, QWidget
 
 from app.models.readings import ProjectReading
 from app.models.session import Session
@@ -30,6 +30,8 @@ LIGHTS = {
     "influence": "weights",
 }
 """Which plot each light is read from."""
+
+TAB_ROOM = 16  # pixels of a tab beside its title
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,17 @@ class Plots:
         return self.weights, self.scatter, self.check, self.feature
 
 
+class _NarrowTabs(QProxyStyle):
+    """Less room round the titles of tabs, so that all of them are seen on a screen of 1280 pixels."""
+
+    def pixelMetric(
+        self, metric: QStyle.PixelMetric, option: QStyleOption | None = None, widget: QWidget | None = None
+    ) -> int:
+        if metric == QStyle.PixelMetric.PM_TabBarTabHSpace:
+            return TAB_ROOM
+        return super().pixelMetric(metric, option, widget)
+
+
 class Workbench(QWidget):
     """Lays the plots out: slices over tabs. Before a fit the check of the frames is in front, then the weights."""
 
@@ -69,6 +82,9 @@ class Workbench(QWidget):
         self.meaning_panel = MeaningPanel(session, plots.feature, plots.clusters, plots.sets)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        style = _NarrowTabs("Fusion")
+        style.setParent(self.tabs)
+        self.tabs.tabBar().setStyle(style)
         for widget, title in (
             (self.check_panel, CHECK_TITLE),
             (plots.weights, "&Weights"),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEPT, STEP = "frames kept", "step"
 _ROWS = ("", "_free")  # what follows the name of a score: on the work set, held out
-_NAMES = ("work set", "held out")
+_NAMES = ("work", "held out")
 _LINES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DotLine)
 _REDRAW_MS = 60
 _LEAST = 0.005  # of a correlation: the view never zooms in on less by itself
@@ -56,6 +56,7 @@ class SelectionPlot(PlotPanel):
         self._path: dict[str, list[float]] = {}
         self._score = "cc_aniso"
         self._chosen: int | None = None
+        self._has_order = True
         self._levels: tuple[float, float] = (float("nan"), float("nan"))
         self._redraw = QTimer(self)
         self._redraw.setSingleShot(True)
@@ -69,7 +70,7 @@ class SelectionPlot(PlotPanel):
 
     # ---- data in
 
-    def start(self, score: str, levels: tuple[float, float]) -> None:
+    def start(self, score: str, levels: tuple[float, float], *, has_order: bool) -> None:
         """Begin an empty path.
 
         Parameters
@@ -78,8 +79,14 @@ class SelectionPlot(PlotPanel):
             Which correlation is raised: ``cc_aniso`` or ``cc``.
         levels : (float, float)
             What continuous weights reach on the work set and held out; NaN where unknown.
+        has_order : bool
+            Frames go one after another. Else their number goes up and down, and only generations are an axis.
         """
         self._path, self._chosen, self._score, self._levels = {}, None, score, levels
+        if has_order != self._has_order:
+            self._has_order = has_order
+            self.abscissa.clear()
+            self.abscissa.addItems([KEPT, "deletion"] if has_order else ["generation"])
         plain_axis(self.plot.getAxis("left"), SCORE_NAMES[score])
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
@@ -97,10 +104,9 @@ class SelectionPlot(PlotPanel):
     def set_selection(self, selection: Selection, levels: tuple[float, float]) -> None:
         """Show a finished selection; `levels` as in `start`."""
         self._redraw.stop()
-        self.start(selection.score, levels)
+        self.start(selection.score, levels, has_order=selection.has_order)
         keys = (STEP, "n_kept", *(selection.score + row for row in _ROWS))
         self._path = {key: [float(value) for value in selection.path[key]] for key in keys}
-        self.abscissa.setItemText(1, "deletion" if selection.has_order else "generation")
         self.show_content()
         self._draw()
 
@@ -133,10 +139,10 @@ class SelectionPlot(PlotPanel):
         super().apply_theme(theme)
         style_plot(self.plot, theme)
         self.plot.getAxis("left").setGrid(40)
-        for curve, level, key, line in zip(self._curves, self._level_lines, self._level_keys, _LINES, strict=True):
+        for curve, level, line in zip(self._curves, self._level_lines, _LINES, strict=True):
             curve.setPen(pg.mkPen(theme.good, width=1, style=line))
-            for item in (level, key):
-                item.setPen(pg.mkPen(theme.plot_foreground, width=1, style=line))
+            level.setPen(pg.mkPen(theme.plot_foreground, width=1, style=line))
+        self._level_key.setPen(pg.mkPen(theme.plot_foreground, width=1))
         self._best.setPen(pg.mkPen(theme.bad, width=2))
         self._best.setBrush(None)
         self._cursor.setPen(pg.mkPen(theme.accent, width=1))
@@ -147,8 +153,9 @@ class SelectionPlot(PlotPanel):
 
     def _make_controls(self) -> None:
         self.abscissa = QComboBox()
-        self.abscissa.addItems([KEPT, STEP])
+        self.abscissa.addItems([KEPT, "deletion"])
         self.abscissa.setAccessibleName("Agreement against")
+        self.abscissa.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.summary = summary_label()
         row = QHBoxLayout()
         row.setContentsMargins(6, 2, 6, 0)
@@ -159,7 +166,7 @@ class SelectionPlot(PlotPanel):
         self.canvas.setToolTip("Click looks at a step, drag moves, wheel zooms")
 
     def _make_plot(self) -> None:
-        self.legend = pg.LegendItem(colCount=5, verSpacing=-4, labelTextSize="8pt")
+        self.legend = pg.LegendItem(colCount=4, verSpacing=-4, labelTextSize="8pt")
         self.canvas.addItem(self.legend, row=0, col=0)
         self.box, self._axis = BrushViewBox(), StepAxis()
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box, axisItems={"bottom": self._axis})
@@ -169,7 +176,7 @@ class SelectionPlot(PlotPanel):
         self.plot.getAxis("left").setWidth(58)
         self._curves = [pg.PlotCurveItem(connect="finite") for _ in _ROWS]
         self._level_lines = [pg.InfiniteLine(angle=0) for _ in _ROWS]
-        self._level_keys = [pg.PlotCurveItem() for _ in _ROWS]
+        self._level_key = pg.PlotCurveItem()
         self._best = pg.ScatterPlotItem(symbol="d", size=14)
         self._cursor = pg.InfiniteLine(angle=90)
         self._dots = pg.ScatterPlotItem(symbol="o", size=7, pen=None)
@@ -180,7 +187,7 @@ class SelectionPlot(PlotPanel):
 
     @property
     def _by_step(self) -> bool:
-        return self.abscissa.currentIndex() == 1
+        return self.abscissa.currentText() != KEPT
 
     def _x(self) -> np.ndarray:
         return self.series(STEP if self._by_step else "n_kept")
@@ -230,11 +237,7 @@ class SelectionPlot(PlotPanel):
             (curve, name) for curve, name, y in zip(self._curves, _NAMES, scores, strict=True) if np.isfinite(y).any()
         ]
         entries += [(self._best, "best")] if entries else []
-        entries += [
-            (key, f"weights, {name}")
-            for key, name, level in zip(self._level_keys, _NAMES, self._levels, strict=True)
-            if np.isfinite(level)
-        ]
+        entries += [(self._level_key, "weights")] if np.isfinite(self._levels).any() else []
         if [name for _, name in entries] == [label.text for _, label in self.legend.items]:
             return
         self.legend.clear()
@@ -248,7 +251,7 @@ class SelectionPlot(PlotPanel):
             return
         work, free = (self.series(self._score + part)[row] for part in _ROWS)
         held = f", held out {free:.4f}" if np.isfinite(free) else ""
-        self.summary.setText(f"{self.series('n_kept')[row]:.0f} frames, {SCORE_NAMES[self._score]} {work:.4f}{held}")
+        self.summary.setText(f"{self.series('n_kept')[row]:.0f} frames: {work:.4f}{held}")
 
     # ---- hand
 

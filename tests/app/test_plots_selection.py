@@ -11,6 +11,7 @@ from support.window_fakes import a_selection
 from app.plots.selection_plot import SelectionPlot
 from app.plots.weights_plot import WeightsPlot
 from app.theme import DARK, LIGHT
+from mdweights_core.weights.selection.settings import SelectionSettings
 
 NAN = float("nan")
 
@@ -37,7 +38,7 @@ def test_both_curves_their_best_and_the_weights_are_shown(plot: SelectionPlot) -
         np.testing.assert_array_equal(y, a_selection().path[key])
     np.testing.assert_allclose(plot._best.getData(), [[4, 5], [0.65, 0.55]])
     assert [line.value() for line in plot._level_lines] == [0.7, 0.6]
-    assert names(plot) == ["work set", "held out", "best", "weights, work set", "weights, held out"]
+    assert names(plot) == ["work", "held out", "best", "weights"]
     assert plot.plot.getAxis("left").labelText == "anisotropic CC"
     assert plot.box.state["xInverted"]  # frames go from left to right
     (left, right), (low, high) = plot.box.viewRange()
@@ -48,7 +49,7 @@ def test_both_curves_their_best_and_the_weights_are_shown(plot: SelectionPlot) -
 def test_without_held_out_reflections_there_is_one_curve(plot: SelectionPlot) -> None:
     path = a_selection().path | {"cc_aniso_free": np.full(3, NAN)}
     plot.set_selection(a_selection(path=path), (0.7, NAN))
-    assert names(plot) == ["work set", "best", "weights, work set"]
+    assert names(plot) == ["work", "best", "weights"]
     assert plot.best(held_out=True) is None
     assert "held out" not in plot.summary.text()
 
@@ -59,6 +60,11 @@ def test_the_path_is_shown_against_its_steps_too(plot: SelectionPlot) -> None:
     np.testing.assert_array_equal(plot._curves[0].getData()[0], [0, 1, 2])
     assert plot._axis.labelText == "deletion"
     assert not plot.box.state["xInverted"]
+    plot.set_selection(a_selection(settings=SelectionSettings("genetic")), (NAN, NAN))
+    assert [plot.abscissa.itemText(i) for i in range(plot.abscissa.count())] == ["generation"]
+    np.testing.assert_array_equal(plot._curves[0].getData()[0], [0, 1, 2])
+    plot.set_selection(a_selection(), (NAN, NAN))
+    assert plot._axis.labelText == "frames kept"
 
 
 def test_a_click_looks_at_the_nearest_step(qtbot: QtBot, plot: SelectionPlot) -> None:
@@ -69,7 +75,7 @@ def test_a_click_looks_at_the_nearest_step(qtbot: QtBot, plot: SelectionPlot) ->
     assert chosen.args == [1]
     assert plot._cursor.value() == 5
     np.testing.assert_allclose(np.array(plot._dots.getData()), [[5, 5], [0.60, 0.55]])
-    assert plot.summary.text() == "5 frames, anisotropic CC 0.6000, held out 0.5500"
+    assert plot.summary.text() == "5 frames: 0.6000, held out 0.5500"
 
 
 def test_a_path_of_equal_scores_is_not_blown_up(plot: SelectionPlot) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 from support.check_fakes import a_check
-from support.window_fakes import a_meaning, a_project, a_validation, some_frames
+from support.window_fakes import a_meaning, a_project, a_selection, a_validation, some_frames
 
 from app.dialogs.fault import FaultDialog
 from app.main import build_window
@@ -101,6 +101,14 @@ def test_a_small_screen_has_room_for_the_window(window: MainWindow) -> None:
     assert window.minimumSizeHint().height() <= 720
 
 
+def test_all_tabs_are_seen_on_a_small_screen(qtbot: QtBot, window: MainWindow) -> None:
+    window.resize(1280, 720)
+    window.reset_layout()
+    tabs = window.workbench.tabs
+    qtbot.waitUntil(lambda: tabs.tabBar().tabRect(tabs.count() - 1).right() < tabs.width(), timeout=2000)
+    assert [tabs.tabText(i).replace("&", "") for i in (0, 7, 8)] == ["Check", "Selection", "Meaning"]
+
+
 def test_broken_files_give_a_sentence(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     for name, content in (("broken.mtz", b"MTZ not really"), ("empty.mtz", b""), ("noise.xtc", b"\x00" * 40)):
         path = tmp_path / name
@@ -145,6 +153,29 @@ def test_a_fault_of_the_program_opens_a_dialog_with_details(window: MainWindow) 
     assert len(dialogs) == 1
     assert not dialogs[0].isModal()
     dialogs[0].close()
+
+
+def test_frames_are_selected_from_the_menu_and_marked(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def select_frames(project: Any, settings: Any) -> Any:
+        yield Progress("selection", 1, values={"n_kept": 5.0, "cc_aniso": 0.6}, arrays={"kept": np.arange(6) != 1})
+        return SimpleNamespace(**{**vars(project), "selection": a_selection()})
+
+    monkeypatch.setattr(tasks, "select_frames", select_frames)
+    exports = [window.menus.actions[f"export.selection.{kind}"] for kind in ("csv", "ndx")]
+    assert not window.menus.actions["fit.select"].isEnabled()
+    with_fit(window, tmp_path)
+    assert not any(action.isEnabled() for action in exports)
+    window.menus.actions["fit.select"].trigger()
+    assert window.workbench.tabs.currentWidget() is window.workbench.selection_panel
+    qtbot.waitUntil(lambda: all(action.isEnabled() for action in exports))
+    np.testing.assert_array_equal(window.plots.weights.kept_lane.kept, a_selection().kept)
+    assert window.message.toolTip() == a_selection().outcome
+    window.workbench.selection_panel.mark_button.click()
+    assert window.session.marks.frames_with(Mark.DROP).tolist() == [1, 4]
+    window.menus.actions["edit.undo"].trigger()
+    assert not window.session.marks.values.any()
 
 
 def test_selecting_a_frame_anywhere_selects_it_everywhere(window: MainWindow, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Selection:
     @property
     def has_order(self) -> bool:
         """True when frames were left out one after another, so that any step can be gone back to."""
-        return bool(self.order.any())
+        return self.settings.method == "greedy"
 
     def kept_after(self, step: int) -> np.ndarray:
         """Frames kept after so many deletions, bool [n_frames]; those of the end where there is no order."""
