@@ -112,3 +112,31 @@ class PeriodicTorsions:
 
 def _positive(constants: Array) -> np.ndarray:
     return np.maximum(np.asarray(constants, dtype=np.float64), 0.0)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RyckaertBellemansTorsions:
+    """Sum of c_0 + c_1 cos(psi) + ... + c_5 cos(psi)^5, psi = phi - pi, over m torsion angles.
+
+    Attributes
+    ----------
+    atoms : int [m, 4]
+    coefficients : float64 [m, 6]
+        c_0 to c_5 in kJ/mol.
+    box : float64 [3, 3], optional
+    """
+
+    atoms: Array
+    coefficients: Array
+    box: Array | None = None
+
+    def energy(self, x: Array) -> Array:
+        """Energy in kJ/mol of positions [n_atoms, 3]."""
+        cosine = -jnp.cos(torsion(x[self.atoms], self.box))
+        return jnp.sum(jnp.sum(self.coefficients * cosine[:, None] ** jnp.arange(6), axis=1))
+
+    def stiffness(self, x: np.ndarray) -> Stiffness:
+        """A bound of the curvature of each torsion angle: sum of |c_n| n^2."""
+        constants = np.abs(np.asarray(self.coefficients)) @ np.arange(6.0) ** 2
+        return Stiffness(np.asarray(self.atoms), derivatives(torsion, x, self.atoms, self.box), constants)

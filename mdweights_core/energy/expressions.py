@@ -62,7 +62,7 @@ _OPERATORS: dict[str, tuple[int, Function]] = {  # with how tightly they bind; a
     "+": (1, lambda a, b: a + b),
     "-": (1, lambda a, b: a - b),
     "*": (2, lambda a, b: a * b),
-    "/": (2, lambda a, b: a / b),
+    "/": (2, jnp.divide),
     "^": (4, lambda a, b: _power(a, b)),
 }
 _IN_FRONT = 3
