@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from mdweights_core.energy.base import Energy
-from mdweights_core.energy.curvature import stiffness_matrix
 from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.minimize.base import End, Objective, State
 from mdweights_core.minimize.cartesian import FreeAtoms
+from mdweights_core.minimize.close_pairs import curvature_of
 from mdweights_core.minimize.evaluation import energy_fingerprint, evaluator
 from mdweights_core.minimize.methods import minimizer_of
 from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
@@ -69,7 +68,7 @@ def minimize(
     keeper = _Keeper(checkpoint, made_from, save_seconds)
     run = keeper.begin(starts)
     size = 1 if fixed is not None else settings.together or (1 if jax.default_backend() == "cpu" else _ON_A_CARD)
-    evaluate, curvature = evaluator(energy), partial(stiffness_matrix, energy)
+    evaluate, curvature = evaluator(energy), curvature_of(energy)
     try:
         while len(run.batch) or run.next_batch(size):
             variables = FreeAtoms(starts[run.batch[0]], ~free)

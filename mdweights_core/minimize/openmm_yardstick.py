@@ -90,7 +90,7 @@ def _watch(begun: float) -> Any:
     """A reporter that keeps seconds, energy and rms force of every iteration."""
     import openmm
 
-    class Watch(openmm.MinimizationReporter):  # type: ignore[misc]
+    class Watch(openmm.MinimizationReporter):
         def __init__(self) -> None:
             super().__init__()
             self.lines: list[tuple[float, float, float]] = []

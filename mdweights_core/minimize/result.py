@@ -113,7 +113,7 @@ def load(path: Path) -> Minimisation:
         When it is not there, or something else.
     """
     try:
-        with np.load(require_file(path)) as file:
+        with require_file(path).open("rb") as stream, np.load(stream) as file:
             arrays = {name: file[name] for name in file.files}
         plain: dict[str, Any] = json.loads(arrays.pop("record").tobytes())
         settings = unpacked(MinimizeSettings, "settings.", arrays, plain.pop("settings"))

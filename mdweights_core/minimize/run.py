@@ -144,7 +144,7 @@ def load_run(path: Path, made_from: str) -> Run | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             arrays = {name: file[name] for name in file.files}
         record: dict[str, Any] = json.loads(arrays["record"].tobytes())
         is_this = record["made_from"] == made_from

@@ -1,0 +1,178 @@
+"""Minimisers side by side: the same starts, energies against evaluations and against time, as tables and plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdweights_core.energy.base import Energy, value_and_gradient
+from mdweights_core.io.files import atomic_write, atomic_write_text
+from mdweights_core.jobs import Job, Progress
+from mdweights_core.minimize.base import End
+from mdweights_core.minimize.job import STAGE, minimize
+from mdweights_core.minimize.openmm_yardstick import openmm_minimize
+from mdweights_core.minimize.result import Minimisation
+from mdweights_core.minimize.settings import METHODS, MinimizeSettings
+from mdweights_core.minimize.superpose import rmsd
+
+if TYPE_CHECKING:
+    import openmm
+    from matplotlib.axes import Axes
+
+LEVELS = (10.0, 1.0, 0.1, 0.01)
+"""Rms forces to which evaluations and seconds are told, kJ/mol/nm."""
+
+Comparison = Mapping[str, Minimisation]
+"""What each method made of the same starts."""
+
+
+def compare(
+    energy: Energy,
+    starts: np.ndarray,
+    methods: Sequence[str],
+    settings: MinimizeSettings = MinimizeSettings(),
+    *,
+    system: openmm.System | None = None,
+    reference: np.ndarray | None = None,
+) -> Job[Comparison]:
+    """Minimise the same starts by several methods, one after another.
+
+    Parameters
+    ----------
+    energy : Energy
+    starts : float64 [S, n_atoms, 3]
+        nm.
+    methods : sequence of str
+        Of `METHODS`; "openmm" asks for `system`.
+    settings : MinimizeSettings
+        All but the method.
+    system : openmm.System, optional
+        The same energy for OpenMM.
+    reference : float64 [n_atoms, 3], optional
+        nm.
+    """
+    found: dict[str, Minimisation] = {}
+    for method in methods:
+        own = replace(settings, method=method)
+        if method == "openmm":
+            assert system is not None
+            found[method] = yield from _by_openmm(energy, system, starts, own, reference)
+        else:
+            found[method] = yield from minimize(energy, starts, own, reference=reference)
+        if str(End.STOPPED) in found[method].ends or "not begun" in found[method].ends:
+            break
+    return found
+
+
+def _by_openmm(
+    energy: Energy, system: openmm.System, starts: np.ndarray, settings: MinimizeSettings, reference: np.ndarray | None
+) -> Job[Minimisation]:
+    """OpenMM's minimiser; energies and forces in the end are those of `energy`, in double precision."""
+    courses, last = [], []
+    for number, start in enumerate(starts):
+        yield Progress(STAGE, number, len(starts), f"OpenMM, start {number + 1} of {len(starts)}")
+        course = openmm_minimize(system, start, settings.tolerance, max_iterations=settings.max_evaluations)
+        value, gradient = value_and_gradient(energy, course.x)
+        courses.append(course)
+        last.append((float(value), float(np.sqrt(np.mean(np.asarray(gradient) ** 2)))))
+    x = np.stack([course.x for course in courses])
+    final = np.array(last)
+    is_there = final[:, 1] <= settings.tolerance
+    return Minimisation(
+        x=x,
+        start_energy=np.array([float(value_and_gradient(energy, start)[0]) for start in starts]),
+        energy=final[:, 0],
+        rms_force=final[:, 1],
+        evaluations=np.array([len(course.iterations) for course in courses]),
+        seconds=np.array([course.total_seconds for course in courses]),
+        rmsd_to_start=rmsd(x, starts),
+        rmsd_to_reference=np.zeros(0) if reference is None else rmsd(x, reference),
+        ends=tuple(str(End.CONVERGED if there else End.STALLED) for there in is_there),
+        settings=settings,
+        trace_begin=np.cumsum([0, *(len(course.iterations) for course in courses)]),
+        trace_evaluations=np.concatenate([course.iterations for course in courses]),
+        trace_seconds=np.concatenate([course.seconds for course in courses]),
+        trace_energy=np.concatenate([course.energy for course in courses]),
+        trace_rms_force=np.concatenate([course.rms_force for course in courses]),
+        notes=("OpenMM tells iterations only; each is one evaluation or more.",),
+    )
+
+
+def write_table(comparison: Comparison, path: Path) -> None:
+    """Write one line per method and start: where it came to, and evaluations and seconds to each rms force (CSV)."""
+    heads = ["method", "start", "end", "start_energy", "energy", "rms_force", "evaluations", "seconds", "rmsd_to_start"]
+    heads += [f"{what}_to_{level:g}" for level in LEVELS for what in ("evaluations", "seconds")]
+    rows = []
+    for method, found in comparison.items():
+        for i in range(found.n_starts):
+            numbers = (found.start_energy[i], found.energy[i], found.rms_force[i])
+            spent = (found.evaluations[i], found.seconds[i], found.rmsd_to_start[i])
+            until = [number for level in LEVELS for number in (found.until(i, level) or ("", ""))]
+            rows.append([method, i + 1, found.ends[i], *numbers, *spent, *until])
+    _write_csv(heads, rows, path)
+
+
+def write_traces(comparison: Comparison, path: Path) -> None:
+    """Write energy and rms force after every evaluation of every start (CSV)."""
+    heads = ["method", "start", "evaluations", "seconds", "energy", "rms_force"]
+    rows = [
+        [method, i + 1, *line]
+        for method, found in comparison.items()
+        for i in range(found.n_starts)
+        for line in zip(*(values.tolist() for values in found.trace(i).values()), strict=True)
+    ]
+    _write_csv(heads, rows, path)
+
+
+def _write_csv(heads: Sequence[str], rows: Sequence[Sequence[object]], path: Path) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows(rows)
+    atomic_write_text(path, text.getvalue())
+
+
+def draw(comparison: Comparison, path: Path) -> None:
+    """Draw energy and rms force against evaluations and against seconds, a thin line per start (PNG, SVG, PDF).
+
+    Energies are those above the lowest that any method came to from the same start.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    axes = figure.subplots(2, 2, sharex="col", sharey="row")
+    lowest = np.nanmin([found.energy for found in comparison.values()], axis=0)
+    for number, (method, found) in enumerate(comparison.items()):
+        for i in range(found.n_starts):
+            trace = found.trace(i)
+            rows = (np.maximum(trace["energy"] - lowest[i], 1e-6), trace["rms_force"])
+            for row, values in zip(axes, rows, strict=True):
+                for axis, along in zip(row, ("evaluations", "seconds"), strict=True):
+                    label = METHODS[method] if i == 0 else None
+                    axis.plot(trace[along], values, color=f"C{number}", alpha=0.6, linewidth=0.9, label=label)
+    _label(axes)
+    atomic_write(path, lambda target: figure.savefig(target, dpi=160))
+
+
+def _label(axes: np.ndarray) -> None:
+    names = (("evaluations", "energy above the lowest, kJ/mol"), ("seconds", "rms force, kJ/mol/nm"))
+    for axis in axes.flat:
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.grid(alpha=0.3)
+    for place, (along, up) in enumerate(names):
+        axes[1, place].set_xlabel(along)
+        axes[place, 0].set_ylabel(up)
+    _legend(axes[0, 1])
+
+
+def _legend(axis: Axes) -> None:
+    lines = axis.legend(fontsize="small").get_lines()
+    for line in lines:
+        line.set_linewidth(2.0)
