@@ -37,7 +37,7 @@ constraints: ## new versions of all dependencies, for every supported Python, in
 	$(or $(PYTHON),python3) -m venv build/uv
 	build/uv/bin/python -m pip install --quiet uv
 	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy requires-python --upgrade \
-		--extra dev --extra simulate pyproject.toml -o packaging/constraints.txt
+		--extra dev pyproject.toml -o packaging/constraints.txt
 	rm -rf build/uv
 
 clean: ## remove all that these targets made
