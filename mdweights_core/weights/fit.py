@@ -12,6 +12,7 @@ import numpy as np
 from mdweights_core.errors import BadInput, MdweightsError, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.frames.passes import Means, contractions, intensities, intensities_and_means
+from mdweights_core.weights.frames.threads import one_blas_thread
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.objectives import sigma_note, weighting_of
 from mdweights_core.weights.problem import WeightProblem
@@ -80,7 +81,7 @@ def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarra
     terms = fit_terms(problem, settings)
     state, stopped = _Reached(fit_task(problem, settings, _start(problem, start_weights))), False
     try:
-        state.now = replace(state.now, x=intensities(problem.frames, state.task.start[None])[0])
+        state.now = replace(state.now, x=_begun(problem, state.task.start))
         yield watch.look(state.now, 0, limit)
         yield from _solved(terms, state, settings, limit, watch)
         while (task := fewer(state.task, state.now.weights, settings.max_frames)) is not None:
@@ -90,6 +91,13 @@ def _fit(problem: WeightProblem, settings: FitSettings, start_weights: np.ndarra
         stopped = True  # also between the rounds of a fit to few frames, and where the last step was the last of all
     fit = _conclude(problem, terms, state, settings, watch, stopped)
     return fit if start_weights is None else replace(fit, start=np.asarray(start_weights, dtype=np.float64))
+
+
+def _begun(problem: WeightProblem, start: np.ndarray) -> np.ndarray:
+    """Intensity at the weights [n_units] a fit begins with, which mostly are those of the prior."""
+    if np.allclose(start, problem.prior, rtol=1e-12, atol=0.0):
+        return problem.usual
+    return intensities(problem.frames, start[None])[0]
 
 
 class _Reached:
@@ -135,7 +143,8 @@ class _Watch:
     def look(self, state: SolverState, before: int, limit: int) -> Progress:
         step = before + state.iteration
         weights = self.problem.of_frames(state.weights)
-        values = {**coefficients(self.problem, state.x), "n_eff": kish(weights)}
+        with one_blas_thread():
+            values = {**coefficients(self.problem, state.x), "n_eff": kish(weights)}
         self.rows.append({"step": step, "seconds": self.clock.elapsed, **values})
         message = f"Iteration {step}: anisotropic CC {values['cc_aniso']:.4f}, total {values['cc']:.4f}"
         return Progress("weights", step, max(limit, step), message, values, {"weights": weights.copy()})

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from mdweights_core.errors import BadInput
-from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.objectives import bragg_objective, make_objective
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.scores import kish
@@ -33,7 +32,7 @@ def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
     noise, work = rounding(problem), ~problem.free
     objective = make_objective(settings, problem.observed, problem.sigma, inverse_d, problem.operator, noise, work=work)
     order = np.argsort(inverse_d, kind="stable")
-    diffuse = Term(problem.frames, objective, 1.0 - settings.bragg_weight, order=order)
+    diffuse = Term(problem.frames, objective, 1.0 - settings.bragg_weight, order=order, usual=problem.usual)
     if settings.bragg_weight == 0:
         return [diffuse]
     if problem.bragg is None:
@@ -57,8 +56,7 @@ def fit_terms(problem: WeightProblem, settings: FitSettings) -> list[Term]:
 
 def rounding(problem: WeightProblem) -> float:
     """Root mean square intensity that is nothing but rounding."""
-    usual = intensities(problem.frames, problem.prior[None])[0]
-    return _NOISE * float(np.sqrt(np.mean(usual**2)))
+    return _NOISE * float(np.sqrt(np.mean(problem.usual**2)))
 
 
 def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | None = None) -> Task:

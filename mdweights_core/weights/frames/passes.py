@@ -129,6 +129,14 @@ def contractions(
     return total.T.reshape(n_sets, len(filled), -1)[:, :n_problems] * largest
 
 
+def powers(frames: FrameBlocks, coefficients: np.ndarray) -> np.ndarray:
+    """sum_h c(h) power_t(h), power the Laue average of |E|^2, for c float64 [G]: float64 [T]."""
+    total = np.zeros(frames.n_frames)
+    for _, part in _in_turn(frames, lambda block: _powers(block.rows, _padded(coefficients, block))):
+        total += np.asarray(part)
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class Lines:
     """x(w + a d) = x(w) + a first + a^2 second for P sets of weights w and directions d.
@@ -305,6 +313,11 @@ def _intensity(weights: Array, rows: Array, share: Array, centre: Array, sign: A
 @jax.jit
 def _mean(weights: Array, rows: Array, share: Array) -> Array:
     return _split(weights @ rows, share)[0]
+
+
+@jax.jit
+def _powers(rows: Array, c: Array) -> Array:
+    return rows[:, -len(c) :] @ c
 
 
 @jax.jit

@@ -25,6 +25,8 @@ class Term:
         How often each reflection counts, where that is the same for every task.
     order : int [n_group] or None
         Reflections by resolution, for samples of them.
+    usual : float64 [n_group] or None
+        Intensities at usual weights, by which samples are drawn; None where all reflections are alike.
     """
 
     frames: FrameBlocks
@@ -32,6 +34,7 @@ class Term:
     weight: float = 1.0
     rows: np.ndarray | None = None
     order: np.ndarray | None = None
+    usual: np.ndarray | None = None
 
     def rows_of(self, rows: np.ndarray) -> np.ndarray:
         """Its own reflection counts where it has some, else those of P tasks, `rows` [P, n_group]: [P, n_group]."""
@@ -39,8 +42,9 @@ class Term:
 
     def restricted(self, chosen: np.ndarray) -> Term:
         """The term on some of its reflections (rising numbers, int [n])."""
-        rows = None if self.rows is None else self.rows[chosen]
-        return Term(self.frames.take(chosen), self.objective.restricted(chosen), self.weight, rows)
+        rows, usual = (None if part is None else part[chosen] for part in (self.rows, self.usual))
+        order = None if self.order is None else np.argsort(np.argsort(self.order)[chosen], kind="stable")
+        return Term(self.frames.take(chosen), self.objective.restricted(chosen), self.weight, rows, order, usual)
 
 
 @dataclass(frozen=True, eq=False)

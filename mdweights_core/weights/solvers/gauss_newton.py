@@ -29,7 +29,7 @@ from mdweights_core.weights.solvers.columns import Columns, promising
 from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_secant
 from mdweights_core.weights.solvers.grams import Grams, grams_of_fits
 from mdweights_core.weights.solvers.places import Place, Way, total_gain
-from mdweights_core.weights.solvers.sampling import Sample
+from mdweights_core.weights.solvers.sampling import Sample, coarser
 from mdweights_core.weights.solvers.shared import SharedGrams
 from mdweights_core.weights.solvers.steps import LOWEST_THETA, best_steps, maximum
 
@@ -40,6 +40,7 @@ BATCH_TOLERANCE = 1e-6
 """The same for many fits, whose spread is what matters."""
 
 _COARSE_TOLERANCE = 1e-5
+_COARSE_PROMISE = 1e-3  # of the last step on a sample, whose own error is larger than what is left then
 _COARSE_STEPS = 30
 _LOOK_SECONDS = 0.15
 _FEW = 800  # frames
@@ -74,12 +75,13 @@ def solve_many(
         One for each task, after each iteration; an empty list while a sample of the reflections is worked on.
     """
     fits, rows = [_Fit.of(task) for task in tasks], np.stack([task.rows for task in tasks])
-    samples = [Sample.of(term) for term in terms]
-    if shared is None and all(sample.is_part for sample in samples):
-        coarse, coarse_rows = [Sample.whole(sample.term) for sample in samples], rows[:, samples[0].chosen]
-        for moved in _improved(coarse, coarse, coarse_rows, fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+    samples = [Sample.of(term, rows) for term in terms]
+    for fewer, counts in coarser(samples, rows) if shared is None else ():
+        for moved in _improved(fewer, fewer, counts, fits, _COARSE_STEPS, _COARSE_TOLERANCE):
             fits = fits if moved is None else moved
             yield []
+            if all(fit.promise < _COARSE_PROMISE for fit in fits):
+                break
         fits = [fit.begun_anew() for fit in fits]
     states: list[SolverState] = []
     whole = [Sample.whole(term) for term in terms]

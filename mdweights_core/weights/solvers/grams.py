@@ -49,7 +49,7 @@ class Grams:
                 places = np.searchsorted(chosen, columns.chosen)
                 return matrix[np.ix_(places, places)]
         sample = self.samples[0]
-        metric = sample.term.objective.metric(x[sample.chosen], rows[sample.chosen])
+        metric = sample.term.objective.metric(x[sample.chosen], sample.rows_of(rows))
         matrix = gram(sample.term.frames, weights, columns.mixtures, metric)
         if is_plain and self.keep:
             self._known = (weights, columns.chosen, matrix)

@@ -275,16 +275,6 @@ def test_a_sample_of_reflections_leads_to_the_optimum_of_all(monkeypatch, small,
     np.testing.assert_allclose(states[-1][0].weights, expected.weights, atol=3e-3)
 
 
-def test_a_sample_holds_one_reflection_of_each_run_of_neighbours(monkeypatch, term):
-    monkeypatch.setattr(sampling, "_SAMPLE", 24)
-    monkeypatch.setattr(sampling, "_PER_FRAME", 1)
-    order = np.random.default_rng(0).permutation(G)
-    chosen = sampling.stratified(replace(term, order=order))
-    place = np.argsort(order)[chosen]
-    assert (np.diff(chosen) > 0).all()
-    np.testing.assert_array_equal(np.sort(place // (G // 24)), np.arange(24))
-
-
 def test_frames_tied_unevenly_count_by_what_they_hold(term):
     """Kish's number of frames of units that hold one to four of them."""
     crowding = 1 / np.tile([1.0, 4.0], T // 2)
