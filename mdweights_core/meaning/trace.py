@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
+from mdweights_core.crystal.superposition import fit
 from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.meaning.solute import Solute
-from mdweights_core.meaning.superposition import angle, fit, superpose
+from mdweights_core.meaning.superposition import angle, superpose
 from mdweights_core.scattering.storage.store import FrameTable
 
 STAGE = "meaning"
