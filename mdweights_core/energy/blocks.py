@@ -40,10 +40,10 @@ class PairBlocks:
         Tiles with a mask, as pairs of blocks.
     mask : bool [K, B, B]
         Which of their pairs count; each pair of atoms does so once.
-    far : int32 [M, 2] or None
-        All other tiles; None when they are found at every evaluation.
+    far : int32 [M, 2]
+        All other tiles, without a cut-off; with one they are found at every evaluation.
     is_near : bool [N, N] or None
-        Tiles that cannot be far: one triangle, and all of `near`. Only where `far` is None.
+        Tiles that cannot be far: one triangle, and all of `near`. Only with a cut-off.
     cutoff : float64 or None
         Distance in nm from which on pairs do not count.
     box : float64 [3, 3] or None
@@ -57,7 +57,7 @@ class PairBlocks:
     place: Array
     near: Array
     mask: Array
-    far: Array | None
+    far: Array
     is_near: Array | None
     cutoff: Array | None
     box: Array | None
@@ -151,7 +151,7 @@ def _tiles(blocks: PairBlocks, placed: Array, pairs: Array, mask: Array) -> Tile
 
 def _far_tiles(blocks: PairBlocks, placed: Array) -> tuple[Array, Array | int]:
     """Tiles [M, 2] and how many of them, from the first on, may hold pairs within the cut-off."""
-    if blocks.far is not None:
+    if blocks.is_near is None or blocks.cutoff is None:
         return blocks.far, blocks.n_far
     is_close = ~blocks.is_near & _may_be_within(blocks.cutoff, jax.lax.stop_gradient(placed), blocks.box)
     n_pairs = blocks.n_blocks * (blocks.n_blocks - 1) // 2
@@ -209,18 +209,18 @@ def pair_blocks(
     near, mask = _near_tiles(np.sort(place[excluded.reshape(-1, 2)], axis=1), n, n_blocks, size)
     is_near = np.tri(n_blocks, dtype=bool)
     is_near[near[:, 0], near[:, 1]] = True
-    far = None if cutoff is not None else np.argwhere(~is_near).astype(np.int32)
+    far = np.argwhere(~is_near & (cutoff is None)).astype(np.int32)
     return PairBlocks(
         atom=jnp.asarray(atom),
         place=jnp.asarray(place),
         near=jnp.asarray(_padded(near, size)),
         mask=jnp.asarray(_padded(mask, size)),
-        far=None if far is None else jnp.asarray(_padded(far, size)),
-        is_near=jnp.asarray(is_near) if far is None else None,
+        far=jnp.asarray(_padded(far, size)),
+        is_near=None if cutoff is None else jnp.asarray(is_near),
         cutoff=None if cutoff is None else jnp.asarray(float(cutoff)),
         box=None if box is None else jnp.asarray(box),
         size=size,
-        n_far=0 if far is None else len(far),
+        n_far=len(far),
     )
 
 

@@ -76,7 +76,7 @@ def nonbonded_expression(force: Any, around: Surroundings) -> CustomNonbonded:
         if is_used:
             raise BadInput(f"The CustomNonbondedForce '{force.getName()}' has {option}, which cannot be computed here")
     excluded = [force.getExclusionParticles(i) for i in range(force.getNumExclusions())]
-    atoms, shared = _per_atom(force), {"values": _globals(force), "tables": _tables(force)}
+    atoms, shared = _per_atom(force), _shared(force)
     known = [*_of_both(atoms), *shared["values"], "r"]
     expression = _expression(force.getEnergyFunction(), shared["tables"], known)
     if force.getUseSwitchingFunction() and force.getNonbondedMethod() != force.NoCutoff:
@@ -87,7 +87,7 @@ def nonbonded_expression(force: Any, around: Surroundings) -> CustomNonbonded:
 
 def generalised_born(force: Any, around: Surroundings) -> GeneralisedBorn:
     """Implicit solvent in any form that OpenMM can write."""
-    atoms, shared = _per_atom(force), {"values": _globals(force), "tables": _tables(force)}
+    atoms, shared = _per_atom(force), _shared(force)
     known = dict(atoms)
     values = []
 
@@ -174,6 +174,10 @@ def _globals(force: Any) -> dict[str, Array]:
         force.getGlobalParameterName(i): jnp.asarray(float(force.getGlobalParameterDefaultValue(i)))
         for i in range(force.getNumGlobalParameters())
     }
+
+
+def _shared(force: Any) -> dict[str, Any]:
+    return {"values": _globals(force), "tables": _tables(force)}
 
 
 def _columns(force: Any, per: str, listed: list[Any]) -> dict[str, Array]:

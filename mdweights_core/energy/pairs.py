@@ -148,21 +148,22 @@ def _energy_and_gradient(
 
         def energy(r: Array, a: list[Array], b: list[Array], c: list[Array]) -> Array:
             sides = [_replaced(old, atom_wanted, new) for old, new in ((first, a), (second, b))]
-            given = [jax.tree.unflatten(feature_tree, side) for side in sides]
-            found = function(r, *given, jax.tree.unflatten(shared_tree, _replaced(common, common_wanted, c)))
+            one, other = (jax.tree.unflatten(feature_tree, side) for side in sides)
+            found = function(r, one, other, jax.tree.unflatten(shared_tree, _replaced(common, common_wanted, c)))
             return jnp.sum(jnp.where(tiles.counts, found, 0.0))
 
-        at = [_chosen(first, atom_wanted), _chosen(second, atom_wanted), _chosen(common, common_wanted)]
-        found, (by_r, by_a, by_b, by_c) = jax.value_and_grad(energy, argnums=(0, 1, 2, 3))(tiles.distance, *at)
+        a, b, c = _chosen(first, atom_wanted), _chosen(second, atom_wanted), _chosen(common, common_wanted)
+        differentiated: Callable[..., Any] = jax.value_and_grad(energy, argnums=(0, 1, 2, 3))
+        found, (by_r, by_a, by_b, by_c) = differentiated(tiles.distance, a, b, c)
         total, by_x, by_atom, by_common = carry
         if wanted.x:
             pull = (by_r / tiles.distance)[..., None] * tiles.displacement
             by_x = _onto(by_x, tiles, pull.sum(axis=2), -pull.sum(axis=1))
-        by_atom = [_onto(g, tiles, a[:, :, 0], b[:, 0]) for g, a, b in zip(by_atom, by_a, by_b, strict=True)]
-        by_common = [g + c for g, c in zip(by_common, by_c, strict=True)]
+        by_atom = [_onto(g, tiles, u[:, :, 0], v[:, 0]) for g, u, v in zip(by_atom, by_a, by_b, strict=True)]
+        by_common = [g + u for g, u in zip(by_common, by_c, strict=True)]
         return total + found, by_x, by_atom, by_common
 
-    start = (
+    start: Tree = (
         jnp.zeros(()),
         jnp.zeros((blocks.n_blocks, blocks.size, 3)) if wanted.x else None,
         [jnp.zeros((blocks.n_blocks, blocks.size))] * len(atom_wanted),

@@ -1,0 +1,110 @@
+"""Residues and the templates of a force field: what is missing, in sentences, and repaired where that is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdweights_core.energy.settings import EnergySettings
+from mdweights_core.energy.structure_checks import residue_name
+from mdweights_core.errors import BadInput, counted
+from mdweights_core.io.frames.quiet import quiet
+
+
+def refuse_unmatched(field: Any, topology: Any, *, may_add: bool) -> None:
+    """Refuse residues that no template of a force field fits, by what they lack.
+
+    Parameters
+    ----------
+    field : openmm.app.ForceField
+    topology : openmm.app.Topology
+    may_add : bool
+        Whether to add hydrogens is still to be tried.
+    """
+    unmatched = field.getUnmatchedResidues(topology)
+    if not unmatched:
+        return
+    first = unmatched[0]
+    others = f" and {counted(len(unmatched) - 1, 'other residue')}" if len(unmatched) > 1 else ""
+    named = f"{residue_name(first)}{others}"
+    if not is_known(field, first):
+        raise BadInput(
+            f"The force field knows no residue {first.name}: {named}",
+            advice="Let the structure be repaired, leave these residues out, or add a force-field file that knows them",
+        )
+    if may_add and _lacks_hydrogens(field, first):
+        raise BadInput(f"Hydrogens are missing in {named}", advice="Let hydrogens be added")
+    raise BadInput(
+        f"Atoms are missing or have other names than in the force field in {named}",
+        advice="Let the structure be repaired (PDBFixer adds missing atoms)",
+    )
+
+
+def is_known(field: Any, residue: Any) -> bool:
+    """Tell whether a force field has a template of a residue's name, or of one of its ends."""
+    return any(name in field._templates for name in (residue.name, f"N{residue.name}", f"C{residue.name}"))
+
+
+def _lacks_hydrogens(field: Any, residue: Any) -> bool:
+    """Tell whether a residue has all heavy atoms of its template but too few hydrogens."""
+    from openmm.app import element
+
+    names = [n for n in (residue.name, f"N{residue.name}", f"C{residue.name}") if n in field._templates]
+    ours = [atom.element for atom in residue.atoms()]
+    n_heavy = sum(kind is not element.hydrogen for kind in ours)
+    for name in names:
+        kinds = [atom.element for atom in field._templates[name].atoms]
+        heavy = sum(kind is not element.hydrogen for kind in kinds)
+        if n_heavy == heavy and len(ours) < len(kinds):
+            return True
+    return False
+
+
+def with_hydrogens(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple[Any, np.ndarray, int]:
+    """Topology and positions with the hydrogens that are missing at a pH, and how many these are.
+
+    Raises
+    ------
+    BadInput
+        Where a residue lacks other atoms, too, or is not known.
+    """
+    from openmm import Platform, app, unit
+
+    modeller = app.Modeller(topology, x * unit.nanometer)
+    try:
+        modeller.addHydrogens(field, pH=ph, platform=Platform.getPlatformByName("CPU"))
+    except ValueError as error:
+        refuse_unmatched(field, modeller.topology, may_add=False)
+        raise BadInput(f"Hydrogens cannot be added: {' '.join(str(error).split())}") from error
+    positions = np.array(modeller.positions.value_in_unit(unit.nanometer), dtype=np.float64)
+    return modeller.topology, positions, len(positions) - len(x)
+
+
+def repaired(path: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, list[str]]:
+    """Topology and positions of a file as PDBFixer repairs it, and what was done, in sentences."""
+    from openmm import unit
+    from pdbfixer import PDBFixer
+
+    with quiet():
+        fixer = PDBFixer(filename=str(path))
+        fixer.missingResidues = {}  # to invent whole loops is not repairing
+        fixer.findNonstandardResidues()
+        fixer.replaceNonstandardResidues()
+        n_before = fixer.topology.getNumAtoms()
+        fixer.removeHeterogens(keepWater=False)
+        n_removed = n_before - fixer.topology.getNumAtoms()
+        fixer.findMissingAtoms()
+        n_missing = sum(map(len, (*fixer.missingAtoms.values(), *fixer.missingTerminals.values())))
+        fixer.addMissingAtoms()
+        n_heavy = fixer.topology.getNumAtoms()
+        fixer.addMissingHydrogens(settings.ph)
+    done = {
+        "unusual residue": (len(fixer.nonstandardResidues), "replaced"),
+        "atom of other molecules": (n_removed, "left out"),
+        "missing atom": (n_missing, "added"),
+        "hydrogen": (fixer.topology.getNumAtoms() - n_heavy, "added"),
+    }
+    said = [f"{n} × {what} {how}." for what, (n, how) in done.items() if n]
+    return fixer.topology, np.array(fixer.positions.value_in_unit(unit.nanometer), dtype=np.float64), said
