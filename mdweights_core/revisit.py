@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mdweights_core.errors import BadInput, counted
+from mdweights_core.io.files import require_writable
 from mdweights_core.jobs import Job, Progress, Stopped
 from mdweights_core.meaning.result import Meaning
 from mdweights_core.meaning.settings import MeaningSettings
@@ -38,6 +40,7 @@ def validate_project(project: Project, settings: ValidationSettings, memory: flo
             "folds, starts, thetas and samples are all 0: nothing would be validated",
             advice="Give at least one of --folds, --starts, --thetas and --samples",
         )
+    require_writable(project.path)
     _require_unchanged(project)
     problem = yield from _problem(project, memory)
     validation = yield from validated(project, problem, settings)
@@ -88,6 +91,7 @@ def explain_project(
     BadInput
         When its trajectory is gone or holds something else.
     """
+    require_writable(project.path)
     _require_unchanged(project)
     n = len(project.fit.weights)
     sets = None if good is None or bad is None else (np.isin(np.arange(n), good), np.isin(np.arange(n), bad))
@@ -105,6 +109,7 @@ def select_project(project: Project, settings: SelectionSettings) -> Job[Project
     BadInput
         When its input files are gone or hold something else, or the settings leave nothing to select.
     """
+    require_writable(project.path)
     _require_unchanged(project)
     return (yield from saved((yield from _selected(project, settings))))
 
@@ -161,7 +166,9 @@ def rerun(project: Project, memory: float | None = None) -> Job[RerunReport]:
         raise BadInput("the fit was stopped before its end, so it cannot be run again to the same place",
                        where=project.path, advice="Fit again without stopping")  # fmt: skip
     yield Progress("reading", message=f"Running {project.path.name} again")
-    with tempfile.TemporaryDirectory(prefix=".rerun-", dir=project.path.parent) as folder:
+    beside = project.path.absolute().parent  # the disk that had room for it, unless it is an archive that only is read
+    place = beside if os.access(beside, os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(prefix=".rerun-", dir=place) as folder:
         again = yield from fit_project(
             project.inputs,
             project.predict_settings,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.io.files import require_writable
 from mdweights_core.project import FitInputs
 from mdweights_core.scattering.settings import (
     BOXES,
@@ -105,8 +105,7 @@ def check_place(path: Path | None) -> None:
         )
     if path.is_dir():
         raise DiskProblem("there is a folder of this name", where=path, advice="Choose another name")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise DiskProblem("nothing can be written here", where=folder, advice="Choose another folder")
+    require_writable(folder)
 
 
 def positive(text: str) -> int:

@@ -12,6 +12,7 @@ from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.fit import print_fit
 from mdweights_core.crystal.lattice import cell_parameters, format_cell
 from mdweights_core.errors import BadInput, MdweightsError, counted
+from mdweights_core.io.files import unreadable
 from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
 from mdweights_core.project import Project
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     described, failed = [], None
     for path in args.files:
         try:
-            described.append(_describe(path, args.topology, terminal))
+            described.append(_looked_into(path, args.topology, terminal))
         except MdweightsError as error:
             failed = error
             terminal.error(error.sentence)
@@ -45,6 +46,13 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     if failed is not None:
         unusable = sum("error" in entry for entry in described)
         raise BadInput(f"{unusable} of {len(described)} files cannot be used (see above)")
+
+
+def _looked_into(path: Path, topology: Path | None, terminal: Terminal) -> dict[str, Any]:
+    try:
+        return _describe(path, topology, terminal)
+    except OSError as error:  # a folder that may not be looked into
+        raise unreadable(error, path) from error
 
 
 def _describe(path: Path, topology: Path | None, terminal: Terminal) -> dict[str, Any]:

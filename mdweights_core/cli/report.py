@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mdweights_core.cli.arguments import add_json
+from mdweights_core.cli.arguments import add_json, check_place
 from mdweights_core.cli.console import Terminal
 from mdweights_core.project import Project
 
@@ -24,6 +24,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     """Write the page."""
     from mdweights_core.report import write_report
 
+    check_place(args.out)
     write_report(Project.open(args.project), args.out)
     terminal.say(f"wrote {args.out}")
     terminal.result({"report": str(args.out)})

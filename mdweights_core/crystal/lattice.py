@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 import gemmi
 import numpy as np
 
+SHORTEST_EDGE = 2.0
+"""Angstrom, of a unit cell that has room for an atom: copper has 3.6, tungsten 3.2."""
+
 
 @dataclass(frozen=True, eq=False)
 class MillerLattice:

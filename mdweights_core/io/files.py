@@ -122,6 +122,18 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
     atomic_write(path, fill)
 
 
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that nothing can be written into: now, and not after hours of work.
+
+    Raises
+    ------
+    DiskProblem
+        When there is no permission.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DiskProblem("nothing can be written here", where=folder, advice="Choose another folder")
+
+
 @contextlib.contextmanager
 def hold(folder: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
     """Keep other runs of this program from writing into a folder, until the block ends or the process does.

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.files import disk_problem
+from mdweights_core.io.files import disk_problem, require_writable
+from mdweights_core.scattering.storage.filling import free_bytes, size_text
 from mdweights_core.scattering.storage.names import STORE_PATTERN
+
+if TYPE_CHECKING:
+    from mdweights_core.weights.problem import WeightProblem
+
+_LEAST_BYTES = 500_000  # record, table of weights, validation
+_FRAME_BYTES = 1000  # weights and their meaning: features, dihedral angles
+_GROUP_BYTES = 40  # indices, maps, flags
 
 
 def check_destination(out: Path) -> None:
@@ -25,8 +33,26 @@ def check_destination(out: Path) -> None:
         parent = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
     except OSError as error:
         raise disk_problem(error, out) from error
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise DiskProblem("nothing can be written here", where=parent, advice="Choose another folder")
+    require_writable(parent)
+
+
+def check_room(out: Path, problem: WeightProblem, samples: int) -> None:
+    """Refuse to fit weights that could not be saved, with so many `samples` of a bootstrap.
+
+    Raises
+    ------
+    DiskProblem
+        When the disk has less room than the project may take beside the one that it replaces.
+    """
+    of_frames = (_FRAME_BYTES + 8 * samples) * problem.n_frames
+    of_reflections = _GROUP_BYTES * len(problem.groups) + 8 * len(problem.groups.p1)
+    n_bytes, free = _LEAST_BYTES + 2 * (of_frames + of_reflections), free_bytes(out)
+    if free is not None and n_bytes > free:
+        raise DiskProblem(
+            f"The project may take {size_text(n_bytes)}, but only {size_text(free)} are free here",
+            where=out,
+            advice="Free some space, or choose another disk",
+        )
 
 
 def _refuse_strangers(out: Path) -> None:

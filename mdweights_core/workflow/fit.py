@@ -16,7 +16,7 @@ from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.storage.names import remove_others
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.workflow.answers import check_folds, energies_check, explained, saved, validated
-from mdweights_core.workflow.destination import check_destination
+from mdweights_core.workflow.destination import check_destination, check_room
 from mdweights_core.workflow.problem import FrameFactors, weight_problem
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def _fitted(
     The structure factors, which may be most of the memory, are let go of with this frame.
     """
     problem, factors = yield from making
+    check_room(out, problem, 0 if validation_settings is None else validation_settings.samples)
     if validation_settings is not None:
         check_folds(validation_settings, problem)
     if energies is not None:

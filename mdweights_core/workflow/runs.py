@@ -9,7 +9,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from mdweights_core.crystal.lattice import DiffuseMap, cell_parameters, format_cell, same_cell
+from mdweights_core.crystal.lattice import SHORTEST_EDGE, DiffuseMap, cell_parameters, format_cell, same_cell
 from mdweights_core.crystal.laue import laue_groups
 from mdweights_core.errors import BadInput
 from mdweights_core.io.frames.frame_files import frame_kind
@@ -22,8 +22,6 @@ from mdweights_core.scattering.frame_run import FrameRun, with_source
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.settings import MIN_REFLECTIONS
-
-_SHORTEST_EDGE = 2.0  # angstrom, of a unit cell: copper has 3.6, tungsten 3.2
 
 
 def run_for_predict(
@@ -161,7 +159,7 @@ def _typed_cell(cell: Sequence[float] | None) -> gemmi.UnitCell | None:
 
 def _possible_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:
     """The cell, unless there is no room for an atom in it."""
-    if min(cell.a, cell.b, cell.c) < _SHORTEST_EDGE:
+    if min(cell.a, cell.b, cell.c) < SHORTEST_EDGE:
         raise BadInput(
             f"a cell of {format_cell(cell)} has no room for an atom",
             advice="Lengths are in angstrom; --supercell counts the cells in the frames' box",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import tempfile
 
 import numpy as np
 import pytest
 
 from mdweights_core import jobs
 from mdweights_core.cli.main import main
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.example import example_inputs
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
@@ -173,6 +175,22 @@ def test_a_stopped_rerun_compares_nothing(example_project):
     while next(job).stage != "validation":
         pass
     assert jobs.stop(job) is None
+
+
+def test_a_project_that_is_only_read_is_told_before_any_work_and_run_again_elsewhere(example_project, monkeypatch):
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: mode == os.R_OK and access(place, mode))
+    for job in (validate_project(example_project, QUICK), explain_project(example_project, MeaningSettings())):
+        with pytest.raises(DiskProblem, match="nothing can be written here"):
+            next(job)
+    places = []
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda prefix, dir: places.append(dir) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        jobs.run(rerun(example_project))
+    monkeypatch.setattr(os, "access", access)
+    with pytest.raises(ZeroDivisionError):
+        jobs.run(rerun(example_project))
+    assert places == [None, example_project.path.parent]
 
 
 def test_a_changed_map_is_told(example_project, tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from mdweights_core.errors import BadInput
+from mdweights_core.io.files import unreadable
 
 REFLECTIONS = (".mtz", ".mtz.gz")
 STORE = ".zarr"
@@ -24,13 +26,13 @@ def frame_kind(frames: Sequence[Path]) -> str:
     if not frames:
         raise BadInput("no frames were given", advice="Give a trajectory, a folder of MTZ files or a .zarr store")
     first = Path(frames[0])
-    if first.suffix == STORE or (first / "zarr.json").exists():
+    if first.suffix == STORE or os.path.exists(first / "zarr.json"):  # False, too, where nobody may look
         _refuse_more(frames, "store of structure factors")
         return "store"
     if first.suffix.lower() == CHECKPOINT:
         _refuse_more(frames, "checkpoint of xtraj")
         return "checkpoint"
-    if (first.is_dir() and first.suffix != _TRAJECTORY_FOLDER) or is_reflection_file(first):
+    if (os.path.isdir(first) and first.suffix != _TRAJECTORY_FOLDER) or is_reflection_file(first):
         return "mtz"
     return "trajectory"
 
@@ -48,10 +50,10 @@ def frame_mtzs(frames: Sequence[Path]) -> tuple[Path, ...]:
     """The per-frame MTZ files behind the arguments, folders opened, in natural order (frame2 before frame10)."""
     found: list[Path] = []
     for path in map(Path, frames):
-        if path.is_dir():
-            found += sorted(filter(is_reflection_file, path.iterdir()), key=natural_order)
-        else:
-            found.append(path)
+        try:
+            found += sorted(filter(is_reflection_file, path.iterdir()), key=natural_order) if path.is_dir() else [path]
+        except OSError as error:
+            raise unreadable(error, path) from error
     if not found:
         raise BadInput(
             "the folder holds no MTZ files", where=frames[0], advice="Choose the folder of per-frame MTZ files"

@@ -29,6 +29,7 @@ __all__ = ["Atoms", "Chunk", "FrameSource", "open_frames"]
 
 _SMALLEST_VOLUME = 4.0  # angstrom cubed per atom: nothing is denser, hydrogen included
 _MOST_OPEN_FILES = 8
+_FARTHEST = 1e6  # angstrom: single precision is good to 0.03 there
 _DEFAULT_BOX = 10.0  # many writers put a cube of 1 nm where there is no box
 
 
@@ -223,11 +224,17 @@ class FrameSource:
             raise _other_atoms(self.paths[file], positions.shape[1], self._n_sites, self._conformers)
         if self._rows is not None:
             positions = positions[:, self._rows]
-        bad = ~np.isfinite(positions).all(axis=(1, 2))
+        farthest = np.maximum(positions.max(axis=(1, 2), initial=0.0), -positions.min(axis=(1, 2), initial=0.0))
+        bad = ~(farthest <= _FARTHEST)  # what is no number, too
         if bad.any():
-            number = local + int(np.argmax(bad)) + 1
+            first = int(np.argmax(bad))
+            what = "that are not numbers"
+            if np.isfinite(farthest[first]):
+                what = (
+                    f"further than {_FARTHEST:,.0f} Å from the origin, where single precision knows no place in a cell"
+                )
             raise BadInput(
-                f"Frame {number} has coordinates that are not numbers",
+                f"Frame {local + first + 1} has coordinates {what}",
                 where=self.paths[file],
                 advice="Write the trajectory again without that frame",
             )

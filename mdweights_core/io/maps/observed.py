@@ -22,7 +22,7 @@ from pathlib import Path
 
 import gemmi
 
-from mdweights_core.crystal.lattice import DiffuseMap, on_unit_cell
+from mdweights_core.crystal.lattice import SHORTEST_EDGE, DiffuseMap, cell_parameters, format_cell, on_unit_cell
 from mdweights_core.crystal.reindex import reindex as reindexed
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import require_file, unreadable
@@ -124,6 +124,8 @@ def read_map(
 def _on_unit_cell(found: DiffuseMap, supercell: tuple[int, int, int], path: Path) -> DiffuseMap:
     lattice = on_unit_cell(found.lattice, supercell)
     advice = "Give the unit cells along each axis of the map's cell (--map-supercell), or another space group"
+    if min(cell_parameters(lattice.cell)[:3]) < SHORTEST_EDGE:
+        raise BadInput(f"A unit cell of {format_cell(lattice.cell)} has no room for an atom", where=path, advice=advice)
     require_fit(lattice.cell, lattice.space_group, path, advice)
     told = f"{' x '.join(map(str, supercell))} unit cells"
     return replace(found, lattice=lattice, provenance={**found.provenance, "supercell": told})

@@ -352,6 +352,10 @@ class StructureFactorStore:
         """
         place = Path(path)
         header = header_of(place)
+        if header is None and not os.path.lexists(place):
+            raise BadInput(
+                "There are no structure factors here any more", where=place, advice="Check the name and the folder"
+            )
         if header is None:
             raise BadInput("This is not a store of structure factors", where=place)
         refuse_newer(header, place)

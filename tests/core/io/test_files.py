@@ -11,7 +11,7 @@ import pytest
 
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io import files
-from mdweights_core.io.files import atomic_write, file_fingerprint, hold_made, require_file
+from mdweights_core.io.files import atomic_write, file_fingerprint, hold_made, require_file, require_writable
 
 
 def test_a_readable_file_is_returned_as_a_path(tmp_path: Path) -> None:
@@ -200,3 +200,10 @@ def test_a_folder_that_was_made_to_be_held_and_stayed_empty_is_removed(tmp_path:
         (tmp_path / "filled" / "frames.zarr" / "zarr.json").touch()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["filled", "there"]
     assert (tmp_path / "filled" / "frames.zarr" / "zarr.json").is_file()
+
+
+def test_a_folder_without_permission_is_told(tmp_path: Path, monkeypatch) -> None:
+    require_writable(tmp_path)
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)
+    with pytest.raises(DiskProblem, match="nothing can be written here"):
+        require_writable(tmp_path)

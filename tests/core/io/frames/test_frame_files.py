@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mdweights_core.errors import BadInput
@@ -31,3 +33,14 @@ def test_frames_of_a_folder_are_taken_in_natural_order(tmp_path):
     empty.mkdir()
     with pytest.raises(BadInput, match="no MTZ files"):
         frame_mtzs([empty])
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(BadInput, match="permission denied"):
+        frame_mtzs([tmp_path])
+    monkeypatch.setattr(Path, "stat", refused)
+    assert frame_kind((tmp_path / "locked" / "a.xtc",)) == "trajectory"

@@ -402,6 +402,20 @@ def test_coordinates_that_are_not_numbers(tmp_path, small):
         list(source.chunks(size=8))
 
 
+def test_coordinates_beyond_single_precision(tmp_path, small):
+    import mdtraj
+
+    frames = mdtraj.load(str(small / "frame0.xtc"), top=str(small / "frame0.gro"))[:30]
+    frames.xyz[3, 0, 1] = -9e4
+    frames.save_dcd(str(tmp_path / "far.dcd"))
+    assert len(list(open_frames([tmp_path / "far.dcd"], small / "frame0.gro").chunks(size=30))) == 1
+    frames.xyz[20, 3, 1] = -2e5
+    frames.save_dcd(str(tmp_path / "far.dcd"))
+    source = open_frames([tmp_path / "far.dcd"], small / "frame0.gro")
+    with pytest.raises(BadInput, match="Frame 21 has coordinates further than 1,000,000 Å from the origin"):
+        list(source.chunks(size=8))
+
+
 def test_models_with_other_atoms(tmp_path):
     longer = pdb_text(1) + pdb_text(1).replace(
         "ENDMDL", PDB.format(9, " CB", "", "ALA", "A", 1, 0, 0, 0, 1, 0, "C") + "ENDMDL"

@@ -97,6 +97,8 @@ def test_a_map_of_a_supercell_is_read_on_the_unit_cell(files, name):
     assert fine.provenance["supercell"] == "2 x 2 x 3 unit cells"
     with pytest.raises(BadInput, match=r"does not fit the space group P 41.*--map-supercell"):
         read_map(files / name, cell=CELL, space_group=GROUP, supercell=(2, 1, 1))
+    with pytest.raises(BadInput, match=r"no room for an atom.*--map-supercell"):
+        read_map(files / name, cell=CELL, space_group=GROUP, supercell=(20, 20, 3))
 
 
 @pytest.mark.parametrize("name", ["a.lat", "a.hkl", "a.map"])
