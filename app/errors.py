@@ -41,7 +41,8 @@ class Told:
 def told(error: BaseException) -> Told:
     """Put an error into words."""
     if isinstance(error, MdweightsError):
-        return Told(error.what, error.where or "", error.advice or "")
+        what = error.what if error.where else error.what[:1].upper() + error.what[1:]
+        return Told(what, error.where or "", error.advice or "")
     if isinstance(error, MemoryError):
         return Told("There is not enough memory for this", advice="Raise d_min or use fewer frames")
     trace = "".join(traceback.format_exception(error))

@@ -319,14 +319,14 @@ class MainWindow(QMainWindow):
         self.closed.emit(all(ended))
 
     def _may_close(self) -> bool:
-        document = self.session.document
-        if self._closes_after_save or not (document.is_unsaved or self.session.fit.is_running):
+        document, working = self.session.document, self.session.working
+        if self._closes_after_save or not (document.is_unsaved or working):
             return True
         buttons = QMessageBox.StandardButton
         if not document.is_unsaved:
-            answer = QMessageBox.question(self, "mdweights", "A fit is running. Stop it and close?")
+            answer = QMessageBox.question(self, "mdweights", f"{working} Stop it and close?")
             return answer == buttons.Yes
-        text = "The fit is not saved."
+        text = f"The fit is not saved. {working} It will be stopped." if working else "The fit is not saved."
         if self.session.fit.is_running:
             text = "The last fit is not saved, and another is running: it will be stopped."
         answer = QMessageBox.question(

@@ -323,9 +323,8 @@ class WindowCommands(QObject):
 
     def _may_discard(self) -> bool:
         """Ask whether unsaved results may be dropped; True when there are none."""
-        if not self._session.document.is_unsaved and not self._session.fit.is_running:
+        working = self._session.working
+        if not (self._session.document.is_unsaved or working):
             return True
-        question = (
-            "The fit is not saved. Drop it?" if self._session.document.is_unsaved else "A fit is running. Stop it?"
-        )
+        question = "The fit is not saved. Drop it?" if self._session.document.is_unsaved else f"{working} Stop it?"
         return QMessageBox.question(self._window, "mdweights", question) == QMessageBox.StandardButton.Yes

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdweights_core.jobs import Progress
+
 if TYPE_CHECKING:
     import gemmi
 
@@ -82,6 +84,13 @@ class FramesReading:
     def atoms(self) -> Atoms | None:
         """The atoms, when the frames are molecules."""
         return None if self.molecules is None else self.molecules.atoms
+
+
+@dataclass(frozen=True, eq=False)
+class FitSnapshot(Progress):
+    """A snapshot of a fit whose weights are there already: `reading` is what there is while the job goes on."""
+
+    reading: ProjectReading | None = None
 
 
 @dataclass(frozen=True, eq=False)

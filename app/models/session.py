@@ -16,7 +16,7 @@ from app.models.fit_plan import FitPlan
 from app.models.inputs import INPUTS, READ_FRAMES, READ_MAP, SOLVENT, InputsModel
 from app.models.marks import MarksModel
 from app.models.paths import TOPOLOGIES, has_suffix, sort_paths
-from app.models.readings import ProjectReading
+from app.models.readings import FitSnapshot, ProjectReading
 from app.models.revisit import REVISITS, RevisitModel
 from app.models.runner import Runner
 from app.models.selection import SelectionModel
@@ -60,6 +60,7 @@ class Session(QObject):
         self.execution = Execution()
         self._fitter, self._reader, self._checker = fitter, reader, checker
         self._fit_draft: Draft | None = None
+        self._early: ProjectReading | None = None
         self._project_path = scratch / "fit.mdw"
         self._handlers: Mapping[str, Callable[[Any], None]] = {
             OPEN: self._opened,
@@ -87,6 +88,13 @@ class Session(QObject):
     def _lacks_topology(self) -> bool:
         draft = self.document.draft
         return bool(draft.frames) and draft.topology is None and self.document.frames is None
+
+    @property
+    def working(self) -> str:
+        """What would be lost by another document or the end, as a sentence; empty when nothing is."""
+        if self.fit.is_running:
+            return "A fit is running."
+        return f"mdweights is still {self.revisit.running}." if self.revisit.running else ""
 
     def warm_up(self) -> None:
         """Load the numerical libraries on the fit's thread."""
@@ -159,7 +167,7 @@ class Session(QObject):
             self.failed.emit(problem)
             return
         start = np.array(fitted.project.fit.weights) if resume and fitted is not None else None
-        self._fit_draft = draft
+        self._fit_draft, self._early = draft, None
         self.fit.start()
         self._fitter.submit(FIT, partial(tasks.fit, draft, plan, self._project_path, start, self.execution))
 
@@ -205,6 +213,8 @@ class Session(QObject):
     @Slot(object)
     def _on_progress(self, progress: Progress) -> None:
         self.fit.advance(progress)
+        if isinstance(progress, FitSnapshot) and progress.reading is not None and self._fit_draft is not None:
+            self._show_fit(progress.reading, self._fit_draft)
 
     @Slot(str, object, bool)
     def _on_finished(self, name: str, result: object, stopped: bool) -> None:
@@ -228,7 +238,17 @@ class Session(QObject):
         if reading is None:
             self.said.emit("Stopped before there were weights; finished structure factors are kept")
             return
-        self._show_project(reading, draft, unsaved=True)
+        self._show_fit(reading, draft)
+
+    def _show_fit(self, reading: ProjectReading, draft: Draft) -> None:
+        """Show a fit as soon as its weights are there, and then only what else was found of it."""
+        if reading is self._early:
+            return
+        if self._early is None:
+            self._show_project(reading, draft, unsaved=True)
+        else:
+            self.document.update_project(reading.project)
+        self._early = reading
 
     def _opened(self, reading: ProjectReading) -> None:
         project = reading.project

@@ -40,7 +40,7 @@ class Banner(QFrame):
     def tell(self, told: Told) -> None:
         """Show an error."""
         self._told = told
-        parts = [told.where, f"{told.what}.", f"{told.advice}." if told.advice else ""]
+        parts = [f"{told.where}:" if told.where else "", f"{told.what}.", f"{told.advice}." if told.advice else ""]
         self.label.setText("\N{BLACK SQUARE}  " + "  ".join(part for part in parts if part))
         self.details_button.setVisible(told.is_fault)
         self.show()

@@ -99,6 +99,7 @@ class BeliefStrip(QFrame):
             rest = "" if validation.complete else INCOMPLETE
             self._say(CONCLUSIONS[validation.conclusion], validation.verdict + rest)
         lacks = fitted is not None and (validation is None or not validation.complete)
+        lacks = lacks and not self._session.fit.is_running  # it may be about to be validated
         self.validate_button.setVisible(lacks)
         self._enable()
 

@@ -82,7 +82,7 @@ class ValidationPlot(PlotPanel):
         for plot in self.plots:
             plot.setMenuEnabled(False)
             plot.hideButtons()
-            plot.getAxis("left").setWidth(52)
+            plot.getAxis("left").setWidth(60)
         self._gains = pg.PlotCurveItem(connect="pairs")
         self._plain = pg.ScatterPlotItem(symbol="s", size=8, hoverable=True, tip=_fold_tip)
         self._fitted = pg.ScatterPlotItem(symbol="o", size=9, pen=None, hoverable=True, tip=_fold_tip)

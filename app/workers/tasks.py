@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,16 @@ from app.models.readings import (
     ANISOTROPIC,
     MOLECULES,
     TOTAL,
+    FitSnapshot,
     FramesReading,
     MapReading,
     ProjectReading,
     Volumes,
 )
 from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
+from mdweights_core.io.files import hold
 from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
-from mdweights_core.jobs import Job, Progress
+from mdweights_core.jobs import Job, Progress, Stopped
 
 if TYPE_CHECKING:
     from app.models.document import Draft
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from mdweights_core.scattering.solvent_fit import SolventFit
     from mdweights_core.weights.result import WeightFit
     from mdweights_core.weights.settings import ValidationSettings
+
+AFTER_WEIGHTS = ("validation", "meaning")
+"""Stages of a fit whose weights are saved."""
 
 
 def warm_up() -> Job[None]:
@@ -220,11 +226,14 @@ def fit_solvent(draft: Draft, diffuse: DiffuseMap | None, bragg: Path) -> Job[So
 
 
 def fit(draft: Draft, plan: FitPlan, out: Path, start_weights: np.ndarray | None, execution: Execution) -> Job[Any]:
-    """The whole main job, then the volumes that show its result; None when stopped before there were weights."""
+    """The whole main job, then the volumes that show its result; None when stopped before there were weights.
+
+    As soon as the weights are saved its snapshots are `FitSnapshot`: validation and meaning may take much longer.
+    """
     from mdweights_core.weights.settings import FitSettings
     from mdweights_core.workflow import fit_project
 
-    project = yield from fit_project(
+    job = fit_project(
         draft.inputs(),
         draft.scattering,
         FitSettings(**plan.fit),
@@ -234,7 +243,28 @@ def fit(draft: Draft, plan: FitPlan, out: Path, start_weights: np.ndarray | None
         validation_settings=_validation_settings(plan.validation),
         meaning_settings=_meaning_settings(plan.meaning),
     )
+    project = yield from _with_readings(job, out)
     return None if project is None else _project_reading(project)
+
+
+def _with_readings(job: Job[Any], out: Path) -> Job[Any]:
+    """The job of a fit; its snapshots tell of the project that lies in `out` while its weights are asked about."""
+    reading, stage = None, ""
+    go_on: Callable[[], Progress] = partial(next, job)
+    while True:
+        try:
+            seen = go_on()
+        except StopIteration as end:
+            return end.value
+        if seen.stage in AFTER_WEIGHTS and seen.stage != stage:
+            reading = _project_reading(_open(out))
+        stage = seen.stage
+        try:
+            yield seen if reading is None else FitSnapshot(**vars(seen), reading=reading)
+        except Stopped as stopped:
+            go_on = partial(job.throw, stopped)
+        else:
+            go_on = partial(next, job)
 
 
 def validate(project: Project, settings: Mapping[str, Any]) -> Job[Project]:
@@ -284,11 +314,15 @@ def _meaning_settings(chosen: Mapping[str, Any]) -> MeaningSettings:
 
 def open_project(path: Path) -> Job[ProjectReading]:
     """Open a saved project."""
+    yield Progress("reading", message=f"Opening {path.name}")
+    project = _open(path)
+    return _project_reading(project, tuple(project.changed_files()))
+
+
+def _open(path: Path) -> Project:
     from mdweights_core.project import Project
 
-    yield Progress("reading", message=f"Opening {path.name}")
-    project = Project.open(path)
-    return _project_reading(project, tuple(project.changed_files()))
+    return Project.open(path)
 
 
 def _project_reading(project: Project, changed: tuple[str, ...] = ()) -> ProjectReading:
@@ -328,7 +362,8 @@ def save_project(project: Path, target: Path) -> Job[Path]:
     fresh = target.with_name(f".{target.name}.part")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(project, fresh)
+        with hold(project, wait=True):  # a job may be about to add to it
+            shutil.copytree(project, fresh)
         _replace_folder(fresh, target)
     except OSError as error:
         raise DiskProblem(

@@ -49,7 +49,7 @@ def test_the_banner_shows_the_sentence_and_offers_details_of_faults_only(qtbot: 
     assert banner.isHidden()
     banner.tell(told(DiskProblem("The disk is full", where="/data", advice="Free some space")))
     assert not banner.isHidden()
-    assert banner.label.text().endswith("/data  The disk is full.  Free some space.")
+    assert banner.label.text().endswith("/data:  The disk is full.  Free some space.")
     assert banner.details_button.isHidden()
     banner.tell(told(fault()))
     assert not banner.details_button.isHidden()

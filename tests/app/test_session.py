@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +11,14 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from support.check_fakes import a_check
-from support.window_fakes import InstantRunner, a_project, some_frames
+from support.window_fakes import InstantRunner, a_project, a_validation, some_frames
 
 from app.models.check_model import CheckState
 from app.models.document import Draft
 from app.models.fit_plan import FitPlan
 from app.models.inputs import READ_FRAMES, READ_MAP
 from app.models.marks import Mark
-from app.models.readings import FramesReading, MapReading
+from app.models.readings import FitSnapshot, FramesReading, MapReading
 from app.models.session import FIT, Session
 from app.workers import tasks
 from mdweights_core.errors import BadInput, DiskProblem
@@ -116,6 +117,50 @@ def test_a_fit_shows_its_steps_and_its_result(qtbot: QtBot, session: Session) ->
     assert (draft.d_min, plan.fit, start) == (2.0, {"solver": "adam"}, None)
     assert session.document.is_unsaved
     assert session.document.can_resume
+
+
+def test_a_fit_is_shown_before_it_is_validated_and_then_only_what_is_new(
+    qtbot: QtBot, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = a_project(tmp_path, INPUTS)
+    validation, shown = a_validation(), []
+    late = SimpleNamespace(**{**vars(early.project), "validation": validation})
+
+    def fit(*_: Any) -> Any:
+        yield Progress("weights", 1)
+        shown.append(session.document.fitted)
+        for _ in range(2):
+            yield FitSnapshot("validation", 1, 2, reading=early)
+            shown.append(session.document.fitted)
+            session.marks.assign(np.array([3]), Mark.DROP)
+        return replace(early, project=late)
+
+    monkeypatch.setattr(tasks, "fit", fit)
+    session.open_inputs(INPUTS)
+    projects: list[Any] = []
+    session.document.project_changed.connect(projects.append)
+    session.start_fit(FitPlan())
+    assert shown == [None, early, early]
+    assert projects == [early]
+    assert session.document.fitted is not None
+    assert session.document.fitted.project.validation is validation
+    assert session.marks.frames_with(Mark.DROP).tolist() == [3]
+    assert session.document.is_unsaved
+    session.start_fit(FitPlan())  # another fit is another project
+    assert projects == [early, early]
+
+
+def test_an_early_fit_of_data_that_are_gone_is_not_shown(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: Any) -> Any:
+        session.new()
+        yield FitSnapshot("validation", 1, 2, reading=a_project(tmp_path, INPUTS))
+
+    monkeypatch.setattr(tasks, "fit", fit)
+    session.open_inputs(INPUTS)
+    session.start_fit(FitPlan())
+    assert session.document.fitted is None
 
 
 def test_resume_goes_on_from_the_last_weights(session: Session) -> None:

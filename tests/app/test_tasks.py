@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from app.models.document import Draft
+from app.models.fit_plan import FitPlan
 from app.models.readings import MapReading
 from app.workers import tasks
 from mdweights_core.crystal.lattice import MillerLattice
@@ -21,10 +22,10 @@ from mdweights_core.errors import BadInput
 from mdweights_core.example import example_inputs
 from mdweights_core.io.frames.trajectories import open_frames
 from mdweights_core.io.maps.lunus import write_lat
-from mdweights_core.jobs import Progress, run
+from mdweights_core.jobs import Progress, Stopped, run, stop
 from mdweights_core.scattering.predict import predict
 from mdweights_core.scattering.reflections import half_lattice
-from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.scattering.settings import Execution, PredictSettings
 
 CELL = (20.0, 30.0, 40.0, 90.0, 90.0, 90.0)
 
@@ -151,3 +152,52 @@ def test_the_error_of_structure_factors_is_what_the_store_says(
     origin(told)
     project = SimpleNamespace(store_path=Path("fit.mdw/frames.zarr"))
     assert tasks._measured_error(project) == error  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def staged_fit(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A fit that goes through its stages; the list tells what lies in its folder, and how it was stopped."""
+    saved: list[str] = []
+
+    def fit_project(*_: Any, **__: Any) -> Any:
+        yield Progress("weights", 1)
+        saved.append("fitted")
+        try:
+            for stage in ("validation", "validation", "meaning"):
+                yield Progress(stage, 1, 2, "words", {"cc": 0.5})
+                if stage == "validation":
+                    saved[0] = "validated"
+        except Stopped:
+            saved.append("stopped")
+        yield Progress("saving")
+        return "project"
+
+    monkeypatch.setattr("mdweights_core.workflow.fit_project", fit_project)
+    monkeypatch.setattr(tasks, "_open", lambda out: saved[0])
+    monkeypatch.setattr(tasks, "_project_reading", lambda project: f"reading of {project}")
+    return saved
+
+
+def readings_of(job: Any) -> list[tuple[str, object]]:
+    seen: list[tuple[str, object]] = []
+    assert run(job, lambda p: seen.append((p.stage, getattr(p, "reading", None)))) == "reading of project"
+    return seen
+
+
+def test_a_fit_is_told_of_as_soon_as_its_weights_are_saved(staged_fit: list[str], tmp_path: Path) -> None:
+    draft = Draft(map=Path("m.mtz"), frames=(Path("f.nc"),))
+    assert readings_of(tasks.fit(draft, FitPlan(), tmp_path, None, Execution())) == [
+        ("weights", None),
+        ("validation", "reading of fitted"),
+        ("validation", "reading of fitted"),
+        ("meaning", "reading of validated"),
+        ("saving", "reading of validated"),
+    ]
+
+
+def test_a_fit_that_tells_early_is_stopped_as_any_other(staged_fit: list[str], tmp_path: Path) -> None:
+    job = tasks.fit(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)), FitPlan(), tmp_path, None, Execution())
+    while next(job).stage != "validation":
+        pass
+    assert stop(job) == "reading of project"
+    assert staged_fit == ["fitted", "stopped"]

@@ -357,6 +357,34 @@ def test_closing_in_the_middle_of_a_fit_stops_it(
     assert ended == ["stopped"]
 
 
+def test_what_is_asked_of_a_saved_fit_is_not_ended_without_a_question(
+    qtbot: QtBot,
+    window: MainWindow,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[Any], list[str]],
+) -> None:
+    def endless(*_: object) -> Any:
+        while True:
+            yield Progress("selection", 1, values={"n_kept": 5.0, "cc_aniso": 0.6})
+
+    monkeypatch.setattr(tasks, "select_frames", endless)
+    with_fit(window, tmp_path)
+    window.session.document.is_unsaved = False
+    window.menus.actions["fit.select"].trigger()
+    qtbot.waitUntil(lambda: not window.plots.selection.is_empty)
+    asked = answer(Buttons.No)
+    assert not window.close()
+    window.menus.actions["file.new"].trigger()
+    assert asked == [
+        "mdweights is still selecting frames. Stop it and close?",
+        "mdweights is still selecting frames. Stop it?",
+    ]
+    assert window.session.document.fitted is not None
+    window.session.stop()
+    qtbot.waitUntil(lambda: not window.session.is_busy)
+
+
 def test_an_error_of_a_fit_is_told_and_another_can_start(
     qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,7 +396,7 @@ def test_an_error_of_a_fit_is_told_and_another_can_start(
     window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
     window.fit_panel.start()
     qtbot.waitUntil(window.banner.isVisible)
-    assert window.banner.label.text().endswith("f.nc  The frames are of another crystal.  Check the cell.")
+    assert window.banner.label.text().endswith("f.nc:  The frames are of another crystal.  Check the cell.")
     assert window.fit_panel.start_button.isEnabled()
     window.fit_panel.started.emit()
     assert window.banner.isHidden()

@@ -81,5 +81,9 @@ def _best_deletion(trail: Trail, kept: np.ndarray, x: np.ndarray) -> Job[tuple[i
 
 
 def _no_more(trail: Trail, removed: list[int]) -> str:
-    name = SCORE_NAMES[trail.score]
-    return f"Ended after {counted(len(removed), 'deletion')}: no further one raises the {name} on the work set."
+    name, done = SCORE_NAMES[trail.score], f"Ended after {counted(len(removed), 'deletion')}"
+    best = trail.best
+    if best[trail.score] > trail.last[trail.score]:
+        peak = f"with {best['n_kept']:.0f} the {name} on the work set was higher, {best[trail.score]:.4f}"
+        return f"{done}, with the {trail.most} frames that may be kept at most; {peak}."
+    return f"{done}: no further one raises the {name} on the work set."

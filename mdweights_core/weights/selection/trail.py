@@ -52,6 +52,16 @@ class Trail:
         """Units that may be kept."""
         return min(self.settings.max_frames or self.problem.n_units, self.problem.n_units)
 
+    @property
+    def last(self) -> dict[str, float]:
+        """The step that was remembered last: its number of frames and its scores, by `PATH_KEYS`."""
+        return self._rows[-1]
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The first of the steps where the score is highest."""
+        return max(self._rows, key=lambda row: row[self.score])
+
     def weights(self, kept: np.ndarray) -> np.ndarray:
         """Weights [..., n_units] of the units kept (bool [..., n_units]): their prior ones, with sum one."""
         left = np.where(kept, self.problem.prior, 0.0)
@@ -82,7 +92,7 @@ class Trail:
 
     def progress(self, total: int | None = None) -> Progress:
         """Where the selection is; `total` steps at most."""
-        row = self._rows[-1]
+        row = self.last
         values = {key: row[key] for key in PATH_KEYS[2:]}
         kept, name = self._of_frames(self._kept).copy(), SCORE_NAMES[self.score]
         message = f"{counted(int(row['n_kept']), 'frame')} of {len(kept)} kept: {name} {row[self.score]:.4f}"

@@ -116,6 +116,7 @@ def test_it_goes_on_until_few_enough_are_left_by_the_deletions_that_cost_least(e
     assert selection.removed.tolist() == expected
     assert selection.n_kept == 4 < 14 - len(free)
     assert selection.change()[1] < selection.path["cc_aniso"].max()
+    assert f"the 4 frames that may be kept at most; with {14 - len(free)} the" in selection.outcome
 
 
 def test_frames_keep_their_prior_weights(make):
