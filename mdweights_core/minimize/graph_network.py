@@ -117,11 +117,11 @@ class GraphNetwork:
 
     def coordinates(self, z: np.ndarray) -> np.ndarray:
         """Coordinates float64 [R, n_atoms, 3] of z float64 [R, n_variables]."""
-        return np.asarray(_outputs(jnp.asarray(z), self._modes, self._shape))
+        return np.array(_outputs(jnp.asarray(z), self._modes, self._shape))
 
     def pull_back(self, z: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradients [R, n_atoms, 3] as gradients in weights and features, [R, n_variables]."""
-        return np.asarray(_pulled_back(jnp.asarray(z), jnp.asarray(gradient), self._modes, self._shape))
+        return np.array(_pulled_back(jnp.asarray(z), jnp.asarray(gradient), self._modes, self._shape))
 
     def variables(self, x: np.ndarray) -> np.ndarray:
         """Initial values whose coordinates spread as x [R, n_atoms, 3] does, and fit it where that was asked for."""

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from mdweights_core.energy.base import Energy
+from mdweights_core.energy.restraints import position_restraints
 from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.minimize.base import End, Objective, State
@@ -25,6 +26,7 @@ SAVE_SECONDS = 20.0
 """Between two checkpoints."""
 
 _ON_A_CARD = 64  # starts side by side
+_SPRINGS = "position restraints"
 
 
 def minimize(
@@ -33,6 +35,8 @@ def minimize(
     settings: MinimizeSettings = MinimizeSettings(),
     *,
     fixed: np.ndarray | None = None,
+    restrained: np.ndarray | None = None,
+    spring: float = 0.0,
     reference: np.ndarray | None = None,
     checkpoint: Path | None = None,
     save_seconds: float = SAVE_SECONDS,
@@ -50,6 +54,10 @@ def minimize(
         Any method but "openmm".
     fixed : bool [n_atoms], optional
         Atoms that do not move.
+    restrained : int [m], optional
+        Atoms held by springs where their start has them; their energy counts.
+    spring : float
+        Force constant of these, kJ/mol/nm^2.
     reference : float [n_atoms, 3], optional
         Conformation that distances are told to, nm.
     checkpoint : Path, optional
@@ -64,15 +72,19 @@ def minimize(
     """
     starts = _checked(energy, starts, fixed)
     free = np.ones(energy.n_atoms, dtype=bool) if fixed is None else ~np.asarray(fixed, dtype=bool)
-    made_from = "" if checkpoint is None else fingerprint(energy_fingerprint(energy), [starts, free], settings)
-    keeper = _Keeper(checkpoint, made_from, save_seconds)
+    held = np.zeros(0, dtype=np.int64) if restrained is None else np.asarray(restrained)
+    parts = [starts, free, held, np.array(spring)]
+    keeper = _Keeper(checkpoint, fingerprint(energy_fingerprint(energy), parts, settings), save_seconds)
     run = keeper.begin(starts)
-    size = 1 if fixed is not None else settings.together or (1 if jax.default_backend() == "cpu" else _ON_A_CARD)
-    evaluate, curvature = evaluator(energy), curvature_of(energy)
+    is_own = fixed is not None or len(held) > 0  # what holds a start is where that start has it
+    size = 1 if is_own else settings.together or (1 if jax.default_backend() == "cpu" else _ON_A_CARD)
     try:
+        yield Progress(STAGE, 0, len(starts), "compiling the energy")
         while len(run.batch) or run.next_batch(size):
-            variables = FreeAtoms(starts[run.batch[0]], ~free)
-            objective = Objective(evaluate, variables, len(run.batch), curvature)
+            first = starts[run.batch[0]]
+            own = energy.with_term(_SPRINGS, position_restraints(held, first, spring)) if len(held) else energy
+            variables = FreeAtoms(first, ~free)
+            objective = Objective(evaluator(own), variables, len(run.batch), curvature_of(own))
             yield from _bring_down(run, objective, variables.variables(starts[run.batch]), settings, keeper)
     except Stopped:
         keeper.save(run)
@@ -141,6 +153,8 @@ def _checked(energy: Energy, starts: np.ndarray, fixed: np.ndarray | None) -> np
             f"The starts have {counted(there, 'atom')}, and the molecule {energy.n_atoms}",
             advice="Choose the atoms of the molecule",
         )
+    if not len(starts):
+        raise BadInput("There are no starts", advice="Choose at least one frame")
     bad = np.flatnonzero(~np.isfinite(starts).all(axis=(1, 2)))
     if len(bad):
         raise BadInput(f"Start {bad[0] + 1} has coordinates that are not numbers", advice="Leave that start out")

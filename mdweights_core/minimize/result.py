@@ -139,6 +139,7 @@ def summary(result: Minimisation) -> dict[str, Any]:
     return {
         "method": result.settings.method,
         "tolerance": result.settings.tolerance,
+        "units": {"energy": "kJ/mol", "force": "kJ/mol/nm", "length": "nm"},
         "starts": [dict(zip(names, row, strict=True)) for row in rows],
         "notes": list(result.notes),
     }

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from mdweights_core.errors import BadInput, counted
 
 METHODS = {
-    "lbfgs-preconditioned": "L-BFGS on the curvature of bonds, angles, torsions and close pairs",
-    "lbfgs": "limited-memory BFGS",
-    "fire": "FIRE 2.0, damped dynamics",
-    "adam": "Adam, the gradient descent of the paper on reparametrisation",
-    "openmm": "OpenMM's own minimiser, to compare with",
+    "lbfgs-preconditioned": "L-BFGS on the curvature of bonds, angles, torsions, contacts",
+    "lbfgs": "L-BFGS",
+    "fire": "FIRE 2.0",
+    "adam": "Adam",
+    "openmm": "OpenMM's own minimiser",
 }
 """Names of the minimisers and what each is."""
 
