@@ -12,13 +12,26 @@ from pathlib import Path
 from typing import NoReturn
 
 from mdweights_core import __version__
-from mdweights_core.cli import demo, explain, export, fit, info, predict, report, rerun, scan, select, validate
+from mdweights_core.cli import (
+    demo,
+    explain,
+    export,
+    fit,
+    info,
+    minimize,
+    predict,
+    report,
+    rerun,
+    scan,
+    select,
+    validate,
+)
 from mdweights_core.cli.console import Terminal
 from mdweights_core.errors import MdweightsError
 from mdweights_core.faults import write_fault_log
 
 INTERRUPTED = 130
-_COMMANDS = (info, predict, fit, validate, scan, explain, select, export, report, rerun, demo)
+_COMMANDS = (info, predict, fit, validate, scan, explain, select, minimize, export, report, rerun, demo)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.minimize.compare import Comparison, compare, draw, write_table, write_traces
 from mdweights_core.minimize.frames import write_frames
 from mdweights_core.minimize.openmm_yardstick import openmm_minimize
+from mdweights_core.minimize.result import NOT_BEGUN
 from mdweights_core.minimize.settings import MinimizeSettings
 
 
@@ -83,10 +84,12 @@ def test_all_methods_start_from_the_same(comparison: Comparison) -> None:
 
 def test_a_stopped_comparison_keeps_what_is_done(energy: Energy, bent_chains: np.ndarray) -> None:
     job = compare(energy, bent_chains[:2], ("lbfgs-preconditioned", "lbfgs"))
-    next(job)
+    messages = [next(job).message, next(job).message]  # all methods' energy is compiled, the first method begins
     kept = jobs.stop(job)
+    assert messages == ["compiling the energy"] * 2
     assert kept is not None
     assert list(kept) == ["lbfgs-preconditioned"]
+    assert kept["lbfgs-preconditioned"].ends == (NOT_BEGUN,) * 2
 
 
 def test_the_table_tells_evaluations_to_each_force(comparison: Comparison, tmp_path: Path) -> None:
