@@ -21,7 +21,7 @@ from mdweights_core.scattering.closing import closing_warnings, largest_drift
 from mdweights_core.scattering.engine.direct import measured_error
 from mdweights_core.scattering.engine.model import FrameEngine, FrameModel
 from mdweights_core.scattering.engine.scatterers import Scatterers
-from mdweights_core.scattering.engine.solvent import settled_solvent
+from mdweights_core.scattering.engine.solvent import mask_warning, settled_solvent
 from mdweights_core.scattering.engine.structure_factors import available_threads
 from mdweights_core.scattering.frames.placement import Placement, place_frames
 from mdweights_core.scattering.pools.pool import Pool, ThreadPool, WorkersLost, in_order
@@ -237,6 +237,7 @@ class _Run:
         )
         device = execution.device if execution.scheduler == "threads" else "cpu"
         engine = model.engine(execution.workers, device, reference[rows])
+        warnings += mask_warning(model.mask_error(reference[rows]))
         return cls(source, rows, lattice, settings, placement, reference, model, engine, warnings)
 
     def frames(self, store: StructureFactorStore) -> Iterator[tuple[np.ndarray, _Taken]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mdweights_core.scattering.engine.solvent import BulkSolvent
 
 
+_MOST_TRIED = 50_000_000  # points of a mask: some ten seconds
+
+
 @dataclass(frozen=True)
 class Solvent:
     """A flat bulk solvent: density (e/A^3; neutrons fm/A^3, electrons 1/A^2), B factor (A^2), cells along each axis."""
@@ -103,7 +106,28 @@ class FrameModel:
         )
         return FrameEngine(atoms, self._bulk_solvent())
 
-    def _bulk_solvent(self) -> BulkSolvent | None:
+    def mask_error(self, positions: np.ndarray) -> float | None:
+        """How far the solvent's structure factors are off those of a mask twice as fine, as a part of their norm.
+
+        Parameters
+        ----------
+        positions : float [n_atoms, 3]
+            Of one frame.
+
+        Returns
+        -------
+        float or None
+            None without a bulk solvent, or where the finer mask would take longer than some seconds.
+        """
+        mask = self._bulk_solvent()
+        if mask is None or 8 * np.prod(mask.shape, dtype=float) > _MOST_TRIED:
+            return None
+        finer = self._bulk_solvent(mask.spacing / 2)
+        assert finer is not None
+        exact = finer(positions)
+        return float(np.linalg.norm(mask(positions) - exact) / max(np.linalg.norm(exact), np.finfo(np.float32).tiny))
+
+    def _bulk_solvent(self, spacing: float | None = None) -> BulkSolvent | None:
         if self.solvent is None:
             return None
         from mdweights_core.scattering.engine.solvent import BulkSolvent
@@ -115,6 +139,7 @@ class FrameModel:
             b_sol=self.solvent.b_sol,
             repeats=self.solvent.repeats,
             symmetry=self.symmetry,
+            spacing=spacing,
         )
 
 

@@ -20,7 +20,7 @@ from mdweights_core.jobs import Progress, run
 from mdweights_core.scattering.engine import model as model_module
 from mdweights_core.scattering.engine.model import FrameModel
 from mdweights_core.scattering.engine.scatterers import Scatterers
-from mdweights_core.scattering.engine.solvent import BulkSolvent, expanded, solvent_content
+from mdweights_core.scattering.engine.solvent import BulkSolvent, expanded, mask_warning, solvent_content
 from mdweights_core.scattering.engine.structure_factors import ScatteringEngine, fractional
 from mdweights_core.scattering.frames.checks import check_frames
 from mdweights_core.scattering.predict import predict
@@ -183,6 +183,29 @@ def test_the_noise_of_the_grid_is_what_the_class_says(shared_data: Path) -> None
     moved = np.array([solvent(positions + s) * np.exp(-2j * np.pi * lattice.index @ s) for s in shifts])
     noise = np.sqrt(moved.var(axis=0, ddof=1).sum()) / np.linalg.norm(moved.mean(axis=0))
     assert 0.002 < noise < 0.015
+
+
+def test_how_far_a_mask_is_off_is_measured_and_told_when_it_is_much() -> None:
+    positions, scatterers = chain()
+    lattice = half_lattice(CELL, P1, 3.0)
+    model = FrameModel.of(scatterers, lattice, PredictSettings(solvent="mask", k_sol=0.35))
+    coarse, fine = (
+        solvent_of(scatterers, lattice, k_sol=0.35, b_sol=46.0, spacing=step)(positions) for step in (0.6, 0.3)
+    )
+    off = model.mask_error(positions)
+    assert off == pytest.approx(error(coarse, fine), rel=1e-5)
+    assert 0.01 < off < 0.15
+    assert mask_warning(off) == ()
+    assert "known to 31 % only" in mask_warning(0.3123)[0]
+    assert FrameModel.of(scatterers, lattice, PredictSettings()).mask_error(positions) is None
+
+
+def test_in_a_cell_of_crevices_a_run_says_that_the_mask_is_coarse(shared_data: Path, tmp_path: Path) -> None:
+    source = open_frames([shared_data / "mtz/5e5z.pdb"])
+    settings = PredictSettings(solvent="mask", expand_symmetry=True, selection="not water")
+    lattice = half_lattice(source.cell, gemmi.SpaceGroup("P 1 21 1"), 2.0)
+    store = run(predict(source, lattice, settings, tmp_path / "f.zarr"))
+    assert any("bulk solvent is known to" in text for text in store.origin["warnings"])
 
 
 def test_a_solvent_travels_and_threads_share_it() -> None:
