@@ -21,16 +21,16 @@ BACKBONE = backbone_modes(SYSTEM.expected_norms(), 100)
 
 
 def test_slow_modes_come_near_the_bound_and_lbfgs_does_not() -> None:
-    starts = SYSTEM.gaussian_starts(4, seed=1)
-    found = jobs.run(minimize_in_stages(EVALUATE, starts, slow_mode_stages(BACKBONE, 1500)))
-    settings = MinimizeSettings(method="lbfgs", max_evaluations=1500, tolerance=1e-8, max_step=0.3)
-    plain = [Stage(FreeAtoms(starts[0]), settings)]
-    other = jobs.run(minimize_in_stages(EVALUATE, starts, plain))
-    ours, theirs = np.median(SYSTEM.score(found.x)), np.median(SYSTEM.score(other.x))
-    assert ours < 0.97 * SYSTEM.lower_bound
-    assert theirs > ours + 0.01
-    assert np.median(SYSTEM.formed(found.x)) > np.median(SYSTEM.formed(other.x)) + 0.1
-    assert found.evaluations.sum(axis=0).max() <= 1500
+    system = Loops(240)
+    evaluate = evaluator(system.energy(core=STEEP_CORE), batched=True)
+    starts, limit = system.gaussian_starts(2, seed=1), 800
+    backbone = backbone_modes(system.expected_norms(), 240)
+    found = jobs.run(minimize_in_stages(evaluate, starts, slow_mode_stages(backbone, limit)))
+    settings = MinimizeSettings(method="lbfgs", max_evaluations=limit, tolerance=1e-8, max_step=0.3)
+    other = jobs.run(minimize_in_stages(evaluate, starts, [Stage(FreeAtoms(starts[0]), settings)]))
+    assert (system.score(found.x) < 0.98 * system.lower_bound).all()
+    assert (system.score(other.x) > 0.9 * system.lower_bound).all()
+    assert found.evaluations.sum(axis=0).max() <= limit
 
 
 def test_each_stage_begins_where_the_last_one_ended() -> None:
@@ -68,7 +68,7 @@ def test_about_an_origin_the_start_is_kept() -> None:
 def test_published_settings_lower_the_energy_and_stop_early(make) -> None:  # type: ignore[no-untyped-def]
     starts = SYSTEM.gaussian_starts(2, seed=5)
     evaluate = evaluator(SYSTEM.energy(), batched=True)
-    stages = make(BACKBONE.first(33))
+    stages = make(BACKBONE.first(33), min_delta=1e-4)
     found = jobs.run(minimize_in_stages(evaluate, starts, stages))
     assert found.ends == [End.EARLY] * 2
     first = stages[0].variables
