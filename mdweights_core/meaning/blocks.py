@@ -13,18 +13,6 @@ def block_labels(n_frames: int) -> np.ndarray:
     return np.arange(n_frames) * count // n_frames
 
 
-def jackknife_error(left_out: np.ndarray) -> np.ndarray:
-    """Standard error from estimates [n_blocks, ...] that each leave out one block (Kunsch 1989).
-
-    NaN where fewer than three blocks give an estimate.
-    """
-    known = np.isfinite(left_out)
-    count = known.sum(axis=0)
-    mean = np.where(known, left_out, 0.0).sum(axis=0) / np.maximum(count, 1)
-    square = np.where(known, (left_out - mean) ** 2, 0.0).sum(axis=0)
-    return np.where(count >= 3, np.sqrt(square * (count - 1) / np.maximum(count, 1)), np.nan)
-
-
 def mean_and_error(values: np.ndarray, weights: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted means of `values` [n, n_frames] and those without one block each.
 

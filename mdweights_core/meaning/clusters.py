@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mdweights_core.meaning.blocks import block_labels, jackknife_error
+from mdweights_core.meaning.blocks import block_labels
 from mdweights_core.meaning.result import Clusters
+from mdweights_core.weights.validation.jackknife import jackknife_error
 
 _MOST = 2000  # frames whose distances to each other are all taken
 _SEPARATE = 0.25  # silhouettes below this are those of one cloud cut in pieces (Kaufman & Rousseeuw 1990)

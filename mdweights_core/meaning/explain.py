@@ -29,11 +29,11 @@ from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetCompari
 from mdweights_core.meaning.sentences import cluster_sentence, energy_sentence, feature_sentences, set_sentences
 from mdweights_core.meaning.sets import MOST_ROWS, Sets, compare_sets, gained_and_lost, given_sets
 from mdweights_core.meaning.settings import MeaningSettings
-from mdweights_core.meaning.significance import decorrelation
 from mdweights_core.meaning.solute import Solute
 from mdweights_core.meaning.superposition import Components, principal_components
 from mdweights_core.meaning.trace import STAGE, Trace, read_trace, rows_of
 from mdweights_core.scattering.storage.store import FrameTable
+from mdweights_core.weights.validation.decorrelation import decorrelation_time
 
 _FEWEST = 3  # frames that have a shape in common
 
@@ -223,7 +223,7 @@ def _more_notes(
 def _block_notes(weighing: Weighing) -> list[str]:
     """Blocks of a jackknife must be longer than frames remember."""
     known = np.isfinite(weighing.ratio)
-    steps = decorrelation(weighing.ratio[known], weighing.run[known])
+    steps = decorrelation_time(weighing.ratio[known][None], weighing.run[known])
     block = len(weighing.weights) / (1 + int(block_labels(len(weighing.weights)).max()))
     if steps <= block:
         return []

@@ -9,10 +9,11 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.meaning.blocks import block_labels, jackknife_error, mean_and_error
+from mdweights_core.meaning.blocks import block_labels, mean_and_error
 from mdweights_core.meaning.result import Feature, SetComparison
 from mdweights_core.meaning.solute import Solute
 from mdweights_core.meaning.trace import STAGE
+from mdweights_core.weights.validation.jackknife import jackknife_error
 
 MOST_ROWS = 400
 """Residues whose distances to each other are taken; of more, every n-th."""

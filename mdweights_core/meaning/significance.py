@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+from mdweights_core.weights.validation.decorrelation import autocorrelation, integrated
 
 _BATCH = 64  # features at a time: their autocorrelations are as long as the run
 _RANK_VARIANCE = 1.06  # of Fisher's z of a rank correlation (Fieller, Hartley & Pearson 1957)
@@ -26,7 +27,7 @@ def correlations(ratio: np.ndarray, values: np.ndarray, run: np.ndarray) -> Corr
     """Rank and linear correlation of each feature with the weights, and their significance.
 
     Independent frames are counted after Bartlett (1946): T / (1 + 2 sum_k a(k) b(k)) with the autocorrelations a and b
-    of both series of ranks, within runs only, summed as long as pairs of neighbouring terms are positive (Geyer 1992).
+    of both series of ranks, within runs only (see `weights.validation.decorrelation`).
 
     Parameters
     ----------
@@ -59,12 +60,6 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     return result
 
 
-def decorrelation(values: np.ndarray, run: np.ndarray) -> float:
-    """Frames from one independent value of a series [n_frames] to the next: 1 + 2 sum of its autocorrelation."""
-    own = _autocorrelation(_centred(values[None]), run)
-    return float(_integrated(own, np.ones_like(own))[0])
-
-
 def _nothing(count: int) -> Correlations:
     spearman, pearson, independent, z = np.zeros((4, count))
     return Correlations(spearman, pearson, independent, z, np.ones(count))
@@ -83,7 +78,7 @@ def _of_known(ratio: np.ndarray, values: np.ndarray, run: np.ndarray) -> Correla
     rank, ranks = _centred(rankdata(ratio)[None]), _centred(rankdata(values, axis=1))
     spearman = _cosine(rank, ranks)
     pearson = _cosine(_centred(ratio[None]), _centred(values))
-    times = _integrated(_autocorrelation(rank, run), _autocorrelation(ranks, run))
+    times = integrated(autocorrelation(rank, run) * autocorrelation(ranks, run))
     independent = len(ratio) / np.maximum(times, 1.0)
     freedom = np.maximum(independent - 3, 0.0) / _RANK_VARIANCE
     z = np.arctanh(np.clip(spearman, -1 + 1e-12, 1 - 1e-12)) * np.sqrt(freedom)
@@ -100,24 +95,3 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     dots = np.einsum("ij,ij->i", np.broadcast_to(one, other.shape), other)
     return np.divide(dots, norms, out=np.zeros(len(other)), where=norms > 0)
-
-
-def _autocorrelation(centred: np.ndarray, run: np.ndarray) -> np.ndarray:
-    """Autocorrelation of rows within runs, float64 [n, longest run]; 1 at lag 0."""
-    bounds = np.append(np.flatnonzero(np.diff(run, prepend=run[0] - 1)), len(run))
-    total = np.zeros((len(centred), int(np.diff(bounds).max())))
-    for begin, end in pairwise(bounds):
-        size = int(end - begin)
-        spectrum = np.fft.rfft(centred[:, begin:end], n=2 * size, axis=1)
-        total[:, :size] += np.fft.irfft(np.abs(spectrum) ** 2, n=2 * size, axis=1)[:, :size]
-    return total / np.where(total[:, :1] > 0, total[:, :1], 1.0)
-
-
-def _integrated(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """1 + 2 sum of the product of two autocorrelations over positive lags, float64 [n], up to where noise begins."""
-    product = one * other
-    if product.shape[1] % 2:
-        product = np.pad(product, ((0, 0), (0, 1)))
-    pairs = product[:, 0::2] + product[:, 1::2]
-    keeps_on = np.cumprod(pairs > 0, axis=1)
-    return np.maximum(2 * (pairs * keeps_on).sum(axis=1) - 1, 1.0)

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 
 def decorrelation_time(series: np.ndarray, runs: np.ndarray) -> float:
     """Statistical inefficiency 1 + 2 sum_k rho(k) of the slowest of some series, frames; at least 1.
 
-    The sum ends with Geyer's initial positive and monotone sequence [1]: pairs of neighbouring lags, as long as their
-    sum is positive, and no larger than the pair before.
-
     Parameters
     ----------
     series : float64 [n_series, n_frames]
     runs : int [n_frames]
         Trajectory of each frame; no lag reaches from one into another.
+    """
+    rho = autocorrelation(series - series.mean(axis=1, keepdims=True), runs)
+    return float(integrated(rho).max(initial=1.0))
+
+
+def autocorrelation(centred: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Autocorrelation of rows [n, n_frames] of mean zero, within runs: float64 [n, longest run], 1 at lag 0.
+
+    Each lag is divided by the number of frames and not of its pairs, which damps those that are hardly seen. Frames of
+    one run lie together. Rows without variance have none.
+    """
+    bounds = np.append(np.flatnonzero(np.diff(runs, prepend=runs[0] - 1)), len(runs))
+    total = np.zeros((len(centred), int(np.diff(bounds).max())))
+    for begin, end in pairwise(bounds):
+        size = int(end - begin)
+        spectrum = np.fft.rfft(centred[:, begin:end], n=2 * size, axis=1)
+        total[:, :size] += np.fft.irfft(np.abs(spectrum) ** 2, n=2 * size, axis=1)[:, :size]
+    return total / np.where(total[:, :1] > 0, total[:, :1], 1.0)
+
+
+def integrated(rho: np.ndarray) -> np.ndarray:
+    """1 + 2 sum over positive lags of autocorrelations [n, n_lags], or of products of two: float64 [n], at least 1.
+
+    The sum ends with Geyer's initial positive and monotone sequence [1]: pairs of neighbouring lags, as long as their
+    sum is positive, and no larger than the pair before.
 
     References
     ----------
     .. [1] Geyer, Statist. Sci. 7 (1992) 473.
     """
-    return max((_inefficiency(one, runs) for one in series), default=1.0)
-
-
-def _inefficiency(series: np.ndarray, runs: np.ndarray) -> float:
-    rho = _autocorrelation(series - series.mean(), runs)
-    pairs = rho[: len(rho) // 2 * 2].reshape(-1, 2).sum(axis=1)
-    negative = np.flatnonzero(pairs <= 0)
-    positive = pairs[: negative[0]] if len(negative) else pairs
-    return max(1.0, float(2 * np.minimum.accumulate(positive).sum()) - 1.0)
-
-
-def _autocorrelation(centred: np.ndarray, runs: np.ndarray) -> np.ndarray:
-    """Autocorrelation up to half of the longest run, each lag divided by the number of frames as the bias asks."""
-    parts = [centred[runs == run] for run in np.unique(runs)]
-    n_lags = max(2, max(len(part) for part in parts) // 2)
-    total = sum(_products(part, n_lags) for part in parts)
-    assert isinstance(total, np.ndarray)
-    return total / total[0] if total[0] > 0 else np.zeros(n_lags)
-
-
-def _products(part: np.ndarray, n_lags: int) -> np.ndarray:
-    """sum_t a_t a_t+k for k below `n_lags`, by a Fourier transform of twice the length."""
-    n = 2 * max(len(part), n_lags)
-    return np.fft.irfft(np.abs(np.fft.rfft(part, n)) ** 2, n)[:n_lags]
+    even = np.pad(rho, ((0, 0), (0, rho.shape[1] % 2)))
+    pairs = even[:, 0::2] + even[:, 1::2]
+    keeps_on = np.logical_and.accumulate(pairs > 0, axis=1)
+    return np.maximum(2 * np.where(keeps_on, np.minimum.accumulate(pairs, axis=1), 0.0).sum(axis=1) - 1, 1.0)
 
 
 def draw_blocks(runs: np.ndarray, block: int, rng: np.random.Generator) -> np.ndarray:
