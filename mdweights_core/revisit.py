@@ -18,7 +18,7 @@ from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.project import Project
 from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import ValidationSettings
-from mdweights_core.weights.validation.result import ThetaScan
+from mdweights_core.weights.validation.result import ThetaScan, judged
 from mdweights_core.workflow import explained, fit_project, saved, validated, weight_problem
 
 if TYPE_CHECKING:  # it loads JAX
@@ -46,7 +46,7 @@ def validate_project(project: Project, settings: ValidationSettings, memory: flo
     validation = yield from validated(project, problem, settings)
     if not validation.complete:
         return project  # what was there says more
-    project = replace(project, validation=validation)
+    project = replace(project, validation=validation, fit=judged(project.fit, validation))
     if project.meaning is not None:  # its errors are those of the bootstrap
         meaning = yield from explained(project, project.meaning.settings, _given_sets(project.meaning))
         project = replace(project, meaning=meaning)

@@ -16,8 +16,17 @@ from mdweights_core.weights.frames.threads import one_blas_thread
 from mdweights_core.weights.indexing import indexing_warning
 from mdweights_core.weights.objectives import sigma_note, weighting_of
 from mdweights_core.weights.problem import WeightProblem
-from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, WeightFit, is_collapsed
-from mdweights_core.weights.scores import Scores, bragg_scores, coefficients, entropy_size, fit_scale, kish, score
+from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, OVERFIT_WARNING, WeightFit, is_collapsed
+from mdweights_core.weights.scores import (
+    Scores,
+    bragg_scores,
+    coefficients,
+    entropy_size,
+    fit_scale,
+    held_out_error,
+    kish,
+    score,
+)
 from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings, headline
 from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
 from mdweights_core.weights.solvers.base import relative_entropy
@@ -182,11 +191,12 @@ def _conclude(
     opposite = None
     if residual > _bound(state) and (agreement := getattr(scores, headline(settings.objective))) <= 0:
         state, opposite = _without_agreement(state, agreement, settings)
+    free_error = held_out_error(problem, calculated, plain, headline(settings.objective))
     warnings = (
         *problem.notes,
         *_sigma_notes(problem, settings),
         *filter(None, [opposite or _optimality_warning(state, residual, settings.solver)]),
-        *fit_warnings(problem, weights, scores, uniform, settings, state.raw_sum),
+        *fit_warnings(problem, weights, scores, uniform, settings, state.raw_sum, free_error),
         *filter(None, [indexing_warning(problem, plain, uniform.cc_aniso)]),
     )
     return WeightFit(
@@ -328,8 +338,12 @@ def fit_warnings(
     uniform: Scores,
     settings: FitSettings,
     raw_sum: float = 1.0,
+    free_error: float = 0.0,
 ) -> Iterator[str]:
-    """What a user must know before believing the weights, one sentence each."""
+    """What a user must know before believing the weights, one sentence each.
+
+    `free_error` is the standard error of the difference between the held-out scores: a fall within it says nothing.
+    """
     yield from _odd_frames(problem)
     n_frames, n_work, n_eff = problem.n_frames, problem.n_work, kish(weights)
     plain_name = "equal weights" if np.ptp(problem.prior) == 0 else "the weights before the fit"
@@ -337,9 +351,10 @@ def fit_warnings(
         yield "With two frames the diffuse map has the same shape whatever their weights: this fit means nothing."
     key = f"{headline(settings.objective)}_free"
     held_out, plain = getattr(scores, key), getattr(uniform, key)
-    if np.isfinite(held_out) and held_out < plain:
+    if plain - held_out > free_error:  # False for NaN
         yield (
-            f"Overfit: on held-out reflections the weights do worse ({held_out:.3f}) than {plain_name} ({plain:.3f}). "
+            f"{OVERFIT_WARNING}on {counted(int(problem.free.sum()), 'held-out reflection')} the weights do worse "
+            f"({held_out:.3f}) than {plain_name} ({plain:.3f}), by {plain - held_out:.3f} ± {free_error:.3f}. "
             "Raise theta, or do not use these weights."
         )
     if np.isnan(held_out):

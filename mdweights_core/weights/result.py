@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ LOOSE_KKT = 1e-2
 
 NOTABLE = 0.002
 """A change of CC worth a word."""
+
+OVERFIT_WARNING = "Overfit: "
+"""How the warning begins that a fit has from its free set."""
 
 HISTORY_KEYS = ("step", "seconds", "cc", "cc_aniso", "cc_free", "cc_aniso_free", "n_eff")
 
@@ -163,7 +166,7 @@ def verdict(fit: WeightFit) -> str:
         if held_out < 2 / np.sqrt(n_free):
             return (
                 f"The weighted ensemble does not agree with the map: on {n_free} held-out reflections {name} is "
-                f"{held_out:.3f} ({name_of_prior(fit)} {plain:.3f}), which chance can give."
+                f"{held_out:.3f} ({name_of_prior(fit)} {plain:.3f}), {disagreement(held_out, 2 / np.sqrt(n_free))}."
             )
         gain = held_out - plain
         word = "better than" if gain > NOTABLE else "no better than" if gain > -NOTABLE else "worse than"
@@ -176,6 +179,18 @@ def verdict(fit: WeightFit) -> str:
     if is_collapsed(fit.weights):
         return f"{first}; but the weights collapsed onto about {fit.n_eff:.1f} of {len(fit.weights)} frames: unusable."
     return f"{first}; the weight is spread over about {fit.n_eff:.0f} effective frames of {len(fit.weights)}."
+
+
+def disagreement(score: float, chance: float) -> str:
+    """What a correlation below `chance` may come from, as the end of a sentence."""
+    if score > -chance:
+        return "which chance can give"
+    return "which is opposite to the map: look at its column, its sign and its indexing"
+
+
+def without_overfit_warning(fit: WeightFit) -> WeightFit:
+    """The fit without what its free set alone has to say of overfitting."""
+    return replace(fit, warnings=tuple(text for text in fit.warnings if not text.startswith(OVERFIT_WARNING)))
 
 
 def is_collapsed(weights: np.ndarray) -> bool:

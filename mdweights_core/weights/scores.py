@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdweights_core.crystal.shells import equal_count_shells
+from mdweights_core.weights.paired import compare
 
 if TYPE_CHECKING:  # it lives beside the passes over the frames, which load JAX
     from mdweights_core.weights.problem import WeightProblem
@@ -92,6 +93,13 @@ def coefficients(problem: WeightProblem, calculated: np.ndarray) -> dict[str, fl
         "cc_free": pearson(calculated[free], observed[free]),
         "cc_aniso_free": pearson(aniso_c[free], aniso_o[free]),
     }
+
+
+def held_out_error(problem: WeightProblem, calculated: np.ndarray, plain: np.ndarray, key: str) -> float:
+    """Standard error of the difference between the held-out scores of two maps [n_group]; `key` "cc" or "cc_aniso"."""
+    remove = problem.operator if key == "cc_aniso" else np.asarray
+    ours, before, observed = (remove(values)[problem.free] for values in (calculated, plain, problem.observed))
+    return compare(ours, before, observed).error
 
 
 def score(problem: WeightProblem, calculated: np.ndarray) -> Scores:

@@ -15,6 +15,7 @@ from mdweights_core.project import FitInputs, Project, provenance
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.storage.names import remove_others
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
+from mdweights_core.weights.validation.result import judged
 from mdweights_core.workflow.answers import check_folds, energies_check, explained, saved, validated
 from mdweights_core.workflow.destination import check_destination, check_room
 from mdweights_core.workflow.problem import FrameFactors, weight_problem
@@ -141,7 +142,7 @@ def _fitted(
         return project, not fit.stopped
     try:
         validation = yield from validated(project, problem, validation_settings)
-        project = replace(project, validation=validation)
+        project = replace(project, validation=validation, fit=judged(project.fit, validation))
         yield from saved(project)
     except Stopped:
         return project, False

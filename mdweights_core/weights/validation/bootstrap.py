@@ -17,16 +17,16 @@ _FEWEST = 3  # samples that a frame must have been drawn in for an error of its 
 
 
 def plan_bootstrap(bench: Bench, n_samples: int, block: int, rng: np.random.Generator) -> dict[Key, Trial]:
-    """Fits to blocks of frames and to Laue groups, both drawn with replacement.
+    """Fits to blocks of frames and to fitted Laue groups, both drawn with replacement.
 
     Frames that were not drawn have no weight, and the prior counts the others as often as they were. Scored are the
-    Laue groups that were not drawn, about a third.
+    fitted Laue groups that were not drawn, about a third. Bragg intensities are the same in all samples.
     """
     planned: dict[Key, Trial] = {}
+    fitted = np.flatnonzero(bench.rows > 0)
     for i in range(n_samples):
-        n = len(bench.rows)
-        rows = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-        held_out = (rows == 0).astype(np.float64)
+        rows = np.bincount(rng.choice(fitted, len(fitted)), minlength=len(bench.rows)).astype(np.float64)
+        held_out = bench.rows * (rows == 0)
         planned["sample", i] = Trial(_sampled(bench.usual, rows, draw_blocks(bench.runs, block, rng)), held_out).waiting
     return planned
 
@@ -49,10 +49,11 @@ def collect_bootstrap(
     priors = np.stack([planned[key].task.prior for key in kept])
     drawn = priors > np.finfo(np.float64).tiny
     weights = np.where(drawn, np.stack([t.weights for t in tried]), np.nan)
+    unit = priors / bench.prior if _prior_counts(bench) else np.ones_like(priors)
     return Bootstrap(
         block=block,
         decorrelation=decorrelation,
-        weight_error=bench.prior * _spread(weights / priors, drawn),
+        weight_error=_spread(weights / unit, drawn),
         score=np.array([t.score for t in tried]),
         n_eff=np.array([kish(t.weights) for t in tried]),
         weights=weights,
@@ -61,8 +62,18 @@ def collect_bootstrap(
     )
 
 
+def _prior_counts(bench: Bench) -> bool:
+    """Whether a frame that was drawn twice has, all else alike, twice the weight.
+
+    With an entropy it has: its weight is its prior times what the data ask for, and errors are those of that ratio.
+    Without one the data alone decide. Two copies of a frame share what one would have, and the ratio to a prior that
+    counts them would scatter by the counts.
+    """
+    return bench.usual.theta > 0 or bench.usual.n_eff_floor > 0
+
+
 def _spread(ratios: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Standard deviation of w / w0 of each frame over the samples that it was drawn in; NaN where these are too few."""
+    """Standard deviation of values of each frame over the samples that it was drawn in; NaN where these are too few."""
     n = drawn.sum(axis=0)
     known = n >= _FEWEST
     mean = np.where(drawn, ratios, 0.0).sum(axis=0) / np.maximum(n, 1)

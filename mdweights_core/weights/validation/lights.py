@@ -9,7 +9,7 @@ import numpy as np
 from mdweights_core.errors import counted
 from mdweights_core.weights.result import is_collapsed
 from mdweights_core.weights.scores import kish
-from mdweights_core.weights.validation.folds import gain_of
+from mdweights_core.weights.validation.folds import gain_of, scores_of
 from mdweights_core.weights.validation.result import (
     BAD,
     GOOD,
@@ -35,6 +35,7 @@ _MOSTLY = 0.95  # of the bootstrap samples
 _FEW = 10  # independent frames
 _ODD = 8.0  # robust standard deviations
 _MUCH = 0.02  # change of a correlation coefficient by one frame
+_TELLING = 5e-4  # difference of two gains that three digits show
 _ORDER = (GOOD, WEAK, BAD)
 _COUNTED = "the numbers hold what was reached"
 _LEFT_OUT = "such fits are left out where enough others did"
@@ -61,6 +62,8 @@ class Evidence:
         The score is the total CC, and it rose at the cost of the anisotropic one.
     tied_frames : int
         Neighbours that share one weight.
+    has_bragg : bool
+        Bragg intensities were fitted beside the map.
     """
 
     weights: np.ndarray
@@ -76,6 +79,7 @@ class Evidence:
     caveats: tuple[str, ...] = ()
     falls_in_shells: bool = False
     tied_frames: int = 1
+    has_bragg: bool = False
 
     @property
     def chance(self) -> float:
@@ -106,7 +110,7 @@ def held_out_light(e: Evidence) -> Light:
         return Light("held-out", NONE, "not known", "No reflections were held out to test the fit on.")
     gain, error = gain_of(e.folds)
     state = BAD if gain < 0 else WEAK if gain <= 2 * error else GOOD
-    score, plain = e.folds.score.mean(), e.folds.uniform.mean()
+    score, plain = scores_of(e.folds)
     tells = {
         GOOD: "the weights predict what they have not seen",
         WEAK: "the gain is within twice its standard error",
@@ -116,9 +120,23 @@ def held_out_light(e: Evidence) -> Light:
         "held-out",
         state,
         f"{score:.3f} ({plain:.3f} {e.plain})",
-        f"On reflections held out in {len(e.folds.score)} folds the {e.score_name} is {score:.3f}, {e.plain} "
-        f"{plain:.3f}; difference {gain:+.3f} ± {error:.3f}: {tells}.{_unfinished(e.folds.unfinished, _COUNTED)}",
+        f"On reflections held out in {len(e.folds.score)} folds and in the free set the {e.score_name} is {score:.3f}, "
+        f"{e.plain} {plain:.3f}; difference {score - plain:+.3f} ± {error:.3f}{joined_text(e.folds)}: {tells}."
+        f"{_unfinished(e.folds.unfinished, _COUNTED)}{_of_bragg(e)}",
     )
+
+
+def joined_text(folds: Folds) -> str:
+    """What is said where the gain that is judged is not that of the held-out reflections alone."""
+    (gain, _), (score, plain) = gain_of(folds), scores_of(folds)
+    if abs(gain - (score - plain)) < _TELLING:
+        return ""
+    return f" ({gain:+.3f} with what the agreement of the fit and the number of its frames lead to expect)"
+
+
+def _of_bragg(e: Evidence) -> str:
+    """Which part of a joint fit was not held out."""
+    return " The Bragg intensities were the same in all these fits: only the map was held out." if e.has_bragg else ""
 
 
 def starts_light(e: Evidence) -> Light:
@@ -208,8 +226,7 @@ def time_light(e: Evidence) -> Light:
     b = e.bootstrap
     if b is None or b.uniform is None:
         return Light("time", NONE, "not known", "Frames and reflections were not drawn anew.")
-    independent = len(e.weights) / b.decorrelation
-    better, n = int((b.score > b.uniform).sum()), len(b.score)
+    independent, better, n = n_independent(e.weights, b), int((b.score > b.uniform).sum()), len(b.score)
     state = BAD if is_told_otherwise(b) else WEAK if better < _MOSTLY * n or independent < _FEW else GOOD
     error = _typical_error(e.weights, b.weight_error)
     return Light(
@@ -219,8 +236,30 @@ def time_light(e: Evidence) -> Light:
         f"The simulation forgets within {b.decorrelation:.1f} frames, so that {len(e.weights)} count as "
         f"{independent:.0f}. Of {counted(n, 'sample')} of other blocks of {counted(b.block, 'frame')} and other "
         f"reflections, {better} {'predicts' if better == 1 else 'predict'} the rest better than {e.plain}; "
-        f"the standard error of a weight is typically {100 * error:.0f} % of it.{_unfinished(b.unfinished, _LEFT_OUT)}",
+        f"the standard error of a weight is typically {100 * error:.0f} % of it.{_unfinished(b.unfinished, _LEFT_OUT)}"
+        f"{_of_bragg(e)}",
     )
+
+
+def n_independent(weights: np.ndarray, b: Bootstrap) -> float:
+    """How many frames without memory the simulation counts as."""
+    return len(weights) / b.decorrelation
+
+
+def time_caution(e: Evidence) -> str:
+    """What a weak time light takes from weights that can be read: they are those of this simulation. Empty for none."""
+    b = e.bootstrap
+    if b is None or b.uniform is None:
+        return ""
+    independent, better, n = n_independent(e.weights, b), int((b.score > b.uniform).sum()), len(b.score)
+    if independent < _FEW:
+        return (
+            f"the simulation is short: its {len(e.weights)} frames count as {independent:.0f} independent ones, and "
+            "another of the same length may give other weights"
+        )
+    if better < _MOSTLY * n:
+        return f"only {better} of {n} samples of other frames and reflections predict the rest better than {e.plain}"
+    return ""
 
 
 def correlation_text(r: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mdweights_core.weights.result import WeightFit, without_overfit_warning
 from mdweights_core.weights.settings import ValidationSettings
 
 GOOD, WEAK, BAD, NONE = "good", "weak", "bad", "none"
@@ -36,13 +37,22 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Held-out parts: the score named by `Validation.score` on each, fitted without it and with the prior weights."""
+    """Held-out parts of the fitted reflections, and what the fits without them predict.
+
+    `score` and `uniform` are of each part alone, `together` and `together_uniform` of all reflections at once, each
+    predicted by a fit that had not seen it: the free set by the fit in question itself. They are NaN in projects of
+    versions that did not know them.
+    """
 
     score: np.ndarray  # float64 [n_folds]
     uniform: np.ndarray  # float64 [n_folds]
     weights: np.ndarray  # float64 [n_folds, n_frames]
     reliability: float = float("nan")  # correlation to expect with the weights that endless data would give
     unfinished: int = 0  # fits that came to the limit of iterations before their optimum
+    together: float = float("nan")  # with the weights fitted
+    together_uniform: float = float("nan")  # with the prior weights
+    together_error: float = float("nan")  # standard error of the difference, paired over the reflections
+    expected: float = float("nan")  # what the fit's own agreement and the number of its frames lead to expect
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,3 +139,8 @@ class Validation:
     verdict: str
     seconds: float
     complete: bool = True
+
+
+def judged(fit: WeightFit, validation: Validation) -> WeightFit:
+    """The fit without the warning of its free set, where folds and free set together have said more."""
+    return fit if validation.folds is None else without_overfit_warning(fit)

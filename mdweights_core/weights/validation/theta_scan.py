@@ -46,14 +46,17 @@ def theta_range(gradient: np.ndarray, prior: np.ndarray, gained: float, kl: floa
 
 
 def plan_theta_scan(bench: Bench, thetas: np.ndarray, fold: np.ndarray) -> dict[Key, Trial]:
-    """The fit with every theta, on its own reflections and without each fold, `fold` int [n_group] (-1: in none)."""
+    """The fit with every theta, on its own reflections and without each fold, `fold` int [n_group] (-1: in none).
+
+    The free set is in no fit and in no score: theta is not chosen by it, and it stays a test of what was chosen.
+    """
     planned: dict[Key, Trial] = {}
     for j, theta in enumerate(thetas):
         task = replace(bench.usual, theta=float(theta), n_eff_floor=0.0)
         planned["theta", j] = Trial(task, bench.rows)
         for k in range(int(fold.max(initial=-1)) + 1):
             held_out = np.equal(fold, k).astype(np.float64)
-            planned["theta", j, k] = Trial(replace(task, rows=1.0 - held_out), held_out).waiting
+            planned["theta", j, k] = Trial(replace(task, rows=bench.rows * (1.0 - held_out)), held_out).waiting
     return planned
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mdweights_core.errors import BadInput
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.indexing import indexing_warning
@@ -62,11 +62,11 @@ def validate(
     Raises
     ------
     BadInput
-        When there are fewer Laue groups than folds, or `runs` is not of the frames.
+        When there are fewer fitted Laue groups than folds, or `runs` is not of the frames.
     """
     settings = settings or ValidationSettings()
-    if settings.folds > len(problem.observed):
-        raise BadInput(f"{settings.folds} folds cannot be made of {len(problem.observed)} reflections")
+    if settings.folds > problem.n_work:
+        raise BadInput(f"{settings.folds} folds cannot be made of {counted(problem.n_work, 'fitted reflection')}")
     if runs is not None and len(runs) != problem.n_frames:
         raise BadInput(f"{len(runs)} numbers of trajectories were given for {problem.n_frames} frames")
     work = _Work(problem, fit, settings, runs)
@@ -124,6 +124,7 @@ class _Work:
             caveats=tuple(_caveats(problem, self.fit)),
             falls_in_shells=name == "cc" and self.fit.scores.cc_aniso < self.fit.uniform.cc_aniso,
             tied_frames=self.fit.settings.tied_frames,
+            has_bragg=self.fit.settings.bragg_weight > 0,
         )
         conclusion, verdict = conclude(evidence)
         return Validation(
@@ -164,8 +165,7 @@ class _Plan:
         rng: np.random.Generator,
     ) -> None:
         self.bench = bench
-        order = np.argsort(problem.groups.lattice.inverse_d, kind="stable")
-        fold = draw_folds(order, settings.folds, rng) if settings.folds else np.full(len(order), -1)
+        fold = _folds(bench, problem.groups.lattice.inverse_d, settings.folds, rng)
         self.tied = problem.n_frames / problem.n_units
         self.decorrelation = decorrelation_time(series.slow, bench.runs) * self.tied
         self.block = settings.block or int(np.ceil(self.decorrelation))
@@ -201,6 +201,15 @@ class _Plan:
                 weight_error=problem.of_frames(bootstrap.weight_error),
             ),
         )
+
+
+def _folds(bench: Bench, inverse_d: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Fold of each reflection, int [n_group]; -1 for those of the free set, and for all where there are no folds."""
+    fold = np.full(len(inverse_d), -1)
+    fitted = np.flatnonzero(bench.rows > 0)
+    if n_folds:
+        fold[fitted] = draw_folds(np.argsort(inverse_d[fitted], kind="stable"), n_folds, rng)
+    return fold
 
 
 def _thetas(bench: Bench, series: FrameSeries, n: int) -> np.ndarray:

@@ -7,17 +7,20 @@ from collections.abc import Iterator
 import numpy as np
 
 from mdweights_core.errors import counted
-from mdweights_core.weights.result import NOTABLE, is_collapsed
+from mdweights_core.weights.result import NOTABLE, disagreement, is_collapsed
 from mdweights_core.weights.scores import kish
-from mdweights_core.weights.validation.folds import gain_of
+from mdweights_core.weights.validation.folds import gain_of, scores_of
 from mdweights_core.weights.validation.lights import (
     AGREE,
     LIKE,
     Evidence,
     correlation_text,
     is_told_otherwise,
+    joined_text,
+    time_caution,
     uniform_will_do,
 )
+from mdweights_core.weights.validation.result import Folds
 
 SUPPORTED, WEAK, UNSUPPORTED, OVERFIT = "supported", "weak", "unsupported", "overfit"
 _SAME = 0.01  # of the weight moved by the fit, which is as good as none
@@ -38,6 +41,8 @@ def conclude(e: Evidence) -> tuple[str, str]:
     4. Does anything else forbid to read single weights? Starts that find others, typically with a correlation below
        0.9; samples of other frames and reflections that predict no better than the prior; a collapse; a fit that did
        not end; an indexing that fits better.
+
+    A short simulation has no vote, as the weights are supported for its frames; but the sentence says that it is short.
     """
     if e.folds is None:
         return UNSUPPORTED, "Nothing was held out, so nothing tells whether these weights are more than overfitting."
@@ -52,15 +57,18 @@ def conclude(e: Evidence) -> tuple[str, str]:
     if doubts:
         return WEAK, f"{support}; {'; '.join(doubts)}: do not read single weights."
     what = "single weights" if e.tied_frames == 1 else f"the weights of {e.tied_frames} tied frames"
-    return SUPPORTED, f"{support}; {_agreement(e)}: {what} can be read, with their errors."
+    caution = time_caution(e)
+    but = f"; but {caution}" if caution else ""
+    return SUPPORTED, f"{support}; {_agreement(e)}: {what} can be read, with their errors{but}."
 
 
 def _of_gain(e: Evidence) -> tuple[str, str] | None:
     """What held-out reflections say against the weights; None where they predict better than the prior ones."""
     assert e.folds is not None
     gain, error = gain_of(e.folds)
-    by_chance = max(e.folds.score.mean(), e.folds.uniform.mean()) < e.chance
-    no_agreement = f"The ensemble does not agree with the map: {_numbers(e)}, which chance can give."
+    best = max(scores_of(e.folds))
+    by_chance = best < e.chance
+    no_agreement = f"The ensemble does not agree with the map: {_numbers(e)}, {disagreement(best, e.chance)}."
     if np.abs(e.weights - e.prior).sum() < _SAME:
         if by_chance:
             return UNSUPPORTED, no_agreement
@@ -85,8 +93,15 @@ def _starts_disagree(e: Evidence) -> bool:
 
 def _numbers(e: Evidence) -> str:
     assert e.folds is not None
-    score, plain, (_, error) = e.folds.score.mean(), e.folds.uniform.mean(), gain_of(e.folds)
-    return f"held-out {e.score_name} {score:.3f} against {plain:.3f} {e.plain} (difference ± {error:.3f})"
+    (score, plain), (_, error) = scores_of(e.folds), gain_of(e.folds)
+    joined = joined_text(e.folds) if _is_turned(e.folds) else ""
+    return f"held-out {e.score_name} {score:.3f} against {plain:.3f} {e.plain} (difference ± {error:.3f}){joined}"
+
+
+def _is_turned(folds: Folds) -> bool:
+    """Whether the held-out reflections alone would be read otherwise than with what is to be expected."""
+    (gain, error), (score, plain) = gain_of(folds), scores_of(folds)
+    return any((score - plain <= bound) != (gain <= bound) for bound in (0.0, max(error, NOTABLE)))
 
 
 def _doubts(e: Evidence) -> Iterator[str]:

@@ -13,7 +13,7 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.weights import fit as fit_module
 from mdweights_core.weights.bragg import BraggData
-from mdweights_core.weights.fit import _optimality_warning, fit_weights
+from mdweights_core.weights.fit import _optimality_warning, fit_warnings, fit_weights
 from mdweights_core.weights.frames.blocks import BlockBuilder
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.problem import BraggPart
@@ -247,8 +247,21 @@ def test_weak_data_for_many_frames_are_called_overfit():
     fit = jobs.run(fit_weights(truth.problem))
     text = " ".join(fit.warnings)
     assert "too few data per frame" in text
-    if fit.scores.cc_aniso_free < fit.uniform.cc_aniso_free:
-        assert "Overfit" in text
+
+
+def test_a_fall_on_the_free_set_is_told_with_its_error_and_only_beyond_it(truth):
+    problem, weights = truth.problem, np.full(30, 1 / 30)
+    scores = jobs.run(fit_weights(problem, FitSettings(max_steps=1))).scores
+    worse = replace(scores, cc_aniso_free=scores.cc_aniso_free - 0.04)
+
+    def told(error: float) -> list[str]:
+        found = fit_warnings(problem, weights, worse, scores, FitSettings(), free_error=error)
+        return [text for text in found if text.startswith("Overfit")]
+
+    [text] = told(0.02)
+    assert f"on {int(problem.free.sum())} held-out reflections the weights do worse" in text
+    assert "by 0.040 ± 0.020" in text
+    assert told(0.05) == []
 
 
 def test_collapsed_weights_are_named():

@@ -38,7 +38,7 @@ def test_fits_side_by_side_are_as_many_as_there_is_memory_for(truth, fit, sizes)
     one, other = (jobs.run(validate(problem, fit, FEW)) for problem in (truth.problem, narrow))
     assert sizes == [5, 3, 2, 2, 1, 2, 1]
     np.testing.assert_allclose(other.folds.score, one.folds.score, atol=1e-4)
-    np.testing.assert_allclose(other.bootstrap.score, one.bootstrap.score, atol=1e-4)
+    np.testing.assert_allclose(other.bootstrap.score, one.bootstrap.score, atol=2e-3)
     np.testing.assert_array_equal(other.leave_one_out, one.leave_one_out)
 
 

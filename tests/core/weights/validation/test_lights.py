@@ -249,3 +249,57 @@ def test_no_theta_is_advised_that_does_no_better():
 def test_a_correlation_is_not_rounded_up_to_the_bound():
     verdict = conclude(replace(GOOD, folds=replace(FOLDS, reliability=0.897)))[1]
     assert "r 0.89 " in verdict
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"decorrelation": 10.0}, "its 40 frames count as 4 independent ones, and another of the same length may"),
+        ({"score": np.where(np.arange(20) < 17, 0.6, 0.4)}, "only 17 of 20 samples"),
+    ],
+)
+def test_supported_weights_of_a_short_simulation_are_said_to_be_its_own(changed, told):
+    short = replace(GOOD, bootstrap=replace(BOOTSTRAP, **changed))
+    assert _state(short, "time") == "weak"
+    conclusion, verdict = conclude(short)
+    assert conclusion == "supported"
+    assert (
+        f"can be read, with their errors; but {told if told[0] == 'o' else 'the simulation is short: ' + told}"
+        in verdict
+    )
+    assert "; but" not in conclude(GOOD)[1]
+
+
+def test_a_map_that_is_opposite_is_not_ascribed_to_chance():
+    below = replace(FOLDS, score=FOLDS.score - 1.58, uniform=FOLDS.uniform - 1.5)
+    found = conclude(replace(GOOD, weights=GOOD.prior, folds=below))[1]
+    assert "opposite to the map: look at its column, its sign and its indexing" in found
+    assert "chance" not in found
+    little = replace(FOLDS, score=FOLDS.score - 0.6, uniform=FOLDS.uniform - 0.5)
+    assert "which chance can give" in conclude(replace(GOOD, weights=GOOD.prior, folds=little))[1]
+
+
+TOGETHER = replace(FOLDS, together=0.6, together_uniform=0.59, together_error=0.02, expected=0.61)
+
+
+def test_numbers_are_those_of_all_held_out_reflections():
+    light = six_lights(replace(GOOD, folds=TOGETHER))[0]
+    assert light.value == "0.600 (0.590 unweighted)"
+    assert "difference +0.010 ± 0.020 (+0.013 with what the agreement of the fit" in light.sentence
+    assert "held-out anisotropic CC 0.600 against 0.590" in conclude(replace(GOOD, folds=TOGETHER))[1]
+
+
+@pytest.mark.parametrize(("expected", "conclusion"), [(0.61, "unsupported"), (0.57, "overfit")])
+def test_what_is_expected_decides_where_held_out_reflections_do_not(expected, conclusion):
+    """A gain of 0.002 by reflections held out: with an expected one of -0.02 it is a loss, and that is said."""
+    folds = replace(TOGETHER, together=0.592, expected=expected)
+    found, verdict = conclude(replace(GOOD, folds=folds))
+    assert found == conclusion
+    assert ("number of its frames lead to expect" in verdict) == (conclusion == "overfit")
+
+
+def test_it_is_said_that_bragg_intensities_were_not_held_out():
+    joint = replace(GOOD, has_bragg=True)
+    told = [light.name for light in six_lights(joint) if "only the map was held out" in light.sentence]
+    assert told == ["held-out", "time"]
+    assert not any("Bragg" in light.sentence for light in six_lights(GOOD))

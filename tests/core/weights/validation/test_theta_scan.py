@@ -79,6 +79,15 @@ def test_thetas_without_all_their_folds_are_left_out(bench):
     assert _scan(bench, np.full((1, 3), 0.5), np.zeros(3), lost={("theta", 0, 0)}) is None
 
 
+def test_the_free_set_has_no_say_in_theta(bench):
+    free = bench.rows == 0
+    assert free.any()
+    fold = np.where(free, -1, np.arange(len(free)) % 3)
+    for trial in plan_theta_scan(bench, np.array([0.1, 1.0]), fold).values():
+        assert not trial.task.rows[free].any()
+        assert not trial.held_out[free].any()
+
+
 def test_being_as_good_does_not_depend_on_easy_folds():
     easy = np.array([0.0, 0.5, -0.5, 0.3])
     assert is_as_good(easy, easy)

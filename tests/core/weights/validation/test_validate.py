@@ -14,9 +14,10 @@ from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.weights.validation import bench as bench_module
 from mdweights_core.weights.validation.bench import Bench
-from mdweights_core.weights.validation.folds import draw_folds
+from mdweights_core.weights.validation.folds import draw_folds, gain_of, paired
 from mdweights_core.weights.validation.influence import frame_series
 from mdweights_core.weights.validation.record import from_record, to_record
+from mdweights_core.weights.validation.result import judged
 from mdweights_core.weights.validation.validate import n_fits, validate
 
 SETTINGS = ValidationSettings(folds=3, starts=2, thetas=3, samples=4)
@@ -61,12 +62,14 @@ def test_folds_are_scored_with_nuisance_of_the_rest(truth, fit, validation):
     rng = np.random.default_rng(fit.settings.seed)
     jobs.run(frame_series(Bench.of(truth.problem, fit, None), rng))
     problem = truth.problem
-    fold = draw_folds(np.argsort(problem.groups.lattice.inverse_d, kind="stable"), 3, rng)
+    fold, fitted = np.full(len(problem.free), -1), np.flatnonzero(~problem.free)
+    fold[fitted] = draw_folds(np.argsort(problem.groups.lattice.inverse_d[fitted], kind="stable"), 3, rng)
     f = truth.f_p1
     for k, weights in enumerate(validation.folds.weights):
         x = problem.groups.average(weights @ np.abs(f) ** 2 - np.abs(weights @ f) ** 2)
         ours, theirs = (
-            _without_curve(problem.operator, values, fold != k)[fold == k] for values in (x, problem.observed)
+            _without_curve(problem.operator, values, (fold != k) & ~problem.free)[fold == k]
+            for values in (x, problem.observed)
         )
         assert np.corrcoef(ours, theirs)[0, 1] == pytest.approx(validation.folds.score[k], abs=1e-5)
 
@@ -145,6 +148,18 @@ def test_a_project_keeps_it(validation):
     np.testing.assert_array_equal(back.bootstrap.uniform, validation.bootstrap.uniform)
     assert back.folds.reliability == validation.folds.reliability
     assert back.lights == validation.lights
+    assert np.isfinite(back.folds.together_error)
+    for name in ("together", "together_uniform", "together_error", "expected"):
+        assert getattr(back.folds, name) == getattr(validation.folds, name)
+        arrays.pop(f"validation.folds.{name}")
+    older = from_record(arrays, plain)
+    assert gain_of(older.folds) == paired(validation.folds.score - validation.folds.uniform)
+
+
+def test_the_word_of_the_free_set_gives_way_to_the_folds(fit, validation):
+    warned = replace(fit, warnings=("Overfit: on 9 held-out reflections ...", "Something else."))
+    assert judged(warned, validation).warnings == ("Something else.",)
+    assert judged(warned, replace(validation, folds=None)) is warned
 
 
 def test_at_most_some_frames_have_weight_in_every_fit(truth):
