@@ -267,6 +267,7 @@ class MainWindow(QMainWindow):
         """What was said of a former document is no longer the news in a new one."""
         if draft == Draft():
             self.banner.hide()
+            self.message.show_text("")
 
     @Slot(object)
     def _on_execution(self, execution: Execution) -> None:
@@ -327,7 +328,7 @@ class MainWindow(QMainWindow):
             answer = QMessageBox.question(self, "mdweights", f"{working} Stop it and close?")
             return answer == buttons.Yes
         text = f"The fit is not saved. {working} It will be stopped." if working else "The fit is not saved."
-        if self.session.fit.is_running:
+        if self.session.fit.hides_another:
             text = "The last fit is not saved, and another is running: it will be stopped."
         answer = QMessageBox.question(
             self, "mdweights", text, buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save

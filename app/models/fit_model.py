@@ -11,7 +11,10 @@ WEIGHTS_STAGE = "weights"
 
 
 class FitModel(QObject):
-    """Live state of a fit; cleared when another starts."""
+    """Live state of a fit; cleared when another starts.
+
+    `is_shown` tells that the weights of the fit that runs are those of the document: what still runs asks about them.
+    """
 
     running_changed = Signal(bool)
     stopping = Signal()
@@ -22,18 +25,23 @@ class FitModel(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.is_running = False
-        self.is_stopping = False
+        self.is_stopping = self.is_shown = False
         self._clock: Clock | None = None
 
     def start(self) -> None:
         """A fit was asked for."""
-        self.is_running, self.is_stopping, self._clock = True, False, None
+        self.is_running, self.is_stopping, self.is_shown, self._clock = True, False, False, None
         self.running_changed.emit(True)
 
     def mark_stopping(self) -> None:
         """The fit was asked to stop and ends with its present step."""
         self.is_stopping = True
         self.stopping.emit()
+
+    @property
+    def hides_another(self) -> bool:
+        """True while what the document shows is a fit before the one that runs."""
+        return self.is_running and not self.is_shown
 
     def advance(self, progress: Progress) -> None:
         """Take a snapshot: its numbers and, where it has them, its weights; `staged` tells of all other stages."""
@@ -50,5 +58,5 @@ class FitModel(QObject):
 
     def end(self) -> None:
         """The fit ended, one way or another."""
-        self.is_running = self.is_stopping = False
+        self.is_running = self.is_stopping = self.is_shown = False
         self.running_changed.emit(False)

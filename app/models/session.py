@@ -93,7 +93,7 @@ class Session(QObject):
     def working(self) -> str:
         """What would be lost by another document or the end, as a sentence; empty when nothing is."""
         if self.fit.is_running:
-            return "A fit is running."
+            return "A fit is still being validated." if self.fit.is_shown else "A fit is running."
         return f"mdweights is still {self.revisit.running}." if self.revisit.running else ""
 
     def warm_up(self) -> None:
@@ -245,6 +245,7 @@ class Session(QObject):
         if reading is self._early:
             return
         if self._early is None:
+            self.fit.is_shown = True
             self._show_project(reading, draft, unsaved=True)
         else:
             self.document.update_project(reading.project)

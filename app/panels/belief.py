@@ -161,10 +161,10 @@ class BeliefStrip(QFrame):
 
     def _enable(self) -> None:
         """While another fit runs these are the verdicts on the one before."""
-        running = self._session.fit.is_running
+        fit = self._session.fit
         for button in self.buttons:
-            button.setEnabled(not running)
-        self.validate_button.setEnabled(not running and not self._session.revisit.running)
+            button.setEnabled(not fit.hides_another)
+        self.validate_button.setEnabled(not fit.is_running and not self._session.revisit.running)
 
     @Slot()
     def _on_clicked(self) -> None:

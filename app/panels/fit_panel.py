@@ -82,7 +82,7 @@ class FitPanel(QScrollArea):
         stopping = self._session.fit.is_stopping
         self.stop_button.setEnabled((running and not stopping) or bool(self._session.revisit.running))
         self.stop_button.setText("Stopping…" if stopping else "Stop")
-        self.summary.show_running(running)
+        self.summary.show_running(self._session.fit.hides_another)
         self.resume_button.setEnabled(not running and document.can_resume)
         self.hint.setText(document.draft.missing)
         self.hint.setVisible(bool(document.draft.missing))

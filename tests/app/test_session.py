@@ -128,10 +128,10 @@ def test_a_fit_is_shown_before_it_is_validated_and_then_only_what_is_new(
 
     def fit(*_: Any) -> Any:
         yield Progress("weights", 1)
-        shown.append(session.document.fitted)
+        shown.append((session.document.fitted, session.fit.hides_another, session.working))
         for _ in range(2):
             yield FitSnapshot("validation", 1, 2, reading=early)
-            shown.append(session.document.fitted)
+            shown.append((session.document.fitted, session.fit.hides_another, session.working))
             session.marks.assign(np.array([3]), Mark.DROP)
         return replace(early, project=late)
 
@@ -140,7 +140,8 @@ def test_a_fit_is_shown_before_it_is_validated_and_then_only_what_is_new(
     projects: list[Any] = []
     session.document.project_changed.connect(projects.append)
     session.start_fit(FitPlan())
-    assert shown == [None, early, early]
+    validating = (early, False, "A fit is still being validated.")
+    assert shown == [(None, True, "A fit is running."), validating, validating]
     assert projects == [early]
     assert session.document.fitted is not None
     assert session.document.fitted.project.validation is validation

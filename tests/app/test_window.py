@@ -130,8 +130,10 @@ def test_a_file_of_unknown_kind_is_told(window: MainWindow, tmp_path: Path) -> N
 
 def test_a_new_document_begins_without_the_errors_of_the_former(window: MainWindow) -> None:
     window.tell(BadInput("The map is no map"))
+    window.session.said.emit("Saved as crystal.mdw")
     window.menus.actions["file.new"].trigger()
     assert window.banner.isHidden()
+    assert window.message.toolTip() == ""
 
 
 def test_text_dropped_on_the_window_is_not_taken(window: MainWindow) -> None:
