@@ -201,8 +201,8 @@ def _table(function: Any) -> Discrete | Spline:
     """Return a table; OpenMM lists its values with the first argument running fastest."""
     kind = type(function).__name__
     if kind in _DISCRETE:
-        *sizes, values = function.getFunctionParameters()
-        shape = sizes or [len(values)]
+        given = function.getFunctionParameters()
+        *shape, values = given if kind != "Discrete1DFunction" else (len(given), given)
         return Discrete(jnp.asarray(np.array(values, dtype=np.float64).reshape(shape[::-1]).T))
     if kind in _CONTINUOUS:
         values, lowest, highest = function.getFunctionParameters()

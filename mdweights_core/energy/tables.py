@@ -26,7 +26,7 @@ class Discrete:
     def __call__(self, *arguments: Array) -> Array:
         """Values at numbers that are rounded; beyond the table, at its edge."""
         places = [
-            jnp.clip(jnp.round(argument).astype(jnp.int32), 0, length - 1)
+            jnp.clip(jnp.floor(argument + 0.5).astype(jnp.int32), 0, length - 1)
             for argument, length in zip(arguments, self.values.shape, strict=True)
         ]
         return self.values[tuple(places)]

@@ -127,7 +127,8 @@ def custom_born() -> openmm.CustomGBForce:
 
 def periodic(forces: list[Any]) -> list[Any]:
     for force in forces:
-        force.setUsesPeriodicBoundaryConditions(True)
+        if not isinstance(force, openmm.CustomExternalForce):  # whose expression tells
+            force.setUsesPeriodicBoundaryConditions(True)
     return forces
 
 
