@@ -17,6 +17,7 @@ from mdweights_core.weights.solvers.simplex import nonnegative, on_simplex
 
 _LONGEST_MOVE = 4.0  # in the logarithm of a weight
 _TINY = 1e-300
+_ROUNDING = 1e-14  # of the largest w.N.w: less comes from single precision, as where all weight is on one frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +41,20 @@ class FrozenTerm:
     power: int
     constant: float = 0.0
 
+    @property
+    def _floor(self) -> float:
+        """Least w.N.w that means anything."""
+        return _ROUNDING * float(np.diag(self.gram).max(initial=0.0)) + _TINY
+
     def gain(self, w: np.ndarray) -> np.ndarray:
         """At weights [..., n]: float64 [...]."""
-        norm = np.sqrt(np.maximum(np.einsum("...i,...i->...", w @ self.gram, w), _TINY))
+        norm = np.sqrt(np.maximum(np.einsum("...i,...i->...", w @ self.gram, w), self._floor))
         return self.constant + self.slope * (w @ self.overlap / norm) ** self.power / self.power
 
     def expansion(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient, and the positive part of the curvature of -gain."""
         nw = self.gram @ w
-        norm2 = max(w @ nw, _TINY)
+        norm2 = max(w @ nw, self._floor)
         rho = self.overlap @ w / np.sqrt(norm2)
         gradient = self.slope * rho ** (self.power - 1) * (self.overlap / np.sqrt(norm2) - rho * nw / norm2)
         strength = self.slope * max(rho, 0.0) ** self.power / norm2
@@ -61,6 +67,17 @@ def with_secant(gram: np.ndarray, w: np.ndarray, image: np.ndarray) -> np.ndarra
     if norm2 <= 0 or wanted <= 0:
         return gram
     return gram - np.outer(now, now) / norm2 + np.outer(image, image) / wanted
+
+
+def corrected(gram: np.ndarray, w: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """N from a part of the reflections, brought to the scale of all and to N w = `image`.
+
+    As it is where w.N.w is nothing but rounding, as with all weight on one frame.
+    """
+    norm2, wanted = float(w @ gram @ w), float(w @ image)
+    if min(norm2, wanted) <= _ROUNDING * float(np.diag(gram).max(initial=0.0)):
+        return gram
+    return with_secant(wanted / norm2 * gram, w, image)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +147,13 @@ class FrozenGain:
                 break
             raised = False
             while damping < 1e6 * self.theta + 1e3:
-                trial = _moved(w, _logit_step(w, centred, curvature, self.theta + damping))
-                gain = float(self(trial))
-                if gain > value:
-                    raised = True
-                    break
+                move = _logit_step(w, centred, curvature, self.theta + damping)
+                if move is not None:
+                    trial = _moved(w, move)
+                    gain = float(self(trial))
+                    if gain > value:
+                        raised = True
+                        break
                 damping = max(8 * damping, 1e-6 * self.theta)
             if not raised:
                 break
@@ -146,14 +165,18 @@ class FrozenGain:
         return w
 
 
-def _logit_step(w: np.ndarray, centred: np.ndarray, curvature: np.ndarray, strength: float) -> np.ndarray:
+def _logit_step(w: np.ndarray, centred: np.ndarray, curvature: np.ndarray, strength: float) -> np.ndarray | None:
+    """Change of the logits; None where rounding hides that the matrix is positive, and more damping is needed."""
     root = np.sqrt(w)
     inner = root[:, None] * curvature * root
     projected = inner @ root
     inner -= np.outer(root, projected)
     inner -= np.outer(inner @ root, root)
     inner[np.diag_indices_from(inner)] += strength
-    factor = scipy.linalg.cho_factor(inner, check_finite=False, overwrite_a=True)
+    try:
+        factor = scipy.linalg.cho_factor(inner, check_finite=False, overwrite_a=True)
+    except np.linalg.LinAlgError:
+        return None
     step = scipy.linalg.cho_solve(factor, root * centred, check_finite=False)
     change = root * (step - root * (root @ step))  # of the weights
     move = (centred - curvature @ change) / strength

@@ -4,11 +4,13 @@ With the mean structure factors m frozen the intensity is linear in the weights,
 D_t = |F_t - m|^2, and its derivative along the simplex is exact. The frozen problem is solved exactly (`frozen`), and
 the step towards its solution is taken as far as the true gain keeps rising.
 
-Four things make it fast. A fit is first brought to its end on a sample of the reflections, stratified by resolution.
-The Gram matrix of the D_t, by far the dearest part, holds only frames with weight and those that ask for some (column
-generation). All fits of a batch share every pass over the structure factors. And their Gram matrices are formed over
-the sample only, and seldom; each is corrected to be exact at the present weights: value, gradient and line search are
-always those of all reflections, so that what comes out is their optimum whatever the Gram matrix was.
+Five things make it fast. A fit is first brought near its end on samples of the reflections, in which strong ones are
+drawn more often (`sampling`). The Gram matrix of the D_t, by far the dearest part, holds only frames with weight and
+those that ask for some (column generation). It is formed over the sample only, and corrected to be exact at the present
+weights; one fit alone goes on with all reflections where steps are not as good as promised. All fits of a batch share
+every pass over the structure factors. And what a pass found is kept (`places`): mean structure factors move with the
+weights, and the end of a line search is the beginning of the next iteration. Value, gradient and line search are always
+those of all reflections, so that what comes out is their optimum whatever the Gram matrix was.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from mdweights_core.weights.frames.passes import contractions
 from mdweights_core.weights.frames.threads import one_blas_thread
 from mdweights_core.weights.solvers.base import Solve, SolverState, Task, Term, relative_entropy
 from mdweights_core.weights.solvers.columns import Columns, promising
-from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_secant
+from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, corrected
 from mdweights_core.weights.solvers.grams import Grams, grams_of_fits
 from mdweights_core.weights.solvers.places import Place, Way, total_gain
 from mdweights_core.weights.solvers.sampling import Sample, coarser
@@ -253,9 +255,11 @@ class _Batch:
         ):
             matrix = grams.between(columns, fit.state.weights, x[i], rows[i])
             image = columns.of_each(q[i])
-            scale = (now @ image) / max(now @ matrix @ now, 1e-300)
-            matrix = with_secant(scale * matrix, now, image)
-            terms.append(FrozenTerm(matrix, columns.of_each(b[i]), term.weight * float(lin.slope[i]), lin.power))
+            terms.append(
+                FrozenTerm(
+                    corrected(matrix, now, image), columns.of_each(b[i]), term.weight * float(lin.slope[i]), lin.power
+                )
+            )
         return FrozenGain(terms, fit.state.theta, columns.of(fit.task.prior))
 
     def _ended(self, fit: _Fit, limit: int, tolerance: float) -> _Fit:

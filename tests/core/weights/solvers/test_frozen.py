@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, with_secant
+from mdweights_core.weights.solvers.frozen import FrozenGain, FrozenTerm, corrected, with_secant
 
 
 def frozen_term(n: int, seed: int, power: int = 1, rank: int = 30) -> FrozenTerm:
@@ -82,6 +82,29 @@ def test_a_frame_that_begins_with_nothing_gets_its_weight():
         np.testing.assert_allclose(gain.maximum(start / start.sum()), best, atol=1e-5)
 
 
+@pytest.mark.parametrize("tiny", [1e-9, 1e-12, 1e-15, 1e-20, 1e-100])
+@pytest.mark.parametrize("theta", [1e-6, 1e-3, 0.1, 10.0])
+@pytest.mark.parametrize("n_terms", [1, 2])
+def test_a_prior_with_next_to_nothing_on_most_frames_is_borne(tiny: float, theta: float, n_terms: int) -> None:
+    """All weight on a frame that equals the mean: w.N.w is nothing, and what is divided by it is beyond numbers."""
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(8, 30)) ** 2
+    columns[0] = 0.0
+    terms = [
+        FrozenTerm(columns @ columns.T, columns @ rng.normal(size=30) ** 2 / rank, 1.0, 1)
+        for rank in range(30, 30 + n_terms)
+    ]
+    prior = np.full(8, tiny)
+    prior[0] = 1 - prior[1:].sum()
+    gain = FrozenGain(terms, theta, prior)
+    for start in (prior, np.full(8, 1 / 8)):
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            w = gain.maximum(start)
+        assert w.sum() == pytest.approx(1)
+        assert (w >= 0).all()
+        assert float(gain(w)) >= float(gain(np.maximum(start, 1e-12) / np.maximum(start, 1e-12).sum()))
+
+
 def test_from_the_maximum_it_is_not_left():
     for theta in (0.0, 0.02):
         gain = frozen_gain(theta=theta)
@@ -104,3 +127,15 @@ def test_the_corrected_matrix_takes_the_weights_to_the_image():
     assert np.linalg.eigvalsh(found).min() > -1e-12
     np.testing.assert_allclose(with_secant(exact, w, exact @ w), exact, rtol=1e-10)
     np.testing.assert_array_equal(with_secant(gram, w, -w), gram)  # no positive matrix does that
+
+
+def test_a_matrix_over_a_part_is_brought_to_the_scale_of_all() -> None:
+    rng = np.random.default_rng(0)
+    a, w = rng.normal(size=(5, 300)), rng.dirichlet(np.ones(5))
+    exact, part = a @ a.T, a[:, ::3] @ a[:, ::3].T
+    found = corrected(part, w, exact @ w)
+    np.testing.assert_allclose(found @ w, exact @ w, rtol=1e-12)
+    assert np.linalg.norm(found - exact) < 0.3 * np.linalg.norm(exact)
+    nothing = np.zeros(5)
+    np.testing.assert_array_equal(corrected(part, w, nothing), part)
+    np.testing.assert_array_equal(corrected(np.diag([0.0, 1, 1, 1, 1]), np.eye(5)[0], exact[0])[0], nothing)

@@ -299,3 +299,15 @@ def test_a_map_that_is_the_opposite_of_every_frames_is_said_to_be_no_success(sma
     state = solve([Term(small.frames, objective)], [task()])[-1][0]
     assert state.done
     assert state.gain == pytest.approx(gain_of(small, objective, state.weights), abs=1e-9)
+
+
+@pytest.mark.parametrize("tiny", [1e-12, 1e-20, 1e-200])
+@pytest.mark.parametrize("theta", [1e-6, 0.1])
+def test_a_prior_that_trusts_one_frame_only_is_borne(term, tiny, theta):
+    prior = np.full(T, tiny)
+    prior[0] = 1 - prior[1:].sum()
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        state = solve([term], [task(theta, prior=prior, start=prior)])[-1][0]
+    assert state.done
+    assert np.isfinite(state.gain)
+    assert state.weights.sum() == pytest.approx(1)

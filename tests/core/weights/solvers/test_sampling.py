@@ -100,6 +100,7 @@ def test_samples_of_samples_stand_for_all_reflections(small: SmallFrames, term: 
         assert counts.sum() == pytest.approx(G, rel=0.2)
         x = intensities(part.term.frames, w)
         assert (counts @ x[0]).item() == pytest.approx(small.intensity(w).sum(), rel=0.1)
+        assert part.term.usual is not None
         np.testing.assert_allclose(part.term.usual, intensities(part.term.frames, np.full((1, T), 1 / T))[0])
 
 
@@ -107,6 +108,8 @@ def test_a_term_with_counts_of_its_own_keeps_them(term: Term) -> None:
     own = replace(term, rows=np.arange(G) % 2 + 1.0)
     sample = Sample.of(own, EVERY)
     (part,), _ = coarser([sample], EVERY)[-1]
+    assert part.term.rows is not None
+    assert own.rows is not None
     np.testing.assert_allclose(part.term.rows, own.rows[sample.chosen] * sample.stands_for)
 
 
@@ -119,5 +122,7 @@ def test_few_reflections_are_taken_as_they_are(term: Term) -> None:
 def test_an_order_of_some_reflections_is_that_of_all(term: Term) -> None:
     chosen = np.arange(3, G, 7)
     part = term.restricted(chosen)
+    assert term.order is not None
+    assert part.order is not None
     places = np.argsort(term.order)
     np.testing.assert_array_equal(part.order, np.argsort(places[chosen]))
