@@ -10,7 +10,7 @@ from mdweights_core.meaning.pseudo_energy import GAS_CONSTANT
 from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"
-_WIDE, _HALF = (11.0, 2.6), (5.3, 3.0)
+_WIDE, HALF = (11.0, 2.6), (5.3, 3.0)
 _TICKS = 12  # residue names along an axis
 
 
@@ -30,35 +30,35 @@ def pseudo_energy_figure(meaning: Meaning) -> Figure:
         axes.plot(frame[infinite], bound, "^", color=ORANGE, markersize=3, label="above (no weight)")
     axes.axhline(0.0, color=GREY, linewidth=0.8, linestyle="--")
     axes.set_xlim(-0.5, len(energy) - 0.5)
-    _finish(axes, "frame", "pseudo-energy (kJ/mol)")
+    finish(axes, "frame", "pseudo-energy (kJ/mol)")
     return figure
 
 
 def feature_figure(meaning: Meaning, feature: Feature) -> Figure:
     """Weight / prior weight against a feature, or populations of its states."""
-    figure = Figure(figsize=_HALF)
+    figure = Figure(figsize=HALF)
     axes = figure.subplots()
     if feature.states is not None:
         states = feature.states
         _bars(axes, states.names, states.prior, states.weighted, states.error)
-        _finish(axes, feature.label, "population")
+        finish(axes, feature.label, "population")
         return figure
     ratio = np.exp(-meaning.pseudo_energy / (GAS_CONSTANT * meaning.settings.temperature))
     there = np.isfinite(feature.values) & np.isfinite(ratio)
     axes.plot(feature.values[there], ratio[there], ".", color=BLUE, markersize=3)
     axes.axhline(1.0, color=GREY, linewidth=0.8, linestyle="--", label="prior weight")
     axes.set_title(f"Spearman {feature.spearman:.2f}, z = {feature.z:.1f}", fontsize=8)
-    _finish(axes, feature.label, "weight / prior weight")
+    finish(axes, feature.label, "weight / prior weight")
     return figure
 
 
 def clusters_figure(clusters: Clusters) -> Figure:
     """Summed weight of each cluster beside the prior weight."""
-    figure = Figure(figsize=_HALF)
+    figure = Figure(figsize=HALF)
     axes = figure.subplots()
     names = tuple(str(number) for number in range(1, len(clusters.weight) + 1))
     _bars(axes, names, clusters.prior, clusters.weight, clusters.error)
-    _finish(axes, "cluster", "summed weight")
+    finish(axes, "cluster", "summed weight")
     return figure
 
 
@@ -74,8 +74,8 @@ def rmsf_figure(sets: SetComparison) -> Figure:
     lower.fill_between(residue, low, high, color=GREY, alpha=0.4, linewidth=0)
     lower.plot(residue, sets.rmsf_difference, color=BLUE, linewidth=1.0)
     lower.axhline(0.0, color=GREY, linewidth=0.8, linestyle="--")
-    _finish(upper, "", "RMSF (Å)")
-    _finish(lower, "", "good \N{MINUS SIGN} bad (Å)")
+    finish(upper, "", "RMSF (Å)")
+    finish(lower, "", "good \N{MINUS SIGN} bad (Å)")
     _name_residues(lower, sets.residue, residue)
     return figure
 
@@ -115,7 +115,8 @@ def _step(count: int) -> int:
     return max(1, -(-count // _TICKS))
 
 
-def _finish(axes: Axes, x: str, y: str) -> None:
+def finish(axes: Axes, x: str, y: str) -> None:
+    """Names of the axes, small letters, no frame, and a legend where something has a name."""
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     axes.tick_params(labelsize=7)

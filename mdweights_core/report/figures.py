@@ -12,12 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from mdweights_core.crystal.volume import ReciprocalVolume, Slice
 from mdweights_core.exports import weight_errors
+from mdweights_core.meaning.figures import BLUE, GREY, HALF, ORANGE, finish
 from mdweights_core.project import Project
 from mdweights_core.weights.result import WeightFit, anisotropic_maps
 from mdweights_core.weights.scores import ShellTable
 
-BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"
-HALF = (5.3, 3.0)
 _DIRECTION = {"h": "a*", "k": "b*", "l": "c*"}
 _ENOUGH_FREE = 20
 _RINGS = (10.0, 5.0, 4.0, 3.0, 2.5, 2.0, 1.8, 1.6, 1.4, 1.2, 1.0)
@@ -156,13 +155,3 @@ def _shell_centres(shells: ShellTable) -> np.ndarray:
     """Middle of each shell in 1/d^2."""
     with np.errstate(divide="ignore"):
         return 0.5 * (1 / shells.d_max**2 + 1 / shells.d_min**2)
-
-
-def finish(axes: Axes, x: str, y: str) -> None:
-    """Names of the axes, small letters, no frame, and a legend where something has a name."""
-    axes.set_xlabel(x, fontsize=8)
-    axes.set_ylabel(y, fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, frameon=False)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mdweights_core.report.figures import BLUE, GREY, HALF, ORANGE, finish
+from mdweights_core.meaning.figures import BLUE, GREY, HALF, ORANGE, finish
 from mdweights_core.weights.validation.result import Folds, Restarts, ThetaScan
 
 _HALF_DECADE = 0.5

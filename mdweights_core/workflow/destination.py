@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.errors import BadInput
 from mdweights_core.io.files import disk_problem, require_writable
-from mdweights_core.scattering.storage.filling import free_bytes, size_text
+from mdweights_core.scattering.storage.filling import require_space
 from mdweights_core.scattering.storage.names import STORE_PATTERN
 
 if TYPE_CHECKING:
@@ -46,13 +46,10 @@ def check_room(out: Path, problem: WeightProblem, samples: int) -> None:
     """
     of_frames = (_FRAME_BYTES + 8 * samples) * problem.n_frames
     of_reflections = _GROUP_BYTES * len(problem.groups) + 8 * len(problem.groups.p1)
-    n_bytes, free = _LEAST_BYTES + 2 * (of_frames + of_reflections), free_bytes(out)
-    if free is not None and n_bytes > free:
-        raise DiskProblem(
-            f"The project may take {size_text(n_bytes)}, but only {size_text(free)} are free here",
-            where=out,
-            advice="Free some space, or choose another disk",
-        )
+    n_bytes = _LEAST_BYTES + 2 * (of_frames + of_reflections)
+    require_space(
+        out, n_bytes, "results, which are saved beside those they replace,", "Free some space, or choose another disk"
+    )
 
 
 def _refuse_strangers(out: Path) -> None:

@@ -49,9 +49,9 @@ class BulkSolvent:
     nuclease, 2 A, B_sol 46 A^2). A box of 1.2 million A^3 with 33 000 such atoms takes about 0.9 s on one core.
 
     More is lost in crevices that a grid does not resolve: against masks of 0.2 A the solvent's part is off by 10 % in
-    crystals of staphylococcal nuclease and ferredoxin, 15 % in triclinic lysozyme, 39 % in the cell of a hexapeptide, of
-    1.7 nm^3 (`mask_error` measures it in every run, `mask_warning` tells when it is much). Between the NMR models of
-    ubiquitin in their tight crystal (2 A, B_sol 46 A^2), masks differ from those of 0.13 A by
+    crystals of staphylococcal nuclease and ferredoxin, 15 % in triclinic lysozyme, 39 % in the cell of 1.7 nm^3 of a
+    hexapeptide. `FrameModel.mask_error` measures it in every run, `mask_warning` tells when it is much. Between the NMR
+    models of ubiquitin in their tight crystal (2 A, B_sol 46 A^2), masks differ from those of 0.13 A by
 
     =======  ====  =====  =======  ====
     spacing  F     scale  changes  cost

@@ -168,8 +168,13 @@ def free_bytes(out: Path) -> int | None:
     return free + sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
 
 
-def require_space(out: Path, n_bytes: int) -> None:
-    """Refuse to begin a store of `n_bytes` that cannot be kept.
+def require_space(
+    out: Path,
+    n_bytes: int,
+    what: str = "structure factors",
+    advice: str = "Free some space, choose another disk, or take a larger d_min or fewer frames",
+) -> None:
+    """Refuse to begin what takes `n_bytes` that cannot be kept.
 
     Raises
     ------
@@ -179,9 +184,7 @@ def require_space(out: Path, n_bytes: int) -> None:
     free = free_bytes(out)
     if free is not None and n_bytes > free:
         raise DiskProblem(
-            f"The structure factors take {size_text(n_bytes)}, but only {size_text(free)} are free here",
-            where=out,
-            advice="Free some space, choose another disk, or take a larger d_min or fewer frames",
+            f"The {what} take {size_text(n_bytes)}, but only {size_text(free)} are free here", where=out, advice=advice
         )
 
 

@@ -8,7 +8,8 @@ import pytest
 from support.synthetic import synthetic_problem
 
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.workflow import check_destination, destination
+from mdweights_core.scattering.storage import filling
+from mdweights_core.workflow import check_destination
 from mdweights_core.workflow.destination import check_room
 
 
@@ -39,10 +40,10 @@ def test_a_place_where_nothing_can_be_written_is_told_before_any_work(tmp_path, 
 def test_a_disk_without_room_for_the_project_is_told_before_the_fit(tmp_path, monkeypatch):
     problem = synthetic_problem(20, 500).problem
     check_room(tmp_path / "a.mdw", problem, 50)
-    monkeypatch.setattr(destination, "free_bytes", lambda _: 520_000)
-    with pytest.raises(DiskProblem, match=r"may take 6\d\d.\d kB, but only 520.0 kB are free"):
+    monkeypatch.setattr(filling, "free_bytes", lambda _: 520_000)
+    with pytest.raises(DiskProblem, match=r"results, .* take 6\d\d.\d kB, but only 520.0 kB are free"):
         check_room(tmp_path / "a.mdw", problem, 50)
-    monkeypatch.setattr(destination, "free_bytes", lambda _: None)
+    monkeypatch.setattr(filling, "free_bytes", lambda _: None)
     check_room(tmp_path / "a.mdw", problem, 50)
 
 
@@ -50,6 +51,6 @@ def test_a_project_takes_no_more_than_is_asked_for(example_project, tmp_path, mo
     fit, samples = example_project.fit, example_project.validation.settings.samples
     size = SimpleNamespace(n_frames=len(fit.weights), groups=fit.groups)
     taken = sum(file.stat().st_size for file in example_project.path.iterdir() if file.is_file())
-    monkeypatch.setattr(destination, "free_bytes", lambda _: taken)
-    with pytest.raises(DiskProblem, match="may take"):
+    monkeypatch.setattr(filling, "free_bytes", lambda _: taken)
+    with pytest.raises(DiskProblem, match="are free here"):
         check_room(tmp_path / "a.mdw", size, samples)

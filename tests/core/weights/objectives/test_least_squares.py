@@ -11,11 +11,6 @@ from support.two_maps import TwoMaps, two_maps
 from mdweights_core.weights.objectives.regression import Errors, regress, smooth_columns
 
 
-@pytest.fixture(scope="module")
-def maps():
-    return two_maps()
-
-
 def columns_of(maps: TwoMaps, problem: int = 0) -> np.ndarray:
     return np.vstack([maps.x[problem], smooth_columns(maps.inverse_d)])
 

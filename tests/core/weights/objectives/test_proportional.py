@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
-from support.two_maps import two_maps
 
 from mdweights_core.errors import BadInput
 from mdweights_core.weights.objectives import make_objective
 from mdweights_core.weights.objectives.proportional import proportional
 from mdweights_core.weights.settings import FitSettings
-
-
-@pytest.fixture(scope="module")
-def maps():
-    return two_maps()
 
 
 def test_gamma_is_the_deviance_of_scipy_likelihoods_of_the_best_scale(maps):
