@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from openmm import app
 
 FORMATS = (".pdb", ".xtc")
+_DENSEST = 0.004  # nm^3 per atom: a box that is smaller is the dummy of a structure that has none
 
 
 def write_frames(topology: app.Topology, x: np.ndarray, path: Path) -> None:
@@ -55,6 +56,8 @@ def _write_xtc(topology: app.Topology, x: np.ndarray, target: Path) -> None:
 
     vectors = topology.getPeriodicBoxVectors()
     box = np.zeros((3, 3)) if vectors is None else np.array(vectors.value_in_unit(unit.nanometer))
+    if np.linalg.det(box) < _DENSEST * x.shape[1]:
+        box = np.zeros((3, 3))
     boxes = np.repeat(box[None], len(x), axis=0).astype(np.float32)
     with XTCTrajectoryFile(str(target), "w", force_overwrite=True) as file:
         file.write(np.asarray(x, dtype=np.float32), time=np.arange(len(x), dtype=np.float32), box=boxes)

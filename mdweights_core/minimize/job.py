@@ -87,7 +87,8 @@ def minimize(
             objective = Objective(evaluator(own), variables, len(run.batch), curvature_of(own))
             yield from _bring_down(run, objective, variables.variables(starts[run.batch]), settings, keeper)
     except Stopped:
-        keeper.save(run)
+        pass
+    keeper.save(run)
     return run.result(starts, reference, settings, (*keeper.notes, *_remarks(run)))
 
 
@@ -110,10 +111,10 @@ def _bring_down(
         if is_over or keeper.is_due():
             run.keep(state, objective.coordinates(state.z), ends, before + clock.elapsed)
         if is_over:
-            run.batch = run.batch[:0]
-            keeper.save(run)
-            return
+            run.close_batch()
         keeper.save_if_due(run)
+        if is_over:
+            return
         if clock.is_due():
             try:
                 yield _snapshot(run, state, objective)

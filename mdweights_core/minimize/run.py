@@ -74,8 +74,12 @@ class Run:
     def next_batch(self, size: int) -> bool:
         """Take up the next starts that were not begun; False where there are none."""
         left = [row for row, end in enumerate(self.ends) if end == NOT_BEGUN]
-        self.batch, self.state, self.seconds = np.array(left[:size], dtype=np.int64), {}, 0.0
+        self.batch = np.array(left[:size], dtype=np.int64)
         return bool(left)
+
+    def close_batch(self) -> None:
+        """All starts of the batch are at their ends."""
+        self.batch, self.state, self.seconds = self.batch[:0], {}, 0.0
 
     def result(
         self, starts: np.ndarray, reference: np.ndarray | None, settings: MinimizeSettings, notes: tuple[str, ...]

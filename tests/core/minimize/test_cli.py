@@ -19,6 +19,11 @@ VACUUM = ("--solvent", "none", "--tolerance", "1")
 Run = Callable[..., Any]
 
 
+def pdb(path: str | Path) -> mdtraj.Trajectory:
+    """A PDB file, whatever its box: that of an NMR structure is a dummy."""
+    return mdtraj.load_pdb(str(path), no_boxchk=True)
+
+
 @pytest.fixture
 def peptide(shared_data: Path) -> Path:
     return shared_data / "peptides" / "1PLW.pdb"
@@ -47,26 +52,30 @@ def test_a_structure_is_brought_to_its_minimum(minimize: Run, peptide: Path) -> 
     assert start["frame"] is None
     found = load(Path("low.npz"))
     assert found.energy[0] == start["energy"]
-    written = mdtraj.load("low.pdb")
+    written = pdb("low.pdb")
     np.testing.assert_allclose(written.xyz[0], found.x[0], atol=1e-4)
-    assert written.topology == mdtraj.load(str(peptide)).topology
+    assert list(map(str, written.topology.atoms)) == list(map(str, pdb(peptide).topology.atoms))
 
 
 def test_chosen_frames_become_frames_again(minimize: Run, peptide: Path) -> None:
     told = minimize("--frames", peptide, "--only", "3,5-6", "--out", "low.xtc", "--reference", peptide)
     assert [start["frame"] for start in told["starts"]] == [3, 5, 6]
     assert all(start["rmsd_to_reference"] > start["rmsd_to_start"] > 0 for start in told["starts"])
-    read = mdtraj.load("low.xtc", top=str(peptide))
+    models = pdb(peptide)
+    read = mdtraj.load("low.xtc", top=models.topology)
     assert read.n_frames == 3
-    np.testing.assert_allclose(read.xyz[1], mdtraj.load(str(peptide)).xyz[5], atol=0.3)
+    assert read.unitcell_lengths is None
+    for i, start in enumerate(told["starts"]):
+        theirs = mdtraj.rmsd(read[i], models[start["frame"]])[0]
+        assert start["rmsd_to_start"] == pytest.approx(theirs, abs=1e-3)
 
 
 def test_atoms_can_be_fixed_and_restrained(minimize: Run, peptide: Path) -> None:
-    start = mdtraj.load(str(peptide))
+    start = pdb(peptide)
     alpha = start.topology.select("name CA")
     free = minimize("--out", "low.pdb")["starts"][0]
     minimize("--out", "fixed.pdb", "--fix", "name CA")
-    fixed = mdtraj.load("fixed.pdb")
+    fixed = pdb("fixed.pdb")
     np.testing.assert_allclose(fixed.xyz[0, alpha], start.xyz[0, alpha], atol=2e-4)
     held = minimize("--out", "held.pdb", "--restrain", "all", "--spring", "100000")["starts"][0]
     assert held["rmsd_to_start"] < free["rmsd_to_start"] / 2
