@@ -102,7 +102,7 @@ def explain_project(
 def select_project(project: Project, settings: SelectionSettings) -> Job[Project]:
     """Keep or leave out whole frames of a project, for the correlation its weights were fitted to; it is saved with it.
 
-    What a selection that is stopped has reached is kept.
+    What a selection that is stopped has reached is kept; one that left out nothing yet leaves the former as it is.
 
     Raises
     ------
@@ -111,7 +111,10 @@ def select_project(project: Project, settings: SelectionSettings) -> Job[Project
     """
     require_writable(project.path)
     _require_unchanged(project)
-    return (yield from saved((yield from _selected(project, settings))))
+    made = yield from _selected(project, settings)
+    if made.selection is None or (made.selection.stopped and made.selection.kept.all()):
+        return project
+    return (yield from saved(made))
 
 
 def _selected(project: Project, settings: SelectionSettings, memory: float | None = None) -> Job[Project]:

@@ -51,6 +51,15 @@ def test_what_a_stopped_selection_reached_is_kept(copy):
     assert Project.open(copy).selection.kept.tolist() == made.selection.kept.tolist()
 
 
+def test_a_selection_that_is_stopped_at_its_beginning_leaves_the_former(copy):
+    former = jobs.run(select_project(Project.open(copy), FEW))
+    job = select_project(former, SelectionSettings())
+    while next(job).stage != "selection":
+        pass
+    assert jobs.stop(job) is former
+    assert Project.open(copy).selection.settings == FEW
+
+
 def test_limits_that_leave_nothing_to_select_change_nothing(copy):
     before = (copy / "project.json").read_bytes()
     with pytest.raises(BadInput, match="none to leave out"):
