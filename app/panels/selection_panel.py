@@ -69,20 +69,10 @@ class SelectionPanel(QWidget):
     # ---- data in
 
     def show_selection(self, selection: Selection | None) -> None:
-        """Show what was found; None for a fit without a selection, or for no fit."""
-        self._selection = selection
-        self._side.setVisible(selection is not None)
-        if selection is None:
-            self._plot.clear()
-            if self._session.document.fitted is None:
-                self._plot.show_empty(NO_FIT)
-        else:
+        """Show what was found, and how; None for a fit without a selection, or for no fit."""
+        if selection is not None:
             self.form.show_settings(selection.settings)
-            self._plot.set_selection(selection, self._levels(selection.score))
-            self._choose(len(selection.path["step"]) - 1)
-            self._plot.set_chosen(self._step)
-            self._write()
-        self.refresh()
+        self._show(selection)
 
     def apply_theme(self, theme: Theme) -> None:
         """Paint the sign of the verdict in the colours of `theme`."""
@@ -93,6 +83,20 @@ class SelectionPanel(QWidget):
     def kept(self) -> np.ndarray:
         """Frames that the step looked at keeps, bool [n_frames]; none without a selection."""
         return np.empty(0, dtype=bool) if self._selection is None else self._selection.kept_after(self._step)
+
+    def _show(self, selection: Selection | None) -> None:
+        self._selection = selection
+        self._side.setVisible(selection is not None)
+        if selection is None:
+            self._plot.clear()
+            if self._session.document.fitted is None:
+                self._plot.show_empty(NO_FIT)
+        else:
+            self._plot.set_selection(selection, self._levels(selection.score))
+            self._choose(len(selection.path["step"]) - 1)
+            self._plot.set_chosen(self._step)
+            self._write()
+        self.refresh()
 
     # ---- building
 
@@ -223,7 +227,7 @@ class SelectionPanel(QWidget):
             self._plot.show_empty("Reading the structure factors…")
             self._side.hide()
         elif fitted is not None and not self._side.isVisibleTo(self):  # what was there before, if nothing came of it
-            self.show_selection(fitted.project.selection)
+            self._show(fitted.project.selection)
         self.refresh()
 
     @Slot(object)

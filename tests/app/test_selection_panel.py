@@ -137,12 +137,14 @@ def test_a_selection_that_came_to_nothing_leaves_the_one_before(
 ) -> None:
     show(session, tmp_path, selection=a_selection())
     runner.hold()
+    panel.form.fields["min_frames"].setValue(6)
     panel.button.click()
     assert panel._side.isHidden()
     runner.held = None
     runner.finished.emit("selecting frames", None, True)
     assert not panel._side.isHidden()
     assert panel._plot.series("n_kept").tolist() == [6.0, 5.0, 4.0]
+    assert panel.form.values()["min_frames"] == 6  # what was asked for can be mended
 
 
 def test_the_result_is_told_beside_the_weights(panel: SelectionPanel, session: Session, tmp_path: Path) -> None:
