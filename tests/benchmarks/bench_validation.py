@@ -37,7 +37,7 @@ from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.validation.validate import validate
 
-SEEDS = range(20, 24)
+SEEDS = range(50, 54)
 BAR = 8.0
 """Times the fit that a validation may take, without the held-out fits of the theta scan."""
 
@@ -106,7 +106,7 @@ def test_the_verdict_is_mostly_right(capsys: pytest.CaptureFixture[str]) -> None
     with capsys.disabled():
         show(cases, Console(width=110))
     clear = [case for case in cases if case.is_clear]
-    assert right(clear, OVERFIT) > 0.8
+    assert right(clear, OVERFIT) > 0.83
     assert right(clear, SUPPORTED) > 0.92
     assert confusion(cases)[0, 2] == 0
 
