@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.energy.blocks import PairBlocks, pair_blocks
+from mdweights_core.errors import BadInput
 
 Array = jax.Array
 
@@ -51,7 +52,18 @@ class Surroundings:
         return jnp.asarray(self.box) if force.usesPeriodicBoundaryConditions() else None
 
     def pairs(self, force: Any, excluded: np.ndarray) -> PairBlocks:
-        """Tiles of the pairs that a force (with a method NoCutoff, CutoffNonPeriodic or CutoffPeriodic) counts."""
+        """Tiles of the pairs that a force (with a method NoCutoff, CutoffNonPeriodic or CutoffPeriodic) counts.
+
+        Raises
+        ------
+        BadInput
+            For a cut-off of more than half the box, within which an atom could meet two images of another.
+        """
         cutoff = None if force.getNonbondedMethod() == force.NoCutoff else plain(force.getCutoffDistance())
         box = self.box if force.getNonbondedMethod() == force.CutoffPeriodic else None
+        if box is not None and cutoff is not None and cutoff > np.diag(box).min() / 2:
+            raise BadInput(
+                f"The cut-off of {cutoff:g} nm is more than half the box, which is {np.diag(box).min():.3g} nm wide",
+                advice="Choose a shorter cut-off, or more unit cells side by side",
+            )
         return pair_blocks(self.x, excluded, cutoff=cutoff, box=box)

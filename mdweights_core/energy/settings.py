@@ -41,8 +41,8 @@ class EnergySettings:
     add_hydrogens : bool
         Whether hydrogens that are missing may be added.
     repair : bool
-        Whether PDBFixer may add missing atoms and replace unusual residues, and leave out what is no protein or
-        nucleic acid.
+        Whether PDBFixer may add missing atoms and replace unusual residues; what the force field does not know is
+        left out.
     ph : float
         At which protons are where.
     model : int

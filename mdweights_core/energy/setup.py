@@ -26,6 +26,7 @@ from mdweights_core.io.files import require_file
 
 PARAMETERS = {".prmtop": "AMBER topology", ".parm7": "AMBER topology", ".xml": "OpenMM System"}
 STRUCTURES = (".pdb", ".ent", ".cif", ".mmcif", ".pdbx")
+_OF_READERS = (KeyError, IndexError, TypeError, AttributeError)  # what OpenMM's raise on files of another kind
 COORDINATES = (".inpcrd", ".rst7", ".rst", ".crd", ".restrt")
 
 
@@ -124,10 +125,10 @@ def _parts(
 def _from_structure(path: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:
     topology, x = read_structure(path, settings.model)
     said: list[str] = []
-    if settings.repair:
-        topology, x, done = repaired(path, settings)
-        said += done
     field = _force_field(settings)
+    if settings.repair:
+        topology, x, done = repaired(field, topology, x, settings.ph)
+        said += done
     if settings.add_hydrogens:
         topology, x, n = with_hydrogens(field, topology, x, settings.ph)
         said += [f"{counted(n, 'hydrogen')} were added at pH {settings.ph:g}."] if n else []
@@ -141,9 +142,11 @@ def _from_structure(path: Path, settings: EnergySettings) -> tuple[Any, np.ndarr
 def _from_amber(path: Path, other: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:
     from openmm import app
 
-    parameters = app.AmberPrmtopFile(str(path))
+    with _told_of(path, *_OF_READERS):
+        parameters = app.AmberPrmtopFile(str(path))
     if other.suffix.lower() in COORDINATES:
-        x = _in_nm(app.AmberInpcrdFile(str(other)).positions)
+        with _told_of(other, *_OF_READERS):
+            x = _in_nm(app.AmberInpcrdFile(str(other)).positions)
     else:
         _, x = read_structure(other, settings.model)
     solvents = {"none": None, "hct": app.HCT, "obc1": app.OBC1, "obc2": app.OBC2, "gbn": app.GBn, "gbn2": app.GBn2}
@@ -173,7 +176,7 @@ def read_structure(path: str | Path, model: int = 1) -> tuple[Any, np.ndarray]:
 
     path = require_file(path)
     reader = app.PDBxFile if path.suffix.lower() in (".cif", ".mmcif", ".pdbx") else app.PDBFile
-    with _told_of(path):
+    with _told_of(path, *_OF_READERS):
         found = reader(str(path))
         if found.topology.getNumAtoms() == 0:
             raise BadInput("The file holds no atoms", advice="Give a PDB or mmCIF file of a structure")
@@ -224,7 +227,7 @@ def _refuse_infinite(energy: Energy, x: np.ndarray) -> None:
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _told_of(path: Path, *also: type[Exception]) -> Iterator[None]:
     """Turn what OpenMM raises into a sentence about a file, and name the file in sentences that name none."""
     from openmm import OpenMMException
 
@@ -234,6 +237,6 @@ def _told_of(path: Path) -> Iterator[None]:
         if error.where is not None:
             raise
         raise BadInput(error.what, where=path, advice=error.advice) from error
-    except (OpenMMException, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError) as error:
+    except (OpenMMException, ValueError, OSError, *also) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise BadInput(f"OpenMM cannot use the file: {reason}", where=path) from error

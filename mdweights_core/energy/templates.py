@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import Any
 
 import numpy as np
 
-from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.energy.structure_checks import residue_name
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.quiet import quiet
+
+_VARIANTS = {"HIS": ("HID", "HIE", "HIP", "HSD", "HSE", "HSP", "HIS")}  # residues whose protons force fields tell apart
 
 
 def refuse_unmatched(field: Any, topology: Any, *, may_add: bool) -> None:
@@ -26,10 +27,10 @@ def refuse_unmatched(field: Any, topology: Any, *, may_add: bool) -> None:
     unmatched = field.getUnmatchedResidues(topology)
     if not unmatched:
         return
-    first = unmatched[0]
-    others = f" and {counted(len(unmatched) - 1, 'other residue')}" if len(unmatched) > 1 else ""
-    named = f"{residue_name(first)}{others}"
-    if not is_known(field, first):
+    unknown = [residue for residue in unmatched if not is_known(field, residue)]
+    first, *rest = unknown or unmatched
+    named = residue_name(first) + (f" and {counted(len(rest), 'other residue')}" if rest else "")
+    if unknown:
         raise BadInput(
             f"The force field knows no residue {first.name}: {named}",
             advice="Let the structure be repaired, leave these residues out, or add a force-field file that knows them",
@@ -44,17 +45,22 @@ def refuse_unmatched(field: Any, topology: Any, *, may_add: bool) -> None:
 
 def is_known(field: Any, residue: Any) -> bool:
     """Tell whether a force field has a template of a residue's name, or of one of its ends."""
-    return any(name in field._templates for name in (residue.name, f"N{residue.name}", f"C{residue.name}"))
+    return bool(_template_names(field, residue))
+
+
+def _template_names(field: Any, residue: Any) -> list[str]:
+    """Names of templates that may fit a residue: inside a chain, and at its ends."""
+    names = _VARIANTS.get(residue.name, (residue.name,))
+    return [end + name for name in names for end in ("", "N", "C") if end + name in field._templates]
 
 
 def _lacks_hydrogens(field: Any, residue: Any) -> bool:
     """Tell whether a residue has all heavy atoms of its template but too few hydrogens."""
     from openmm.app import element
 
-    names = [n for n in (residue.name, f"N{residue.name}", f"C{residue.name}") if n in field._templates]
     ours = [atom.element for atom in residue.atoms()]
     n_heavy = sum(kind is not element.hydrogen for kind in ours)
-    for name in names:
+    for name in _template_names(field, residue):
         kinds = [atom.element for atom in field._templates[name].atoms]
         heavy = sum(kind is not element.hydrogen for kind in kinds)
         if n_heavy == heavy and len(ours) < len(kinds):
@@ -82,24 +88,29 @@ def with_hydrogens(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple
     return modeller.topology, positions, len(positions) - len(x)
 
 
-def repaired(path: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, list[str]]:
-    """Topology and positions of a file as PDBFixer repairs it, and what was done, in sentences."""
-    from openmm import unit
+def repaired(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple[Any, np.ndarray, list[str]]:
+    """Topology and positions without what a force field does not know, as PDBFixer repairs them; what was done."""
+    from openmm import app, unit
     from pdbfixer import PDBFixer
 
+    text = io.StringIO()
+    app.PDBFile.writeFile(topology, x * unit.nanometer, text, keepIds=True)
+    text.seek(0)
     with quiet():
-        fixer = PDBFixer(filename=str(path))
+        fixer = PDBFixer(pdbfile=text)
         fixer.missingResidues = {}  # to invent whole loops is not repairing
         fixer.findNonstandardResidues()
         fixer.replaceNonstandardResidues()
-        n_before = fixer.topology.getNumAtoms()
-        fixer.removeHeterogens(keepWater=False)
-        n_removed = n_before - fixer.topology.getNumAtoms()
+        others = [residue for residue in fixer.topology.residues() if not is_known(field, residue)]
+        n_removed = sum(1 for residue in others for _ in residue.atoms())
+        modeller = app.Modeller(fixer.topology, fixer.positions)
+        modeller.delete(others)
+        fixer.topology, fixer.positions = modeller.topology, modeller.positions
         fixer.findMissingAtoms()
         n_missing = sum(map(len, (*fixer.missingAtoms.values(), *fixer.missingTerminals.values())))
         fixer.addMissingAtoms()
         n_heavy = fixer.topology.getNumAtoms()
-        fixer.addMissingHydrogens(settings.ph)
+        fixer.addMissingHydrogens(ph)
     done = {
         "unusual residue": (len(fixer.nonstandardResidues), "replaced"),
         "atom of other molecules": (n_removed, "left out"),

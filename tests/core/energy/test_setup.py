@@ -9,7 +9,6 @@ import gemmi
 import numpy as np
 import openmm
 import pytest
-from openmm import app
 
 from mdweights_core.energy.base import value
 from mdweights_core.energy.crystal import images
@@ -99,9 +98,8 @@ def test_an_unknown_residue_is_named(structure: Callable[..., Path]) -> None:
 
 
 def test_atoms_on_top_of_one_another_are_named(structure: Callable[..., Path]) -> None:
-    with pytest.raises(BadInput, match=r"closer than 0.5 Å: CB of ALA 2 \(chain A\) and HA of ALA 2") as refused:
+    with pytest.raises(BadInput, match=r"closer than 0.5 Å: HA of ALA 2 \(chain A\) and CB of ALA 2 .* \(0.23 Å\)"):
         set_up(structure(lambda text: text.replace("5.408   4.316   0.890", "5.661   4.221  -1.002")), IN_VACUO)
-    assert "(0.23 Å)" in str(refused.value) or "HA" in str(refused.value)
 
 
 def test_positions_that_are_no_numbers_are_told(structure: Callable[..., Path]) -> None:
@@ -168,6 +166,11 @@ def test_a_crystal_fills_its_cell(structure: Callable[..., Path], reference: Cal
     reference(molecule.system, molecule.x)
 
 
+def test_a_cut_off_beyond_half_the_cell_is_refused(structure: Callable[..., Path]) -> None:
+    with pytest.raises(BadInput, match=r"more than half the box, which is 1.2 nm wide"):
+        set_up(structure(), EnergySettings(solvent="none", crystal=True, cutoff=0.61))
+
+
 def test_a_crystal_needs_a_cell(structure: Callable[..., Path]) -> None:
     with pytest.raises(BadInput, match="tells no unit cell and space group"):
         set_up(structure(lambda text: text.split("\n", 1)[1]), EnergySettings(solvent="none", crystal=True, cutoff=0.5))
@@ -193,4 +196,3 @@ def test_images_are_those_of_the_space_group() -> None:
 def test_openmm_says_nothing_where_we_speak(structure: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
     set_up(structure(without("CB", "HB1", "HB2", "HB3")), EnergySettings(solvent="none", repair=True))
     assert capfd.readouterr() == ("", "")
-    assert app.Topology
