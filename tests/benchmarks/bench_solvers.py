@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -40,7 +40,7 @@ from support.synthetic import Truth, synthetic_problem
 from mdweights_core import jobs
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.frames.blocks import FrameBlocks
-from mdweights_core.weights.frames.passes import contractions, intensities
+from mdweights_core.weights.frames.passes import contractions, intensities, intensities_and_means
 from mdweights_core.weights.problem import WeightProblem
 from mdweights_core.weights.result import WeightFit
 from mdweights_core.weights.scores import coefficients
@@ -52,6 +52,8 @@ NEAR = 1e-5  # of the best CC, where Gauss-Newton counts as arrived
 ROUGH = 5e-3  # the same for the prototype
 STEPS = 500
 LBFGS_STEPS = 2000
+LBFGS_SECONDS = 240.0
+ROUNDS = 3  # of Gauss-Newton and Adam in turns, of which each one's best counts
 GIB = 2**30
 
 
@@ -83,18 +85,23 @@ def cc_of(problem: WeightProblem, weights: np.ndarray) -> float:
     return coefficients(problem, intensities(problem.frames, weights[None] / weights.sum())[0])["cc_aniso"]
 
 
-def followed(problem: WeightProblem, steps: Iterator[np.ndarray], enough: float = float("inf")) -> Course:
-    """Run a solver until it ends or has `enough`; looking at its weights does not count as its time."""
-    cc, seconds, spent = [], [], 0.0
+def followed(
+    problem: WeightProblem,
+    steps: Iterator[np.ndarray],
+    enough: float = float("inf"),
+    seconds: float = float("inf"),
+) -> Course:
+    """Run a solver until it ends, has `enough` or took its `seconds`; looking at its weights does not count."""
+    cc, clock, spent = [], [], 0.0
     begin = time.perf_counter()
     for weights in steps:
         spent += time.perf_counter() - begin
-        seconds.append(spent)
+        clock.append(spent)
         cc.append(cc_of(problem, weights))
-        if cc[-1] >= enough:
+        if cc[-1] >= enough or spent >= seconds:
             break
         begin = time.perf_counter()
-    return Course(np.array(cc), np.array(seconds))
+    return Course(np.array(cc), np.array(clock))
 
 
 def fitted(problem: WeightProblem, solver: str = "gauss-newton", theta: float = 0.0) -> tuple[WeightFit, Course]:
@@ -113,84 +120,92 @@ def exactly(problem: WeightProblem) -> float:
 def solvers(folder: Path, part: float) -> list[Line]:
     truth = synthetic_problem(round(500 * part), round(60_000 * part), n_modes=30, n_true=round(120 * part), noise=0.1)
     problem = truth.problem
-    jax.clear_caches()
-    runs = [fitted(problem) for _ in range(2)]
-    others = {name: fitted(problem, name) for name in ("lbfgs", "adam-prototype")}
-    best = max(exactly(problem), *(fit.scores.cc_aniso for fit, _ in (*runs, *others.values())))
     data = prototype.data_of(truth.f_p1, problem.observed, problem.operator, ~problem.free)
-    published = followed(problem, prototype.adam(data, STEPS), best - ROUGH)
-    script = followed(problem, prototype.lbfgs(data, LBFGS_STEPS))
+    jax.clear_caches()
+    first = fitted(replace(problem))
+    best = max(exactly(problem), first[0].scores.cc_aniso)
+    rounds = [_round(problem, data, best) for _ in range(ROUNDS)]
+    ours = [first, *(this for this, _ in rounds)]
+    script = followed(problem, prototype.lbfgs(data, LBFGS_STEPS), seconds=LBFGS_SECONDS)
     return [
-        _reached(truth, runs, best),
-        *_against_adam(runs, published, best),
-        *_against_lbfgs(runs, script, best),
-        *(_own_solver(name, *other, runs[1][1], best) for name, other in others.items()),
+        _reached(truth, ours, best),
+        *_against_adam(ours, [that for _, that in rounds], best),
+        *_against_lbfgs(ours, script, best),
+        *(_own_solver(name, *fitted(replace(problem), name), ours, best) for name in ("lbfgs", "adam-prototype")),
     ]
 
 
-def _reached(truth: Truth, runs: list[tuple[WeightFit, Course]], best: float) -> Line:
-    fit, course = runs[1]
+_Run = tuple[WeightFit, Course]
+
+
+def _round(problem: WeightProblem, data: tuple[jax.Array, ...], best: float) -> tuple[_Run, Course]:
+    """Gauss-Newton, of which nothing is known from before, and then Adam as published."""
+    ours = fitted(replace(problem))
+    return ours, followed(problem, prototype.adam(data, STEPS), best - ROUGH)
+
+
+def _quickest(ours: list[_Run], best: float) -> float:
+    """Seconds to within `NEAR`, without compilation: the best of several."""
+    return min(course.until(best - NEAR) for _, course in ours[1:])
+
+
+def _ends(ours: list[_Run]) -> float:
+    """Seconds to the end, the same way."""
+    return min(float(course.seconds[-1]) for _, course in ours[1:])
+
+
+def _reached(truth: Truth, ours: list[_Run], best: float) -> Line:
+    fit = ours[1][0]
     found = float(np.corrcoef(fit.weights, truth.weights)[0, 1])
-    ours = (
+    text = (
         f"CC {best - fit.scores.cc_aniso:.0e} below, weights {found:.4f}, KKT {fit.kkt_residual:.0e}, "
-        f"{fit.iterations} iterations, {runs[0][1].seconds[-1]:.1f} s, compiled {course.seconds[-1]:.2f} s"
+        f"{fit.iterations} iterations, {ours[0][1].seconds[-1]:.1f} s, compiled {_ends(ours):.2f} s"
     )
     is_met = found >= 0.99 and fit.scores.cc_aniso >= best - NEAR
     return Line(
         f"the best known CC {best:.6f}",
         f"true weights: {cc_of(truth.problem, truth.weights):.5f}",
-        ours,
+        text,
         None,
         "weights >= 0.99, CC within 1e-5",
         is_met,
     )
 
 
-def _against_adam(runs: list[tuple[WeightFit, Course]], theirs: Course, best: float) -> Iterator[Line]:
-    pairs = {"compiling": (theirs, runs[0][1]), "compiled": (theirs.compiled, runs[1][1])}
-    for state, (that, this) in pairs.items():
-        slow, quick = that.until(best - ROUGH), this.until(best - NEAR)
-        text = f"{slow:.1f} s to 5e-3, {len(that.cc)} steps, CC {best - that.cc[-1]:.0e} below"
-        is_met = slow / quick >= 40 if state == "compiled" else None
-        yield Line(
-            f"Adam as published, {state}",
-            text,
-            f"{quick:.2f} s to 1e-5",
-            slow / quick,
-            ">= 40" if state == "compiled" else "-",
-            is_met,
-        )
+def _against_adam(ours: list[_Run], theirs: list[Course], best: float) -> Iterator[Line]:
+    slow, quick = theirs[0].until(best - ROUGH), ours[0][1].until(best - NEAR)
+    yield Line("Adam as published, compiling", f"{slow:.1f} s to 5e-3", f"{quick:.2f} s to 1e-5", slow / quick)
+    each = [course.compiled.until(best - ROUGH) for course in theirs]
+    in_turn = [slow / course.until(best - NEAR) for slow, (_, course) in zip(each, ours[1:], strict=True)]
+    quick, ratio = _quickest(ours, best), min(each) / _quickest(ours, best)
+    text = f"{min(each):.1f} s to 5e-3, {len(theirs[0].cc)} steps, best of {len(each)}"
+    turns = f"{quick:.2f} s to 1e-5, best of {len(each)}; in turns " + ", ".join(f"{ratio:.0f}" for ratio in in_turn)
+    yield Line("Adam as published, compiled", text, turns, ratio, ">= 40", ratio >= 40)
 
 
-def _against_lbfgs(runs: list[tuple[WeightFit, Course]], theirs: Course, best: float) -> Iterator[Line]:
-    pairs = {"compiling": (theirs, runs[0][1]), "compiled": (theirs.compiled, runs[1][1])}
-    for state, (that, this) in pairs.items():
-        slow, quick = float(that.seconds[-1]), float(this.seconds[-1])
-        text = f"{slow:.1f} s to its stop, {len(that.cc)} steps, CC {best - that.cc.max():.0e} below"
-        yield Line(
-            f"L-BFGS of optax, {state}",
-            text,
-            f"{quick:.2f} s to its end",
-            slow / quick,
-            ">= 20" if state == "compiled" else "-",
-            slow / quick >= 20 if state == "compiled" else None,
-        )
+def _against_lbfgs(ours: list[_Run], theirs: Course, best: float) -> Iterator[Line]:
+    pairs = {"compiling": (theirs, float(ours[0][1].seconds[-1])), "compiled": (theirs.compiled, _ends(ours))}
+    where = "to its stop" if theirs.seconds[-1] < LBFGS_SECONDS and len(theirs.cc) < LBFGS_STEPS else "unfinished"
+    for state, (that, quick) in pairs.items():
+        slow = float(that.seconds[-1])
+        text = f"{slow:.1f} s, {where}, {len(that.cc)} steps, CC {best - that.cc.max():.0e} below"
+        bar, is_met = (">= 20", slow / quick >= 20) if state == "compiled" else ("-", None)
+        yield Line(f"L-BFGS of optax, {state}", text, f"{quick:.2f} s to its end", slow / quick, bar, is_met)
 
 
-def _own_solver(name: str, fit: WeightFit, course: Course, quickest: Course, best: float) -> Line:
-    wanted = ROUGH if name == "adam-prototype" else NEAR
+def _own_solver(name: str, fit: WeightFit, course: Course, ours: list[_Run], best: float) -> Line:
     rough, end = course.until(best - ROUGH), float(course.seconds[-1])
     theirs = (
         f"{rough:.1f} s to 5e-3, {end:.1f} s to its end, {fit.iterations} steps, CC {best - course.cc.max():.0e} below"
     )
-    slow, quick = (rough, quickest.until(best - NEAR)) if wanted == ROUGH else (end, float(quickest.seconds[-1]))
+    slow, quick = (rough, _quickest(ours, best)) if name == "adam-prototype" else (end, _ends(ours))
     return Line(f"our {name}", theirs, f"{quick:.2f} s", slow / quick)
 
 
 def large(folder: Path, part: float) -> list[Line]:
     problem, weights = ensemble(round(2_000 * part), round(200_000 * part))
     lines = []
-    for theta in (0.0, 0.01):
+    for theta in (0.0, 0.01, 0.1):
         begin = time.perf_counter()
         fit, _ = fitted(problem, theta=theta)
         seconds = time.perf_counter() - begin
@@ -288,8 +303,8 @@ def seconds_of(work: Callable[[], object], times: int = 5) -> float:
 def first_order(frames: FrameBlocks, n_problems: int) -> None:
     """What one gradient of some problems takes: intensities, then their contractions."""
     weights = np.full((n_problems, frames.n_frames), 1.0 / frames.n_frames)
-    x = intensities(frames, weights)
-    contractions(frames, weights, x[None])
+    x, means = intensities_and_means(frames, weights)
+    contractions(frames, weights, x[None], means)
 
 
 def numpy_copy(values: np.ndarray) -> float:

@@ -13,10 +13,8 @@ compiled in as constants.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,11 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.weights.frames.blocks import Block, FrameBlocks
-from mdweights_core.weights.frames.threads import one_blas_thread
+from mdweights_core.weights.frames.products import products
 from mdweights_core.weights.objectives.base import Metric
 
 Array = jax.Array
-_GRAM_COLUMNS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +203,7 @@ def gram(frames: FrameBlocks, weights: np.ndarray, mixtures: Mixtures, metric: M
         )
         size = np.asarray(_sizes(columns), dtype=np.float64) if block.groups.start == 0 else size
         scaled = _scaled(columns, _like(size, block), *given)
-        return _products(*scaled) if _is_on_card(block) else _products_on_host(*map(np.asarray, scaled))
+        return products(*scaled)
 
     for _, parts in _in_turn(frames, work):
         for sum_, part in zip((a, other), parts, strict=True):
@@ -238,10 +235,6 @@ def _in_turn(frames: FrameBlocks, work: Callable[[Block], _Found]) -> Iterator[t
 
 def _of(block: Block) -> tuple[Array, Array]:
     return block.share, block.centre
-
-
-def _is_on_card(block: Block) -> bool:
-    return any(device.platform != "cpu" for device in block.rows.devices())
 
 
 def _padded(values: np.ndarray, block: Block) -> Array:
@@ -376,37 +369,3 @@ def _scaled(columns: Array, size: Array, root: Array, left: Array, right: Array)
     """
     others = jnp.concatenate([jnp.where(root > 0, right / jnp.where(root > 0, root, 1.0), 0.0), left * root])
     return columns * (root / size[:, None]), others
-
-
-@jax.jit
-def _products(v: Array, others: Array) -> tuple[Array, Array]:
-    """V V^T and V others^T: products of parts in the precision of the rows, summed in float64."""
-    n, m, length = len(v), len(others), min(_GRAM_COLUMNS, v.shape[1])
-    n_whole = v.shape[1] // length
-
-    def products(v: Array, other: Array) -> tuple[Array, Array]:
-        return (v @ v.T).astype(jnp.float64), (v @ other.T).astype(jnp.float64)
-
-    def add(i: Array, total: tuple[Array, Array]) -> tuple[Array, Array]:
-        parts = (jax.lax.dynamic_slice_in_dim(x, i * length, length, axis=1) for x in (v, others))
-        return jax.tree.map(jnp.add, total, products(*parts))
-
-    nothing = (jnp.zeros((n, n), dtype=jnp.float64), jnp.zeros((n, m), dtype=jnp.float64))
-    rest = slice(n_whole * length, None)
-    return jax.tree.map(jnp.add, jax.lax.fori_loop(0, n_whole, add, nothing), products(v[:, rest], others[:, rest]))
-
-
-def _products_on_host(v: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same by BLAS, which forms one triangle of V V^T only; parts side by side, each on one thread."""
-    n, (m, size), n_threads = len(v), others.shape, os.cpu_count() or 1
-    total, length = (np.zeros((n, n)), np.zeros((n, m))), min(_GRAM_COLUMNS, -(-size // n_threads))
-
-    def products(first: int) -> tuple[np.ndarray, np.ndarray]:
-        part, other = (x[:, first : first + length] for x in (v, others))
-        return part @ part.T, part @ other.T
-
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-        for parts in pool.map(products, range(0, size, length)):
-            for sum_, part in zip(total, parts, strict=True):
-                sum_ += part
-    return total

@@ -255,11 +255,8 @@ class _Batch:
         ):
             matrix = grams.between(columns, fit.state.weights, x[i], rows[i])
             image = columns.of_each(q[i])
-            terms.append(
-                FrozenTerm(
-                    corrected(matrix, now, image), columns.of_each(b[i]), term.weight * float(lin.slope[i]), lin.power
-                )
-            )
+            model, slope = corrected(matrix, now, image), term.weight * float(lin.slope[i])
+            terms.append(FrozenTerm(model, columns.of_each(b[i]), slope, lin.power))
         return FrozenGain(terms, fit.state.theta, columns.of(fit.task.prior))
 
     def _ended(self, fit: _Fit, limit: int, tolerance: float) -> _Fit:
