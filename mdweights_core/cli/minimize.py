@@ -13,7 +13,7 @@ from mdweights_core.cli.arguments import add_json, check_place, positive, three
 from mdweights_core.cli.console import Terminal
 from mdweights_core.energy.settings import FORCE_FIELDS, SOLVENTS, EnergySettings
 from mdweights_core.errors import BadInput, counted
-from mdweights_core.minimize.settings import METHODS, MinimizeSettings
+from mdweights_core.minimize.settings import METHODS, YARDSTICKS, MinimizeSettings
 from mdweights_core.project import Project
 
 if TYPE_CHECKING:
@@ -73,10 +73,12 @@ def _add_held(group: argparse._ArgumentGroup) -> None:
 
 def _add_method(group: argparse._ArgumentGroup) -> None:
     default = MinimizeSettings()
-    own = [name for name in METHODS if name != "openmm"]
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in METHODS.items())
-    group.add_argument("--method", choices=own, default=default.method, help=f"{meanings} ({default.method})")
-    group.add_argument("--compare", type=methods, metavar="A,B", help="several of these, and openmm, side by side")
+    others = ", ".join(YARDSTICKS)
+    group.add_argument(
+        "--method", choices=tuple(METHODS), default=default.method, help=f"{meanings} ({default.method})"
+    )
+    group.add_argument("--compare", type=methods, metavar="A,B", help=f"several of these, or {others}, side by side")
     group.add_argument("--tolerance", type=float, default=default.tolerance, metavar="F", help="rms force (0.1)")
     group.add_argument("--max-evaluations", type=positive, default=default.max_evaluations, metavar="N")
     group.add_argument("--max-step", type=float, default=default.max_step, metavar="NM", help="of a coordinate (0.02)")
@@ -98,8 +100,9 @@ def methods(text: str) -> tuple[str, ...]:
     """Names of minimisers, separated by commas."""
     names = tuple(dict.fromkeys(text.replace(" ", "").split(",")))
     for name in names:
-        if name not in METHODS:
-            raise argparse.ArgumentTypeError(f"there is no minimiser {name!r}: choose from {', '.join(METHODS)}")
+        if name not in METHODS | YARDSTICKS:
+            known = ", ".join(METHODS | YARDSTICKS)
+            raise argparse.ArgumentTypeError(f"there is no minimiser {name!r}: choose from {known}")
     return names
 
 

@@ -21,7 +21,8 @@ from mdweights_core.minimize.evaluation import evaluator
 from mdweights_core.minimize.job import STAGE, minimize
 from mdweights_core.minimize.openmm_yardstick import openmm_minimize
 from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
-from mdweights_core.minimize.settings import METHODS, MinimizeSettings
+from mdweights_core.minimize.settings import METHODS, YARDSTICKS, MinimizeSettings
+from mdweights_core.minimize.staged_methods import minimize_staged
 from mdweights_core.minimize.superpose import rmsd
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def compare(
     starts : float64 [S, n_atoms, 3]
         nm.
     methods : sequence of str
-        Of `METHODS`; "openmm" asks for `system`.
+        Of `METHODS` and `YARDSTICKS`; "openmm" asks for `system`.
     settings : MinimizeSettings
         All but the method.
     system : openmm.System, optional
@@ -67,6 +68,8 @@ def compare(
         if method == "openmm":
             assert system is not None
             found[method] = yield from _by_openmm(energy, system, starts, own, reference)
+        elif method in YARDSTICKS:
+            found[method] = yield from minimize_staged(energy, starts, own, reference)
         else:
             found[method] = yield from minimize(energy, starts, own, reference=reference)
         found[method] = replace(found[method], notes=(*found[method].notes, compiling))
@@ -168,7 +171,7 @@ def draw(comparison: Comparison, path: Path) -> None:
             rows = (np.maximum(trace["energy"] - lowest[i], 1e-6), trace["rms_force"])
             for row, values in zip(axes, rows, strict=True):
                 for axis, along in zip(row, ("evaluations", "seconds"), strict=True):
-                    label = METHODS[method] if i == 0 else None
+                    label = (METHODS | YARDSTICKS)[method] if i == 0 else None
                     axis.plot(trace[along], values, color=f"C{number}", alpha=0.6, linewidth=0.9, label=label)
     _label(axes)
     atomic_write(path, lambda target: figure.savefig(target, dpi=160))

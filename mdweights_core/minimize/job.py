@@ -51,7 +51,7 @@ def minimize(
     starts : float [S, n_atoms, 3]
         nm.
     settings : MinimizeSettings
-        Any method but "openmm".
+        Of one of `METHODS`.
     fixed : bool [n_atoms], optional
         Atoms that do not move.
     restrained : int [m], optional

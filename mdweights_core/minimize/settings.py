@@ -11,9 +11,16 @@ METHODS = {
     "lbfgs": "L-BFGS",
     "fire": "FIRE 2.0",
     "adam": "Adam",
-    "openmm": "OpenMM's own minimiser",
 }
 """Names of the minimisers and what each is."""
+
+YARDSTICKS = {
+    "openmm": "OpenMM's own minimiser",
+    "modes": "L-BFGS on slow modes, x0 + Psi Z, then on all coordinates",
+    "modes-literal": "the same with X = Psi Z, which leaves nothing of the shape of molecules",
+    "graph-network": "Adam on a graph network of slow modes, then L-BFGS on all coordinates",
+}
+"""What they can be compared with."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class MinimizeSettings:
     Attributes
     ----------
     method : str
-        One of `METHODS`.
+        One of `METHODS`, or of `YARDSTICKS` in comparisons.
     tolerance : float
         Rms of all free force components at which a start has converged, kJ/mol/nm.
     max_evaluations : int
@@ -56,7 +63,7 @@ class MinimizeSettings:
     together: int | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
+        if self.method not in METHODS | YARDSTICKS:
             known = ", ".join(METHODS)
             raise BadInput(f"there is no minimiser called {self.method!r}", advice=f"Choose one of {known}")
         for name in ("tolerance", "max_step", "learning_rate"):

@@ -13,7 +13,7 @@ import pytest
 from openmm import app
 
 from mdweights_core import jobs
-from mdweights_core.energy.base import Energy
+from mdweights_core.energy.base import Energy, value_and_gradient
 from mdweights_core.energy.openmm_system import energy_of
 from mdweights_core.errors import BadInput
 from mdweights_core.minimize.compare import Comparison, compare, draw, write_table, write_traces
@@ -90,6 +90,19 @@ def test_a_stopped_comparison_keeps_what_is_done(energy: Energy, bent_chains: np
     assert kept is not None
     assert list(kept) == ["lbfgs-preconditioned"]
     assert kept["lbfgs-preconditioned"].ends == (NOT_BEGUN,) * 2
+
+
+@pytest.mark.parametrize("method", ["modes", "modes-literal", "graph-network"])
+def test_reparametrisations_come_to_the_minimum_too(energy: Energy, bent_chains: np.ndarray, method: str) -> None:
+    settings = MinimizeSettings(tolerance=1.0, max_evaluations=1000, patience=0, learning_rate=1e-3)
+    found = jobs.run(compare(energy, bent_chains[:1], (method,), settings))[method]
+    trace = found.trace(0)
+    assert found.ends == ("converged",)
+    assert trace["energy"][-1] == found.energy[0] < 0.01
+    assert (np.diff(trace["energy"]) <= 0).all()
+    value, gradient = value_and_gradient(energy, found.x[0])
+    assert found.energy[0] == pytest.approx(float(value))
+    assert found.rms_force[0] == pytest.approx(float(np.sqrt(np.mean(np.square(gradient)))))
 
 
 def test_the_table_tells_evaluations_to_each_force(comparison: Comparison, tmp_path: Path) -> None:

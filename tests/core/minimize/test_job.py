@@ -16,8 +16,6 @@ from mdweights_core.minimize.job import minimize
 from mdweights_core.minimize.result import NOT_BEGUN, Minimisation, load, save, summary
 from mdweights_core.minimize.settings import METHODS, MinimizeSettings
 
-OWN = tuple(name for name in METHODS if name != "openmm")
-
 
 @pytest.fixture(autouse=True)
 def every_step_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +61,7 @@ def test_progress_shows_where_a_start_is(chain: Energy, bent_chains: np.ndarray)
     assert "kJ/mol/nm" in seen[-1].message
 
 
-@pytest.mark.parametrize("method", OWN)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("together", [1, 3])
 def test_a_killed_run_comes_to_the_same_end(
     chain: Energy, bent_chains: np.ndarray, tmp_path: Path, method: str, together: int
