@@ -49,11 +49,10 @@ def collect_bootstrap(
     priors = np.stack([planned[key].task.prior for key in kept])
     drawn = priors > np.finfo(np.float64).tiny
     weights = np.where(drawn, np.stack([t.weights for t in tried]), np.nan)
-    unit = priors / bench.prior if _prior_counts(bench) else np.ones_like(priors)
     return Bootstrap(
         block=block,
         decorrelation=decorrelation,
-        weight_error=_spread(weights / unit, drawn),
+        weight_error=bench.prior * _spread(weights / _own_shares(bench, priors, drawn), drawn),
         score=np.array([t.score for t in tried]),
         n_eff=np.array([kish(t.weights) for t in tried]),
         weights=weights,
@@ -62,14 +61,16 @@ def collect_bootstrap(
     )
 
 
-def _prior_counts(bench: Bench) -> bool:
-    """Whether a frame that was drawn twice has, all else alike, twice the weight.
+def _own_shares(bench: Bench, priors: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """What frames would have by themselves, to which the weights of samples are compared: float64 [n_samples, n_frames].
 
-    With an entropy it has: its weight is its prior times what the data ask for, and errors are those of that ratio.
-    Without one the data alone decide. Two copies of a frame share what one would have, and the ratio to a prior that
-    counts them would scatter by the counts.
+    With an entropy, or a floor that raises it, it is the prior of the sample, which counts a frame as often as it was
+    drawn. Without one the data alone decide, and two copies of a frame share what one would have: each frame that was
+    drawn counts once, else the errors would hold the scatter of the counts.
     """
-    return bench.usual.theta > 0 or bench.usual.n_eff_floor > 0
+    if bench.usual.theta > 0 or bench.usual.n_eff_floor > 0:
+        return priors
+    return np.where(drawn, bench.prior, 1.0) / (drawn @ bench.prior)[:, None]
 
 
 def _spread(ratios: np.ndarray, drawn: np.ndarray) -> np.ndarray:

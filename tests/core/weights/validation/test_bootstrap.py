@@ -88,7 +88,9 @@ def test_without_an_entropy_a_frame_drawn_twice_has_the_weight_of_one(bench):
     planned = plan_bootstrap(bench, 40, 3, rng)
     own = bench.weights + 0.01
     done = {
-        key: Tried(np.where(t.task.allowed, own * (1 + 0.1 * rng.normal(size=n)), 0.0), 0.5, 0.4)
+        key: Tried(
+            np.where(t.task.allowed, own / t.task.allowed.mean() * (1 + 0.1 * rng.normal(size=n)), 0.0), 0.5, 0.4
+        )
         for key, t in planned.items()
     }
     found = collect_bootstrap(bench, 2.5, 3, planned, done)
