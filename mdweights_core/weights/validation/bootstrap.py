@@ -62,7 +62,7 @@ def collect_bootstrap(
 
 
 def _own_shares(bench: Bench, priors: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """What frames would have by themselves, to which the weights of samples are compared: float64 [n_samples, n_frames].
+    """What frames would have by themselves, beside which weights of samples are put: float64 [n_samples, n_frames].
 
     With an entropy, or a floor that raises it, it is the prior of the sample, which counts a frame as often as it was
     drawn. Without one the data alone decide, and two copies of a frame share what one would have: each frame that was
