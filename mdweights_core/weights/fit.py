@@ -34,6 +34,7 @@ from mdweights_core.weights.terms import ODD, fewer, fit_task, fit_terms
 
 _HEAVY = 0.25  # of the weight on one frame
 _FALL = 0.01  # of the total CC
+_SCORED = 3  # reflections that have a correlation
 
 
 def fit_weights(
@@ -357,7 +358,7 @@ def fit_warnings(
             f"({held_out:.3f}) than {plain_name} ({plain:.3f}), by {plain - held_out:.3f} ± {free_error:.3f}. "
             "Raise theta, or do not use these weights."
         )
-    if np.isnan(held_out):
+    if problem.free.sum() < _SCORED:
         yield "No reflections were held out, so nothing can tell a good fit from an overfitted one."
     if problem.n_units > 0.25 * n_work:
         yield (

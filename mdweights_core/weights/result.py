@@ -121,7 +121,12 @@ class WeightFit:
 
     @property
     def diffuse(self) -> np.ndarray:
-        """Calculated diffuse intensity x(w) on the absolute scale (electrons squared), float64 [n_group]."""
+        """Calculated diffuse intensity x(w) on the absolute scale (electrons squared), float64 [n_group].
+
+        Zero where the weights collapsed onto one frame, which has none, and no scale.
+        """
+        if self.scale == 0:
+            return np.zeros(len(self.calculated))
         return (self.calculated.astype(np.float64) - self.offset) / self.scale
 
 

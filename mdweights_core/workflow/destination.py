@@ -54,7 +54,8 @@ def check_room(out: Path, problem: WeightProblem, samples: int) -> None:
 
 def _refuse_strangers(out: Path) -> None:
     if out.suffix != ".mdw":
-        raise BadInput("a project's name must end in .mdw", where=out, advice=f"Try {out.name}.mdw")
+        stem = "project" if out.name in ("", ".mdw") else out.name
+        raise BadInput("a project's name must end in .mdw", where=out, advice=f"Try {stem}.mdw")
     if out.is_file() or (out.is_symlink() and not out.exists()):
         raise BadInput("there is a file or a broken link of this name", where=out, advice="Choose another name")
     if out.is_dir() and not (out / "project.json").exists():

@@ -354,7 +354,7 @@ class StructureFactorStore:
         header = header_of(place)
         if header is None and not os.path.lexists(place):
             raise BadInput(
-                "There are no structure factors here any more", where=place, advice="Check the name and the folder"
+                "There is no store of structure factors here", where=place, advice="Check the name and the folder"
             )
         if header is None:
             raise BadInput("This is not a store of structure factors", where=place)

@@ -18,7 +18,7 @@ from mdweights_core.weights.frames.blocks import BlockBuilder
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.problem import BraggPart
 from mdweights_core.weights.result import HISTORY_KEYS, fit_summary, verdict
-from mdweights_core.weights.scores import pearson
+from mdweights_core.weights.scores import pearson, score
 from mdweights_core.weights.settings import FitSettings
 from mdweights_core.weights.solvers.base import SolverState
 from mdweights_core.weights.terms import fit_terms
@@ -262,6 +262,19 @@ def test_a_fall_on_the_free_set_is_told_with_its_error_and_only_beyond_it(truth)
     assert f"on {int(problem.free.sum())} held-out reflections the weights do worse" in text
     assert "by 0.040 ± 0.020" in text
     assert told(0.05) == []
+
+
+def test_weights_on_one_frame_have_no_diffuse_intensity_and_held_out_reflections_all_the_same(truth):
+    fit = jobs.run(fit_weights(truth.problem, FitSettings(max_steps=1)))
+    flat = replace(fit, scale=0.0, calculated=np.full_like(fit.calculated, fit.offset))
+    np.testing.assert_array_equal(flat.diffuse, 0)
+    alone, x = np.eye(30)[3], np.zeros(len(fit.observed))
+    told = list(fit_warnings(truth.problem, alone, score(truth.problem, x), fit.uniform, fit.settings))
+    assert any("collapsed" in text for text in told)
+    assert not any("No reflections were held out" in text for text in told)
+    nothing = replace(truth.problem, free=np.zeros_like(truth.problem.free))
+    told = fit_warnings(nothing, fit.weights, fit.scores, fit.uniform, fit.settings)
+    assert any("No reflections were held out" in text for text in told)
 
 
 def test_collapsed_weights_are_named():

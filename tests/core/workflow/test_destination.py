@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,8 @@ from mdweights_core.workflow.destination import check_room
 def test_strangers_folders_and_names_are_refused(tmp_path):
     with pytest.raises(BadInput, match=r"end in \.mdw"):
         check_destination(tmp_path / "result")
+    with pytest.raises(BadInput, match=r"Try project\.mdw"):
+        check_destination(Path())
     folder = tmp_path / "thesis.mdw"
     folder.mkdir()
     (folder / "chapter1.tex").write_text("x")

@@ -219,7 +219,7 @@ def test_killed_while_being_replaced_it_is_still_a_store(store, monkeypatch):
 
 
 def test_opening_what_is_not_there(tmp_path):
-    with pytest.raises(BadInput, match="no structure factors here"):
+    with pytest.raises(BadInput, match="no store of structure factors here"):
         StructureFactorStore.open(tmp_path / "nowhere")
 
 
