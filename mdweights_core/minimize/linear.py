@@ -46,7 +46,9 @@ class LinearModes:
 
     def coordinates(self, z: np.ndarray) -> np.ndarray:
         """Coordinates float64 [R, n_atoms, 3] of z float64 [R, n_variables]."""
-        moved = self._modes @ (self._scale[:, None] * self._columns(z))
+        amplitudes = self._scale[:, None] * z.reshape(len(z), len(self._scale), -1)
+        # one product for all rows: the modes are read once
+        moved = np.tensordot(amplitudes, self._modes, axes=(1, 1)).swapaxes(1, 2)
         return self._origin + moved.reshape(len(z), *self._origin.shape)
 
     def pull_back(self, z: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -66,12 +68,10 @@ class LinearModes:
         scaled = self._modes * self._scale
         return np.kron(scaled, np.eye(3)) if self._is_shared else scaled
 
-    def _columns(self, z: np.ndarray) -> np.ndarray:
-        return z.reshape(len(z), len(self._scale), -1)
-
     def _along(self, x: np.ndarray) -> np.ndarray:
         """Products of the modes with displacements [R, n_atoms, 3]: [R, k, 3], or [R, k, 1] of those with direction."""
-        return self._modes.T @ x.reshape(len(x), len(self._modes), -1)
+        columns = x.reshape(len(x), len(self._modes), -1)
+        return np.tensordot(columns, self._modes, axes=(1, 0)).swapaxes(1, 2)
 
 
 class Clamped:

@@ -90,6 +90,11 @@ def averaged_norms(
     return total / count, gradients
 
 
+def perturbed(x: np.ndarray, sigma: float, count: int, seed: int = 0) -> np.ndarray:
+    """X' = X + dX with normal deviates of width `sigma`, nm, in every coordinate: float64 [count, n_atoms, 3]."""
+    return x + sigma * np.random.default_rng(seed).normal(size=(count, *x.shape))
+
+
 def backbone_modes(coupling: Any, count: int, gradients: int = 0) -> Backbone:
     """The slowest modes of the Laplacian of couplings.
 

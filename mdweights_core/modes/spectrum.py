@@ -25,8 +25,8 @@ TOLERANCE = 1e-4
 BLOCK = 40
 """Atoms in a block whose rigid motions precondition an elastic network."""
 
-DENSE = 1200
-"""Coordinates of which all modes are found at once, where only a few are asked for."""
+DENSE = 800
+"""Coordinates up to which the whole matrix costs less than a search for a few of its modes."""
 
 _LIGHT = 2.99792458e-2  # cm / ps
 _GAS = 8.31446261815324e-3  # kJ / mol / K

@@ -1,7 +1,7 @@
 """Slow modes: the published loops by many ways to their minimum, and the lowest modes of a large elastic network.
 
 As a script:  python tests/benchmarks/bench_modes.py [PART ...] [--starts S] [--sizes N ...]
-Parts:        loops, chains, published, modes
+Parts:        loops, chains, published, molecules, modes
 As a test:    make bench
 
 Energies are those of the published formula, without the small random repulsion; "with" it is told beside. A loop is
@@ -28,11 +28,14 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a script
 
 from mdweights_core import jobs
-from mdweights_core.energy.base import values
+from mdweights_core.energy.base import Energy, values
+from mdweights_core.energy.curvature import stiffness_matrix
 from mdweights_core.energy.elastic import elastic_network
 from mdweights_core.energy.loops import STEEP_CORE, Loops, Variant
+from mdweights_core.minimize.base import Reparametrisation
 from mdweights_core.minimize.cartesian import FreeAtoms
 from mdweights_core.minimize.evaluation import evaluator
+from mdweights_core.minimize.linear import LinearModes
 from mdweights_core.minimize.settings import MinimizeSettings
 from mdweights_core.minimize.slow_modes import (
     published_linear_stages,
@@ -40,9 +43,11 @@ from mdweights_core.minimize.slow_modes import (
     slow_mode_stages,
 )
 from mdweights_core.minimize.stages import Stage, minimize_in_stages
-from mdweights_core.modes.backbone import averaged_norms, backbone_modes
+from mdweights_core.modes.backbone import averaged_norms, backbone_modes, block_norms
 from mdweights_core.modes.spectrum import Modes, elastic_modes
 
+PARTS = ["loops", "chains", "published", "molecules", "modes"]
+REPOSITORY = Path(__file__).resolve().parents[2]
 CASES: tuple[tuple[Variant, int], ...] = (("lj", 400), ("lj", 1000), ("bond-lj", 400), ("bond-lj", 1000))
 LIMIT = {400: 3000, 1000: 7500}
 EXPECTED_COST = 2
@@ -199,6 +204,52 @@ def published_table(variant: Variant, n: int, n_starts: int, console: Console) -
     show(title, as_published(system, starts), console, lambda name: PAPER[variant, n, name.split()[0]])
 
 
+def molecules_table(n_starts: int, console: Console, limit: int = 600) -> None:
+    """Scalar slow modes on NMR models of met-enkephalin, amber14 and OBC2: before all coordinates, or not at all.
+
+    Couplings are those of bonds, angles and torsions at the start, and cost nothing.
+    """
+    from mdweights_core.energy.setup import read_structure, set_up
+
+    path = REPOSITORY.parent / "shared" / "data" / "peptides" / "1PLW.pdb"
+    energy = set_up(path).energy
+    evaluate = evaluator(energy)
+    table = Table(title=f"1PLW, {n_starts} models, {limit} evaluations", title_justify="left", box=None, pad_edge=False)
+    for name in ("method", "median, kJ/mol", "best", "worst", "rms force, median"):
+        table.add_column(name, justify="left" if name == "method" else "right")
+    found: dict[str, list[tuple[float, float]]] = {}
+    for model in range(1, n_starts + 1):
+        x = read_structure(path, model)[1]
+        for name, stages in molecule_stages(energy, x, limit).items():
+            end = jobs.run(minimize_in_stages(evaluate, x[None], stages))
+            force = np.sqrt(np.mean(evaluate(end.x)[1] ** 2))
+            found.setdefault(name, []).append((end.energy[0], force))
+    for name, ends in found.items():
+        energies, forces = np.transpose(ends)
+        numbers = [f"{f(energies):.2f}" for f in (np.median, np.min, np.max)]
+        table.add_row(name, *numbers, f"{np.median(forces):.3g}")
+    console.print(table)
+
+
+def molecule_stages(energy: Energy, x: np.ndarray, limit: int) -> dict[str, list[Stage]]:
+    """The ways to compare: all coordinates at once, x0 + Psi Z before these, and the literal X = Psi Z."""
+    norms = block_norms(stiffness_matrix(energy, x))
+    backbone = backbone_modes(norms, len(x))
+    third = backbone.first(len(x) // 3).vectors
+
+    def settings(share: float, max_step: float = 0.02) -> MinimizeSettings:
+        evaluations = int(share * limit)
+        return MinimizeSettings(method="lbfgs", tolerance=1e-3, max_evaluations=evaluations, max_step=max_step)
+
+    free = FreeAtoms(x)
+    ways: dict[str, Reparametrisation] = {
+        "x0 + Psi Z, a third": LinearModes(third, origin=x),
+        "X = Psi Z, a third": LinearModes(third),
+    }
+    staged = {name: [Stage(way, settings(0.3, 0.1)), Stage(free, settings(0.7))] for name, way in ways.items()}
+    return {"all coordinates": [Stage(free, settings(1.0))], **staged}
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("variant", "n"), CASES)
 def test_slow_modes_bring_loops_to_their_bound(variant: Variant, n: int, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,7 +275,9 @@ def test_twenty_modes_of_ten_thousand_atoms_take_a_minute_at_most(capsys: pytest
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["loops", "chains", "published", "modes"], metavar="PART")
+    parser.add_argument(
+        "parts", nargs="*", default=["loops", "chains", "published", "molecules", "modes"], metavar="PART"
+    )
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--sizes", type=int, nargs="*", default=[400, 1000])
     parser.add_argument("--variants", nargs="*", default=["lj", "bond-lj"])
@@ -237,6 +290,8 @@ def main() -> None:
         loops_table(variant, n, "chain", args.starts, console)
     for variant, n in cases if "published" in args.parts else []:
         published_table(variant, n, args.starts, console)
+    if "molecules" in args.parts:
+        molecules_table(args.starts, console)
     if "modes" in args.parts:
         show_modes([1000, 3000, 10_000], console)
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from mdweights_core.energy.base import Energy
+from mdweights_core.energy.elastic import elastic_network
 from mdweights_core.energy.loops import LOOP, Loops
-from mdweights_core.modes.backbone import averaged_norms, backbone_modes, block_norms
+from mdweights_core.modes.backbone import averaged_norms, backbone_modes, block_norms, perturbed
 
 SYSTEM = Loops(30)
 
@@ -18,12 +20,25 @@ SYSTEM = Loops(30)
 def test_couplings_are_averages_of_block_norms(power: int) -> None:
     energy, samples = SYSTEM.energy(), SYSTEM.samples(3, seed=1)
     expected = 0.0
+    second_derivatives = jax.jit(jax.hessian(lambda x: energy(x)))
     for x in samples:
-        hessian = np.asarray(jax.hessian(energy)(jnp.asarray(x)))  # [n, 3, n, 3]
+        hessian = np.asarray(second_derivatives(jnp.asarray(x)))  # [n, 3, n, 3]
         expected = expected + np.sqrt((hessian**2).sum(axis=(1, 3))) ** power / 3
     found, gradients = averaged_norms(energy, samples, power=power)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
     assert gradients == 3 * 2 * 90
+
+
+def test_averages_about_a_minimum_of_springs_are_their_constants() -> None:
+    """By small perturbations the block of a spring at rest is k u u^T, of norm k."""
+    x = np.random.default_rng(4).uniform(0, 1, (12, 3))
+    network = elastic_network(x, cutoff=0.7, constant=3.0)
+    samples = perturbed(x, 1e-5, 20, seed=5)
+    assert (samples - x).std() == pytest.approx(1e-5, rel=0.1)
+    energy = Energy({"springs": network}, 12)
+    found = averaged_norms(energy, samples, power=2, pairs=np.asarray(network.atoms))[0].toarray()
+    first, second = np.asarray(network.atoms).T
+    np.testing.assert_allclose(found[first, second], 9.0, rtol=1e-3)
 
 
 def test_couplings_of_known_pairs_are_the_same_and_cost_less() -> None:
