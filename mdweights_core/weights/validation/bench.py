@@ -155,12 +155,13 @@ class Tried:
 class Trials:
     """Fits that are done side by side, so that they share every pass over the structure factors.
 
-    What is finished stays in `done` when the work is broken off.
+    What is finished stays in `done` when the work is broken off. `tolerance` is that of `solve_many`.
     """
 
     bench: Bench
     message: str
     planned: Mapping[Key, Trial]
+    tolerance: float | None = None
     done: dict[Key, Tried] = field(default_factory=dict)
 
     def run(self, progress: Callable[[int, str], Progress]) -> Job[None]:
@@ -196,7 +197,7 @@ class Trials:
         self, tasks: Mapping[Key, Task], states: dict[Key, SolverState], progress: Callable[[int, str], Progress]
     ) -> Job[None]:
         clock = Clock()
-        solve = solve_many(self.bench.terms, list(tasks.values()), _LIMIT, shared=self.bench.shared)
+        solve = solve_many(self.bench.terms, list(tasks.values()), _LIMIT, self.tolerance, self.bench.shared)
         for found in solve:
             states.update(zip(tasks, found, strict=False))  # nothing is found amid an iteration
             if clock.is_due():

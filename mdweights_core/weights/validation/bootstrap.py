@@ -13,6 +13,9 @@ from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried, fi
 from mdweights_core.weights.validation.decorrelation import draw_blocks
 from mdweights_core.weights.validation.result import Bootstrap
 
+SAMPLE_TOLERANCE = 1e-5
+"""Gain that a step must still promise. It changes errors of weights by half a percent; 50 samples know them to 10 %."""
+
 _FEWEST = 3  # samples that a frame must have been drawn in for an error of its weight
 
 

@@ -17,7 +17,7 @@ from mdweights_core.weights.result import WeightFit
 from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.solvers.base import relative_entropy
 from mdweights_core.weights.validation.bench import Bench, Trials
-from mdweights_core.weights.validation.bootstrap import collect_bootstrap, plan_bootstrap
+from mdweights_core.weights.validation.bootstrap import SAMPLE_TOLERANCE, collect_bootstrap, plan_bootstrap
 from mdweights_core.weights.validation.decorrelation import decorrelation_time
 from mdweights_core.weights.validation.folds import collect_folds, draw_folds, plan_folds
 from mdweights_core.weights.validation.influence import FrameSeries, frame_series
@@ -178,7 +178,7 @@ class _Plan:
         self.stages = (
             Trials(bench, "Held-out folds and random starts", {**self.folds, **self.starts}),
             Trials(bench, "Strength of the entropy", self.scan),
-            Trials(bench, "Samples of frames and reflections", self.samples),
+            Trials(bench, "Samples of frames and reflections", self.samples, SAMPLE_TOLERANCE),
         )
 
     def collected(
