@@ -22,6 +22,7 @@ Array = jax.Array
 Carry = TypeVar("Carry")
 
 BLOCK = 16  # atoms: smaller blocks waste fewer pairs beyond the cut-off, larger ones less time between tiles
+GROUP = 8  # blocks
 PAIRS_AT_ONCE = 2**16  # pairs of atoms: their arrays stay in the cache
 
 
@@ -132,10 +133,15 @@ def _at_once(n_tiles: int, size: int) -> int:
     return -(-n_tiles // max(1, -(-n_tiles // most)))
 
 
+def _length(n_tiles: int, size: int) -> int:
+    """Length of a list of tiles that consists of equal parts."""
+    at_once = _at_once(n_tiles, size)
+    return -(-n_tiles // at_once) * at_once if at_once else 0
+
+
 def _padded(tiles: np.ndarray, size: int) -> np.ndarray:
     """The same tiles and as many more, all zero, as make equal parts of them."""
-    length = _at_once(len(tiles), size)
-    missing = -len(tiles) % length if length else 0
+    missing = _length(len(tiles), size) - len(tiles)
     return np.concatenate([tiles, np.zeros((missing, *tiles.shape[1:]), tiles.dtype)])
 
 
@@ -150,31 +156,67 @@ def _tiles(blocks: PairBlocks, placed: Array, pairs: Array, mask: Array) -> Tile
 
 
 def _far_tiles(blocks: PairBlocks, placed: Array) -> tuple[Array, Array | int]:
-    """Tiles [M, 2] and how many of them, from the first on, may hold pairs within the cut-off."""
-    if blocks.is_near is None or blocks.cutoff is None:
-        return blocks.far, blocks.n_far
-    is_close = ~blocks.is_near & _may_be_within(blocks.cutoff, jax.lax.stop_gradient(placed), blocks.box)
-    n_pairs = blocks.n_blocks * (blocks.n_blocks - 1) // 2
-    n_at_once = max(1, _at_once(n_pairs, blocks.size))
-    far = jnp.nonzero(is_close, size=-(-n_pairs // n_at_once) * n_at_once, fill_value=0)
-    return jnp.stack(far, axis=1), jnp.sum(is_close)
+    """Tiles [M, 2] and how many of them, from the first on, may hold pairs within the cut-off.
 
-
-def _may_be_within(cutoff: Array, placed: Array, box: Array | None) -> Array:
-    """Tell for which blocks [N, B, 3] the boxes around their atoms come closer than the cut-off: bool [N, N].
-
-    In a box that is not rectangular the distances between its planes are a lower bound.
+    Found in two steps, first between groups of blocks, so that the work grows with the number of atoms, not its square.
     """
-    to_planes = jnp.eye(3) if box is None else jnp.linalg.inv(box)
-    planes = placed @ to_planes
-    lower, upper = planes.min(axis=1), planes.max(axis=1)
-    centre, half = (lower + upper) / 2, (upper - lower) / 2
-    apart = centre[:, None] - centre
-    if box is not None:
-        apart -= jnp.round(apart)
-    gap = jnp.maximum(jnp.abs(apart) - half[:, None] - half, 0.0) / jnp.linalg.norm(to_planes, axis=0)
-    is_rectangular = jnp.sum(to_planes != 0) == 3
-    return jnp.where(is_rectangular, jnp.sum(gap**2, axis=-1), jnp.max(gap, axis=-1) ** 2) < cutoff**2
+    is_near, cutoff = blocks.is_near, blocks.cutoff
+    if is_near is None or cutoff is None:
+        return blocks.far, blocks.n_far
+    to_planes = jnp.eye(3) if blocks.box is None else jnp.linalg.inv(blocks.box)
+    planes = jax.lax.stop_gradient(placed) @ to_planes
+    bounds = _Bounds(planes.min(axis=1), planes.max(axis=1))
+    groups = bounds.groups()
+    is_close = groups.come_within(cutoff, to_planes, blocks.box is not None, *jnp.indices(2 * (groups.n,)))
+    n_listed = _at_once(groups.n**2, GROUP)
+    pairs = jnp.stack(jnp.nonzero(jnp.triu(is_close), size=_length(groups.n**2, GROUP), fill_value=0), axis=1)
+    n_pairs = jnp.sum(jnp.triu(is_close))
+
+    def add(step: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        far, n_far = found
+        is_listed = step * n_listed + jnp.arange(n_listed) < n_pairs
+        first, second = (GROUP * g[:, None, None] for g in _part(pairs, step, n_listed).T)
+        i, j = jnp.broadcast_arrays(first + jnp.arange(GROUP)[:, None], second + jnp.arange(GROUP))
+        is_far = is_listed[:, None, None] & (jnp.maximum(i, j) < bounds.n)
+        i, j = (jnp.minimum(block, bounds.n - 1) for block in (i, j))
+        is_far &= ~is_near[i, j] & bounds.come_within(cutoff, to_planes, blocks.box is not None, i, j)
+        place = jnp.where(is_far.ravel(), n_far + jnp.cumsum(is_far.ravel()) - 1, len(far))
+        tiles = jnp.stack([i.ravel(), j.ravel()], axis=1).astype(far.dtype)
+        return far.at[place].set(tiles, mode="drop"), n_far + jnp.sum(is_far)
+
+    start = jnp.zeros((_length(blocks.n_blocks * (blocks.n_blocks - 1) // 2, blocks.size), 2), jnp.int32)
+    return jax.lax.fori_loop(0, (n_pairs + n_listed - 1) // n_listed, add, (start, jnp.zeros((), n_pairs.dtype)))
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """Boxes around the atoms of n blocks, [n, 3] each, as fractions of the periodic box if there is one."""
+
+    lower: Array
+    upper: Array
+
+    @property
+    def n(self) -> int:
+        return len(self.lower)
+
+    def groups(self) -> _Bounds:
+        """Return the boxes around groups of blocks."""
+        missing = ((0, -self.n % GROUP), (0, 0))
+        lower, upper = (jnp.pad(side, missing, mode="edge").reshape(-1, GROUP, 3) for side in (self.lower, self.upper))
+        return _Bounds(lower.min(axis=1), upper.max(axis=1))
+
+    def come_within(self, cutoff: Array, to_planes: Array, is_periodic: bool, i: Array, j: Array) -> Array:
+        """Tell which boxes i and j may hold atoms within the cut-off.
+
+        Where the periodic box is not rectangular, the distances between its planes are a lower bound.
+        """
+        centre, half = (self.lower + self.upper) / 2, (self.upper - self.lower) / 2
+        apart = centre[i] - centre[j]
+        if is_periodic:
+            apart -= jnp.round(apart)
+        gap = jnp.maximum(jnp.abs(apart) - half[i] - half[j], 0.0) / jnp.linalg.norm(to_planes, axis=0)
+        is_rectangular = jnp.sum(to_planes != 0) == 3
+        return jnp.where(is_rectangular, jnp.sum(gap**2, axis=-1), jnp.max(gap, axis=-1) ** 2) < cutoff**2
 
 
 def pair_blocks(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mdweights_core.energy.base import Energy, value, values_by_term
+from mdweights_core.energy.base import Energy, value_and_gradient, values_by_term
 from mdweights_core.energy.crystal import fill_cell
 from mdweights_core.energy.openmm_system import RIGID, energy_of, fixed_atoms, rigid_bonds
 from mdweights_core.energy.openmm_values import plain
@@ -217,11 +217,12 @@ def _refuse_other_number(n: int, expected: int, path: Path) -> None:
 
 
 def _refuse_infinite(energy: Energy, x: np.ndarray) -> None:
-    if np.isfinite(value(energy, x)):
+    total, gradient = value_and_gradient(energy, x)
+    if np.isfinite(total) and np.isfinite(gradient).all():
         return
     terms = [name for name, found in values_by_term(energy, x).items() if not np.isfinite(found)]
     raise BadInput(
-        f"The energy of the structure is not finite ({', '.join(terms) or 'sum of all terms'})",
+        f"The energy of the structure, or a force, is not finite ({', '.join(terms) or 'forces'})",
         advice="Look for atoms in one place, or move the structure near the origin",
     )
 
