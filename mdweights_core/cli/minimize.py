@@ -13,7 +13,7 @@ from mdweights_core.cli.arguments import add_json, check_place, positive, three
 from mdweights_core.cli.console import Terminal
 from mdweights_core.energy.settings import FORCE_FIELDS, SOLVENTS, EnergySettings
 from mdweights_core.errors import BadInput, counted
-from mdweights_core.minimize.settings import METHODS, YARDSTICKS, MinimizeSettings
+from mdweights_core.minimize.settings import METHODS, SPRING, YARDSTICKS, MinimizeSettings
 from mdweights_core.project import Project
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mdweights_core.io.frames.trajectories import FrameSource
     from mdweights_core.minimize.result import Minimisation
 
-_SPRING = 1000.0
 _PER_NM = 10.0  # angstrom
 
 
@@ -68,7 +67,7 @@ def _add_starts(group: argparse._ArgumentGroup) -> None:
 def _add_held(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--fix", default="", metavar="TEXT", help="atoms that do not move, such as 'name CA'")
     group.add_argument("--restrain", default="", metavar="TEXT", help="atoms held by springs where they start")
-    group.add_argument("--spring", type=float, default=_SPRING, metavar="K", help="of these, kJ/mol/nm^2 (1000)")
+    group.add_argument("--spring", type=float, default=SPRING, metavar="K", help="of these, kJ/mol/nm^2 (1000)")
 
 
 def _add_method(group: argparse._ArgumentGroup) -> None:
@@ -223,8 +222,9 @@ def _minimize(
     from mdweights_core.minimize.frames import write_frames
     from mdweights_core.minimize.job import minimize
     from mdweights_core.minimize.result import save, summary
+    from mdweights_core.minimize.starts import held_atoms
 
-    fixed, restrained = _held(args, molecule)
+    fixed, restrained = held_atoms(molecule, args.fix, args.restrain, args.spring)
     job = minimize(
         molecule.energy,
         starts,
@@ -247,22 +247,6 @@ def _minimize(
     for i, line in enumerate(plain["starts"]):
         line["frame"] = frames[i] if frames else None
     terminal.result({"frames_file": str(args.out), **plain})
-
-
-def _held(args: argparse.Namespace, molecule: Molecule) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Which atoms are fixed (bool), those that the system itself holds among them, and which are restrained (int)."""
-    from mdweights_core.io.frames.selection import select_atoms
-    from mdweights_core.minimize.starts import atoms_of
-
-    fixed = np.zeros(molecule.n_atoms, dtype=bool)
-    fixed[molecule.fixed] = True
-    atoms = atoms_of(molecule.topology) if args.fix or args.restrain else None
-    if args.fix and atoms is not None:
-        fixed[select_atoms(atoms, args.fix)] = True
-    restrained = select_atoms(atoms, args.restrain) if args.restrain and atoms is not None else None
-    if restrained is not None and not 0 < args.spring < float("inf"):
-        raise BadInput(f"the spring of {args.spring:g} kJ/mol/nm^2 holds nothing", advice="Give a positive number")
-    return fixed if fixed.any() else None, restrained
 
 
 def _print(found: Minimisation, frames: list[int], terminal: Terminal) -> None:

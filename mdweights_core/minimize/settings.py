@@ -22,6 +22,9 @@ YARDSTICKS = {
 }
 """What they can be compared with."""
 
+SPRING = 1000.0
+"""Force constant of the springs that hold restrained atoms, kJ/mol/nm^2."""
+
 
 @dataclass(frozen=True)
 class MinimizeSettings:

@@ -9,8 +9,11 @@ import numpy as np
 
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.atoms import Atoms
+from mdweights_core.io.frames.selection import select_atoms
+from mdweights_core.minimize.settings import SPRING
 
 if TYPE_CHECKING:
+    from mdweights_core.energy.setup import Molecule
     from mdweights_core.io.frames.trajectories import FrameSource
 
 _PER_NM = 10.0  # angstrom
@@ -51,13 +54,48 @@ def frame_starts(topology: Any, source: FrameSource, frames: Sequence[int] | Non
     return np.stack([source.positions(int(frame)).astype(np.float64) for frame in chosen]) / _PER_NM
 
 
+def held_atoms(
+    molecule: Molecule, fix: str = "", restrain: str = "", spring: float = SPRING
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Atoms that a minimisation is to hold, chosen by words such as ``name CA``.
+
+    Parameters
+    ----------
+    molecule : Molecule
+    fix, restrain : str
+        Which atoms do not move, and which are held by springs; none where empty.
+    spring : float
+        Of these, kJ/mol/nm^2.
+
+    Returns
+    -------
+    fixed : bool [n_atoms] or None
+        Those that the system itself holds among them.
+    restrained : int [m] or None
+
+    Raises
+    ------
+    BadInput
+        For words that choose no atoms, or a spring that holds nothing.
+    """
+    fixed = np.zeros(molecule.n_atoms, dtype=bool)
+    fixed[molecule.fixed] = True
+    atoms = atoms_of(molecule.topology) if fix or restrain else None
+    if fix and atoms is not None:
+        fixed[select_atoms(atoms, fix)] = True
+    restrained = select_atoms(atoms, restrain) if restrain and atoms is not None else None
+    if restrained is not None and not 0 < spring < float("inf"):
+        raise BadInput(f"the spring of {spring:g} kJ/mol/nm^2 holds nothing", advice="Give a positive number")
+    return fixed if fixed.any() else None, restrained
+
+
 def _refuse_other_atoms(atoms: Atoms, source: FrameSource) -> None:
     there, where = source.atoms, source.paths[0]
     if len(there) != len(atoms):
         raise BadInput(
             f"The frames have {counted(len(there), 'atom')}, the structure {len(atoms)}",
             where=where,
-            advice="Choose the atoms of the structure with --select, or give the structure the trajectory is of",
+            advice="Choose the atoms of the structure, or give the structure the trajectory is of",
         )
     differing = np.flatnonzero(there.element != atoms.element)
     if len(differing):
