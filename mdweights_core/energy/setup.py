@@ -20,7 +20,7 @@ from mdweights_core.energy.openmm_system import RIGID, energy_of, fixed_atoms, r
 from mdweights_core.energy.openmm_values import plain
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.energy.structure_checks import refuse_impossible_positions, remarks_on
-from mdweights_core.energy.templates import refuse_unmatched, repaired, with_hydrogens
+from mdweights_core.energy.templates import make_system, repaired, with_hydrogens
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.files import require_file
 
@@ -133,10 +133,9 @@ def _from_structure(path: Path, settings: EnergySettings) -> tuple[Any, np.ndarr
         topology, x, n = with_hydrogens(field, topology, x, settings.ph)
         said += [f"{counted(n, 'hydrogen')} were added at pH {settings.ph:g}."] if n else []
     refuse_impossible_positions(topology, x)
-    refuse_unmatched(field, topology, may_add=not settings.add_hydrogens)
     if settings.crystal:
         topology, x = fill_cell(path, topology, x, settings.copies)
-    return topology, x, field.createSystem(topology, constraints=None, rigidWater=False, **_method(settings)), said
+    return topology, x, make_system(field, topology, may_add=not settings.add_hydrogens, **_method(settings)), said
 
 
 def _from_amber(path: Path, other: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:

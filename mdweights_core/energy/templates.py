@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from mdweights_core.io.frames.quiet import quiet
 _VARIANTS = {"HIS": ("HID", "HIE", "HIP", "HSD", "HSE", "HSP", "HIS")}  # residues whose protons force fields tell apart
 
 
-def refuse_unmatched(field: Any, topology: Any, *, may_add: bool) -> None:
-    """Refuse residues that no template of a force field fits, by what they lack.
+def make_system(field: Any, topology: Any, *, may_add: bool, **method: Any) -> Any:
+    """System of a topology by a force field, without constraints.
 
     Parameters
     ----------
@@ -23,12 +24,29 @@ def refuse_unmatched(field: Any, topology: Any, *, may_add: bool) -> None:
     topology : openmm.app.Topology
     may_add : bool
         Whether to add hydrogens is still to be tried.
+    **method
+        How pairs are treated, as OpenMM's createSystem takes it.
+
+    Raises
+    ------
+    BadInput
+        For residues that no template fits, by what they lack.
     """
-    unmatched = field.getUnmatchedResidues(topology)
-    if not unmatched:
+    try:
+        return field.createSystem(topology, constraints=None, rigidWater=False, **method)
+    except ValueError as error:
+        _refuse_unmatched(field, topology, str(error), may_add=may_add)
+        raise
+
+
+def _refuse_unmatched(field: Any, topology: Any, said: str, *, may_add: bool) -> None:
+    """Refuse residues that no template fits: unknown ones, or the one that OpenMM names."""
+    place = re.search(r"No template found for residue (\d+)", said)
+    if place is None:
         return
-    unknown = [residue for residue in unmatched if not is_known(field, residue)]
-    first, *rest = unknown or unmatched
+    residues = list(topology.residues())
+    unknown = [residue for residue in residues if not is_known(field, residue)]
+    first, *rest = unknown or [residues[int(place[1])]]
     named = residue_name(first) + (f" and {counted(len(rest), 'other residue')}" if rest else "")
     if unknown:
         raise BadInput(
@@ -82,7 +100,7 @@ def with_hydrogens(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple
     try:
         modeller.addHydrogens(field, pH=ph, platform=Platform.getPlatformByName("CPU"))
     except ValueError as error:
-        refuse_unmatched(field, modeller.topology, may_add=False)
+        _refuse_unmatched(field, modeller.topology, str(error), may_add=False)
         raise BadInput(f"Hydrogens cannot be added: {' '.join(str(error).split())}") from error
     positions = np.array(modeller.positions.value_in_unit(unit.nanometer), dtype=np.float64)
     return modeller.topology, positions, len(positions) - len(x)
