@@ -7,12 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QFrame,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QScrollArea,
     QSplitter,
@@ -29,6 +27,7 @@ from app.models.rows_table import SORT_ROLE, RowColumn, RowsTable
 from app.models.session import Session
 from app.panels.forms import note
 from app.panels.meaning_menu import MeaningMenu
+from app.panels.tables import rows_view
 from mdweights_core.jobs import Progress
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class MeaningPanel(QWidget):
         self.empty, self.findings, self.status = note(NO_FIT), QLabel(), note()
         self.features, self.clusters, self.pairs = (RowsTable(it, self) for it in (FEATURES, CLUSTERS, PAIRS))
         self.feature_view, self.cluster_view, self.pair_view = (
-            _view(table, named, self)
+            rows_view(table, named, self)
             for table, named in ((self.features, 1), (self.clusters, len(CLUSTERS)), (self.pairs, 2))
         )
         self._lay_out()
@@ -282,32 +281,6 @@ class MeaningPanel(QWidget):
     @Slot(str)
     def _on_revisit(self, name: str) -> None:
         self.status.setText("Looking for the meaning" if name == EXPLAIN else "")
-
-
-def _view(table: RowsTable, n_wide: int, parent: QWidget) -> QTableView:
-    """A view whose first `n_wide` columns share the room that the others leave."""
-    proxy = QSortFilterProxyModel(parent)
-    proxy.setSourceModel(table)
-    proxy.setSortRole(SORT_ROLE)
-    view = QTableView()
-    view.setModel(proxy)
-    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    view.setSortingEnabled(True)
-    view.horizontalHeader().setSortIndicatorClearable(True)
-    view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-    view.setAlternatingRowColors(True)
-    view.setShowGrid(False)
-    view.setWordWrap(False)
-    view.setTabKeyNavigation(False)
-    view.verticalHeader().hide()
-    view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + 6)
-    header = view.horizontalHeader()
-    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    for column in range(n_wide):
-        header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-    header.setMinimumSectionSize(34)
-    return view
 
 
 def _beside(view: QTableView, plot: QWidget) -> QSplitter:
