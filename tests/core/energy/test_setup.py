@@ -9,6 +9,7 @@ import gemmi
 import numpy as np
 import openmm
 import pytest
+from openmm import app, unit
 
 from mdweights_core.energy.base import value_and_gradient
 from mdweights_core.energy.crystal import images
@@ -118,6 +119,16 @@ def test_files_that_are_no_structures_are_told(tmp_path: Path, name: str) -> Non
     path.write_text("" if name == "empty.pdb" else "nothing of the kind\n")
     with pytest.raises(BadInput, match=name):
         set_up(path, IN_VACUO, coordinates=path)
+
+
+def test_mmcif_is_read_like_pdb(structure: Callable[..., Path], tmp_path: Path) -> None:
+    topology, x = read_structure(structure())
+    path = tmp_path / "dipeptide.cif"
+    with path.open("w") as file:
+        app.PDBxFile.writeFile(topology, x * unit.nanometer, file)
+    again, same = read_structure(path)
+    assert [atom.name for atom in again.atoms()] == [atom.name for atom in topology.atoms()]
+    np.testing.assert_allclose(same, x, atol=1e-5)
 
 
 def test_a_model_that_is_not_there_is_told(structure: Callable[..., Path]) -> None:
