@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mdweights_core.minimize.adam import Adam
@@ -12,9 +13,12 @@ from mdweights_core.minimize.lbfgs import Lbfgs
 from mdweights_core.minimize.precondition import Preconditioner
 from mdweights_core.minimize.settings import MinimizeSettings
 
+PRECONDITIONED_MEMORY = 4
+"""Pairs kept beside a preconditioner, at most: it knows the present curvature, and older pairs only disturb it."""
+
 
 def _preconditioned(settings: MinimizeSettings) -> Lbfgs:
-    return Lbfgs(settings, Preconditioner())
+    return Lbfgs(replace(settings, memory=min(settings.memory, PRECONDITIONED_MEMORY)), Preconditioner())
 
 
 _MAKERS: dict[str, Callable[[MinimizeSettings], Minimizer[Any]]] = {

@@ -41,7 +41,7 @@ class MinimizeSettings:
     max_step : float
         The furthest a coordinate moves in one step, nm.
     memory : int
-        Pairs of steps and gradient differences L-BFGS keeps.
+        Pairs of steps and gradient differences L-BFGS keeps; on a preconditioner no more than 4.
     learning_rate : float
         Step length of Adam, nm.
     min_delta : float
