@@ -86,8 +86,6 @@ class WeightProblem:
         The observed map came with its shell means already removed.
     notes : tuple of str
         What was left out and why, as sentences.
-    room : float
-        Bytes of memory beside the structure factors, for what many fits at once need.
     """
 
     groups: LaueGroups
@@ -102,7 +100,6 @@ class WeightProblem:
     bragg: BraggPart | None = None
     is_anisotropic: bool = False
     notes: tuple[str, ...] = field(default_factory=tuple)
-    room: float = field(default_factory=usual_room)
 
     @property
     def n_units(self) -> int:
@@ -209,7 +206,6 @@ def build_problem(
         bragg=None if bragg is None else (yield from _bragg_part(bragg, store, reader)),
         is_anisotropic=diffuse_map.is_anisotropic,
         notes=notes,
-        room=reader.memory,
     )
     if not powers(frames, np.ones(len(groups))).any():
         raise BadInput("all frames have the same structure factors: there is no diffuse intensity", where=store.path)

@@ -18,7 +18,10 @@ from mdweights_core.weights.settings import DEFAULT_STEPS
 from mdweights_core.weights.solvers import SharedGrams, SolverState, Task, Term, solve_many
 from mdweights_core.weights.terms import fewer, fit_task, fit_terms, rounding
 
-_ROOM_PART = 0.25  # of the memory beside the structure factors, for the arrays of a batch
+_BATCH_BYTES = 512 * 2**20
+"""For the arrays of a batch. It does not follow the memory there is: which fits share a batch changes their last
+digits, and the same job is to give the same numbers.
+"""
 _ARRAYS = 14
 """Of float64 [P, G] that a batch of P fits needs at a time: intensities, rows, lines, linearisations, what becomes of
 them."""
@@ -48,8 +51,6 @@ class Bench:
         Units that may have a weight at most.
     runs : int [n_units]
         Number of the trajectory each unit is of; neighbours in time have neighbouring places.
-    room : float
-        Bytes of memory beside the structure factors.
     """
 
     terms: Sequence[Term]
@@ -58,7 +59,6 @@ class Bench:
     weights: np.ndarray
     most: int | None
     runs: np.ndarray
-    room: float
 
     @classmethod
     def of(cls, problem: WeightProblem, fit: WeightFit, runs: np.ndarray | None) -> Bench:
@@ -73,7 +73,6 @@ class Bench:
             weights=problem.of_units(fit.weights),
             most=settings.max_frames,
             runs=_runs_of_units(problem, runs),
-            room=problem.room,
         )
 
     @property
@@ -89,7 +88,7 @@ class Bench:
     @property
     def at_once(self) -> int:
         """Fits that are done side by side."""
-        return max(1, int(_ROOM_PART * self.room / (_ARRAYS * 8 * len(self.rows))))
+        return max(1, _BATCH_BYTES // (_ARRAYS * 8 * len(self.rows)))
 
     @property
     def prior(self) -> np.ndarray:

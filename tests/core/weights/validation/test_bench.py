@@ -29,13 +29,15 @@ def sizes(monkeypatch):
     return found
 
 
-def test_fits_side_by_side_are_as_many_as_there_is_memory_for(truth, fit, sizes):
+def test_fits_side_by_side_are_as_many_as_a_batch_has_bytes_for(truth, fit, sizes, monkeypatch):
     """Weights are the same to the tolerance of a fit."""
-    n = len(truth.problem.observed)
-    narrow = replace(truth.problem, room=4 * 2.5 * module._ARRAYS * 8 * n)
-    assert Bench.of(narrow, fit, None).at_once == 2
-    assert Bench.of(replace(narrow, room=0.0), fit, None).at_once == 1
-    one, other = (jobs.run(validate(problem, fit, FEW)) for problem in (truth.problem, narrow))
+    one = jobs.run(validate(truth.problem, fit, FEW))
+    each = module._ARRAYS * 8 * len(truth.problem.observed)
+    monkeypatch.setattr(module, "_BATCH_BYTES", each // 2)
+    assert Bench.of(truth.problem, fit, None).at_once == 1
+    monkeypatch.setattr(module, "_BATCH_BYTES", int(2.5 * each))
+    assert Bench.of(truth.problem, fit, None).at_once == 2
+    other = jobs.run(validate(truth.problem, fit, FEW))
     assert sizes == [5, 3, 2, 2, 1, 2, 1]
     np.testing.assert_allclose(other.folds.score, one.folds.score, atol=1e-4)
     np.testing.assert_allclose(other.bootstrap.score, one.bootstrap.score, atol=2e-3)
