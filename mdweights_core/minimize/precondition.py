@@ -2,8 +2,8 @@
 
 P = C(x) + c I, where C is a positive semidefinite part of the Hessian (`curvature`): the idea of Packwood et al.,
 J. Chem. Phys. 144, 164109 (2016), and Mones, Ortner and Csanyi, Sci. Rep. 8, 13991 (2018). Bonds, angles and torsions
-bend with the molecule, and a P that is taken anew every 0.02 nm saves half of the evaluations one of every 50 steps
-takes (docs/benchmarks.md).
+bend with the molecule, and a P that is taken anew every 0.02 nm saves a sixth to a third of the evaluations that one
+of every 50 steps takes (docs/benchmarks.md).
 """
 
 from __future__ import annotations
