@@ -15,19 +15,22 @@ LEFT, RIGHT, BOTTOM = (
 
 
 class Docks:
-    """The docks of a window, by name: data and fit at the left, molecule and frames at the right, log below, hidden."""
+    """The docks of a window, by name: data, fit and minimise left, molecule and frames right, log below, hidden."""
 
-    def __init__(self, window: QMainWindow, *, data: QWidget, fit: QWidget, molecule: QWidget, frames: QWidget,
-                 log: QWidget, belief: QWidget) -> None:  # fmt: skip
+    def __init__(self, window: QMainWindow, *, data: QWidget, fit: QWidget, minimise: QWidget,
+                 molecule: QWidget, frames: QWidget, log: QWidget, belief: QWidget) -> None:  # fmt: skip
         self._window = window
         self.by_name = {
             "data": self._dock("Data", data, LEFT),
             "fit": self._dock("Fit", fit, LEFT),
+            "minimise": self._dock("Minimise", minimise, LEFT),
             "molecule": self._dock("Molecule", molecule, RIGHT),
             "frames": self._dock("Frames", frames, RIGHT),
             "log": self._dock("Log", log, BOTTOM),
         }
         self.by_name["log"].hide()
+        window.tabifyDockWidget(self.by_name["fit"], self.by_name["minimise"])
+        self.by_name["fit"].raise_()
         self._place_belief(belief)
 
     def share_space(self) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.errors import ErrorRelay, start_logging
+from app.models.minima import MinimaModel
 from app.models.molecules import MoleculeModel
 from app.models.session import Session
 from app.panels.log_panel import LogRelay
@@ -26,6 +27,7 @@ from app.plots.check_plot import CheckPlot
 from app.plots.cluster_plot import ClusterPlot
 from app.plots.convergence_plot import ConvergencePlot
 from app.plots.feature_plot import FeaturePlot
+from app.plots.minima_plot import MinimaPlot
 from app.plots.scatter_plot import FrameScatter
 from app.plots.selection_plot import SelectionPlot
 from app.plots.sets_plot import SetsPlot
@@ -117,9 +119,11 @@ def _clear_old(parent: Path) -> None:
 
 def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
     """Build the window and all it needs; nothing is shown and nothing is computed yet."""
-    runners = fitter, reader, checker = JobRunner("fit"), JobRunner("reader"), JobRunner("checker")
+    names = ("fit", "reader", "checker", "minimiser")
+    runners = fitter, reader, checker, minimiser = tuple(JobRunner(name) for name in names)
     session = Session(fitter, reader, checker, scratch)
     molecules = MoleculeModel(session, reader)
+    minima = MinimaModel(session, minimiser, scratch)
     plots = Plots(
         slices=SliceTriptych(),
         weights=WeightsPlot(),
@@ -133,8 +137,9 @@ def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
         feature=FeaturePlot(),
         clusters=ClusterPlot(),
         sets=SetsPlot(),
+        minima=MinimaPlot(),
     )
-    window = MainWindow(session, molecules, runners, plots, MoleculeView(), settings or Settings())
+    window = MainWindow(session, molecules, minima, runners, plots, MoleculeView(), settings or Settings())
     for model in (*runners, session):
         model.setParent(window)
     return window

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.commands.minima_commands import MinimaCommands
 from app.commands.window_commands import WindowCommands
 from app.dialogs.fault import FaultDialog
 from app.dialogs.scattering import ScatteringDialog
@@ -26,6 +27,7 @@ from app.docks import Docks
 from app.errors import Told, told
 from app.menus import Menus
 from app.models.document import Draft
+from app.models.minima import MinimaModel
 from app.models.molecules import MoleculeModel
 from app.models.session import Session
 from app.panels.banner import Banner
@@ -36,6 +38,8 @@ from app.panels.fit_panel import FitPanel
 from app.panels.forms import ElidedLabel
 from app.panels.frames_panel import FramesPanel
 from app.panels.log_panel import LogPanel
+from app.panels.minimise_panel import MinimisePanel
+from app.panels.molecule_guest import MoleculeGuest
 from app.panels.molecule_panel import MoleculePanel
 from app.panels.status import JobStatus, StatusBinding
 from app.panels.workbench import Plots, Workbench
@@ -55,6 +59,7 @@ class MainWindow(QMainWindow):
     ----------
     session : Session
     molecules : MoleculeModel
+    minima : MinimaModel
     runners : sequence of JobRunner
         Shown in the status bar while busy, before all others the first, which fits; ended when the window closes.
     plots : Plots
@@ -68,6 +73,7 @@ class MainWindow(QMainWindow):
         self,
         session: Session,
         molecules: MoleculeModel,
+        minima: MinimaModel,
         runners: Sequence[JobRunner],
         plots: Plots,
         molecule_view: Any,
@@ -75,15 +81,17 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self.session, self.settings, self.runners, self.plots = session, settings, tuple(runners), plots
-        self.molecule_view = molecule_view
+        self.molecule_view, self.minima = molecule_view, minima
         self.undo_stack = QUndoStack(self)
         self._closes_after_save = False
         self.banner, self.belief, self.job_status = Banner(), BeliefStrip(session), JobStatus()
         self.message = ElidedLabel()
-        self.workbench = Workbench(session, plots)
+        self.workbench = Workbench(session, minima, plots)
         self.data_panel, self.fit_panel = DataPanel(session), FitPanel(session)
         self.frames_panel, self.log_panel = FramesPanel(session), LogPanel()
         self.molecule_panel = MoleculePanel(session, molecules, molecule_view)
+        self.minimise_panel = MinimisePanel(session, minima)
+        self.guest = MoleculeGuest(self.molecule_panel, minima, self)
         self._bindings = (
             SliceBinding(session, plots.slices, self),
             PlotBinding(session, plots, self),
@@ -92,6 +100,7 @@ class MainWindow(QMainWindow):
         session.set_execution(settings.execution)
         self.scattering = ScatteringDialog(session, self)
         self.commands = WindowCommands(self, session, self.fit_panel, self.undo_stack, settings)
+        self.minima_commands = MinimaCommands(self, session, minima, self.commands.may_discard, settings)
         self._lay_out()
         self.menus = Menus(self, session, self.commands.table(self), settings, self.commands.open_paths)
         self.menus.add_views(dock.toggleViewAction() for dock in self.docks.by_name.values())
@@ -120,6 +129,12 @@ class MainWindow(QMainWindow):
         """Look at the frames anew and show what is seen."""
         self.workbench.show_check()
         self.session.inputs.check_frames()
+
+    @Slot()
+    def show_minimise(self) -> None:
+        """Show what is to be minimised, and how."""
+        self.docks.by_name["minimise"].show()
+        self.docks.by_name["minimise"].raise_()
 
     @Slot()
     def select_frames(self) -> None:
@@ -184,6 +199,7 @@ class MainWindow(QMainWindow):
             self,
             data=self.data_panel,
             fit=self.fit_panel,
+            minimise=self.minimise_panel,
             molecule=self.molecule_panel,
             frames=self.frames_panel,
             log=self.log_panel,
@@ -222,6 +238,22 @@ class MainWindow(QMainWindow):
         self.scattering.bragg_requested.connect(self.commands.fit_solvent)
         session.execution_changed.connect(self._on_execution)
         self.job_status.stop_requested.connect(self._on_stop)
+        self._connect_minima()
+
+    def _connect_minima(self) -> None:
+        minima, page, commands = self.minima, self.workbench.minima_page, self.minima_commands
+        minima.failed.connect(self.tell)
+        minima.said.connect(self._say)
+        minima.frames_written.connect(commands.open_frames)
+        self.minimise_panel.started.connect(self.banner.hide)
+        self.minimise_panel.structure_requested.connect(commands.choose_structure)
+        self.minimise_panel.coordinates_requested.connect(commands.choose_coordinates)
+        commands.structure_chosen.connect(self.minimise_panel.show_structure)
+        commands.coordinates_chosen.connect(self.minimise_panel.show_coordinates)
+        page.overlay_requested.connect(self.guest.show_overlay)
+        page.frames_requested.connect(commands.use_as_frames)
+        page.export_requested.connect(commands.export)
+        self.job_status.stop_requested.connect(minima.stop)
 
     def _restore(self) -> None:
         self._on_title(self.session.document.title)
@@ -320,7 +352,7 @@ class MainWindow(QMainWindow):
         self.closed.emit(all(ended))
 
     def _may_close(self) -> bool:
-        document, working = self.session.document, self.session.working
+        document, working = self.session.document, self.session.working or self.minima.working
         if self._closes_after_save or not (document.is_unsaved or working):
             return True
         buttons = QMessageBox.StandardButton

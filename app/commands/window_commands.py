@@ -34,6 +34,7 @@ class Window(Protocol):
     def set_theme(self, name: str) -> None: ...
     def reset_layout(self) -> None: ...
     def check_frames(self) -> None: ...
+    def show_minimise(self) -> None: ...
     def select_frames(self) -> None: ...
     def show_scattering(self) -> None: ...
     def save_picture(self, path: Path) -> None: ...
@@ -117,6 +118,9 @@ class WindowCommands(QObject):
                 "frames.check", "&Check frames", window.check_frames, ("Ctrl+K",), "See whether frames and map fit"
             ),
             ActionSpec(
+                "frames.minimise", "&Minimise…", window.show_minimise, ("Ctrl+I",), "Bring structures to their minima"
+            ),
+            ActionSpec(
                 "frames.scattering",
                 "&Scattering settings…",
                 window.show_scattering,
@@ -170,7 +174,7 @@ class WindowCommands(QObject):
 
     def new(self) -> None:
         """Begin a new project, after asking about unsaved results."""
-        if self._may_discard():
+        if self.may_discard():
             self._session.new()
 
     def open_project(self) -> None:
@@ -182,7 +186,7 @@ class WindowCommands(QObject):
     def open_map(self) -> None:
         """Ask for a map and open it."""
         path = self._dialogs.open_map()
-        if path is not None and self._may_discard():
+        if path is not None and self.may_discard():
             self._settings.add_recent([path])
             self._session.open_map(path)
 
@@ -234,7 +238,7 @@ class WindowCommands(QObject):
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Open paths from a dialog, a drop or the list of recent files."""
-        if not self._may_discard():
+        if not self.may_discard():
             return
         self._settings.add_recent(paths)
         self._session.open_paths(paths)
@@ -243,7 +247,7 @@ class WindowCommands(QObject):
         """Load the built-in example."""
         from mdweights_core.example import example_inputs
 
-        if not self._may_discard():
+        if not self.may_discard():
             return
         try:
             self._session.open_inputs(example_inputs())
@@ -321,7 +325,7 @@ class WindowCommands(QObject):
         """Show versions."""
         about(self._window).show()
 
-    def _may_discard(self) -> bool:
+    def may_discard(self) -> bool:
         """Ask whether unsaved results may be dropped; True when there are none."""
         working = self._session.working
         if not (self._session.document.is_unsaved or working):

@@ -22,6 +22,9 @@ PRIOR = _pattern("Weights of frames", (".csv", ".txt", ".dat", ".npy"))
 ENERGIES = _pattern("Tables of energies", (".csv", ".xvg", ".txt", ".dat"))
 FRAMES = _pattern("Trajectories and checkpoints", (*TRAJECTORIES, *TOPOLOGIES, CHECKPOINT))
 TOPOLOGY = _pattern("Topologies", TOPOLOGIES)
+STRUCTURE = _pattern("Structures", (".pdb", ".ent", ".cif", ".mmcif", ".pdbx", ".prmtop", ".parm7", ".xml"))
+COORDINATES = _pattern("Coordinates", (".inpcrd", ".rst7", ".rst", ".crd", ".restrt", ".pdb", ".cif"))
+CONFORMATIONS = "PDB with models (*.pdb);;XTC trajectory (*.xtc)"
 EXPORTS = {
     "mtz": ("Weighted MTZ", "weighted.mtz", "Reflection files (*.mtz)"),
     "csv": ("Table of weights", "weights.csv", "Tables (*.csv)"),
@@ -67,6 +70,23 @@ class FileDialogs:
     def open_topology(self) -> Path | None:
         """Ask for a topology."""
         return self._one("Open topology", TOPOLOGY)
+
+    def open_structure(self) -> Path | None:
+        """Ask for a structure, or parameters of one."""
+        return self._one("Open structure", STRUCTURE)
+
+    def open_coordinates(self) -> Path | None:
+        """Ask for the coordinates of a file of parameters."""
+        return self._one("Open coordinates", COORDINATES)
+
+    def save_conformations(self, title: str, suggested: str) -> Path | None:
+        """Ask where to write conformations: PDB, or XTC."""
+        start = str(Path(self._settings.folder) / suggested)
+        name, pattern = QFileDialog.getSaveFileName(self._window, title, start, CONFORMATIONS)
+        if not name:
+            return None
+        path = Path(name)
+        return self._remembered(path if path.suffix else path.with_suffix(".xtc" if "xtc" in pattern else ".pdb"))
 
     def open_folder(self, title: str) -> Path | None:
         """Ask for a folder: of MTZ files, a store or a project."""

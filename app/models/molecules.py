@@ -48,6 +48,11 @@ class MoleculeModel(QObject):
         """True when frames can be ranked."""
         return self._weights is not None
 
+    @property
+    def atoms(self) -> Any:
+        """The atoms of the frames; None where there are no molecules."""
+        return None if self._source is None else self._source.atoms
+
     @Slot(int)
     def request(self, frame: int) -> None:
         """Ask for a frame; `frame_ready` follows, at once when it was seen before."""

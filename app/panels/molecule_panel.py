@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSlider, QSpinBox, QVBoxLayout, QWidget
 
 from app.models.marks import Mark
@@ -22,12 +22,21 @@ NEEDS_MARKS = "Mark frames keep (K) and drop (D) to compare them."
 
 
 class MoleculePanel(QWidget):
-    """Drives a molecule view: what `app.scenes.molecule_scene.MoleculeView` offers."""
+    """Drives a molecule view: what `app.scenes.molecule_scene.MoleculeView` offers.
+
+    Signals
+    -------
+    returned()
+        The view that was lent shows frames again.
+    """
+
+    returned = Signal()
 
     def __init__(self, session: Session, molecules: MoleculeModel, view: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._molecules, self._view = session, molecules, view
         self._mode = FRAME_MODE
+        self._is_lent = False
         self.slider, self.frame = QSlider(Qt.Orientation.Horizontal), QSpinBox()
         self.which, self.top = QComboBox(), QSpinBox()
         self.info = note()
@@ -36,6 +45,27 @@ class MoleculePanel(QWidget):
         self._connect()
         self._set_count(0)
         self._show_sets_row()
+
+    def lend(self) -> Any:
+        """Give the view to what is no frame, until a frame is asked for."""
+        self._is_lent = True
+        return self._view
+
+    @Slot()
+    def take_back(self) -> None:
+        """Show frames again."""
+        if self._is_lent:
+            self._is_lent = False
+            self.show_atoms(self._molecules.atoms)
+            self._view.show_mode(self._mode)
+            self.returned.emit()
+            self._refresh()
+
+    def show_atoms(self, atoms: Any) -> None:
+        """Begin another molecule in the view; None for none."""
+        self._view.clear()
+        if atoms is not None:
+            self._view.set_atoms(atoms.element, atoms.name, atoms.residue_name, atoms.chain, atoms.residue_number)
 
     def _set_ranges(self) -> None:
         self.which.addItems([RANKED, MARKED])
@@ -81,7 +111,7 @@ class MoleculePanel(QWidget):
         document.project_changed.connect(self._on_project)
         self._molecules.atoms_changed.connect(self._on_atoms)
         self._molecules.frame_ready.connect(self._on_frame_ready)
-        self._molecules.sets_ready.connect(self._view.show_sets)
+        self._molecules.sets_ready.connect(self._on_sets_ready)
 
     @Slot(object)
     def _on_frames(self, reading: FramesReading | None) -> None:
@@ -110,12 +140,12 @@ class MoleculePanel(QWidget):
 
     @Slot(object)
     def _on_atoms(self, atoms: Any) -> None:
-        self._view.clear()
-        if atoms is not None:
-            self._view.set_atoms(atoms.element, atoms.name, atoms.residue_name, atoms.chain, atoms.residue_number)
+        self.take_back()
+        self.show_atoms(atoms)
 
     @Slot(int)
     def _on_selected(self, frame: int) -> None:
+        self.take_back()
         for field in (self.slider, self.frame):
             field.blockSignals(True)
             field.setValue(max(frame, 0))
@@ -123,8 +153,15 @@ class MoleculePanel(QWidget):
 
     @Slot(int, object)
     def _on_frame_ready(self, frame: int, positions: np.ndarray) -> None:
+        if self._is_lent:
+            return
         self._view.set_caption(self._caption(frame))
         self._view.show_frame(positions, self._session.document.molecule_cell)
+
+    @Slot(object, object)
+    def _on_sets_ready(self, good: list[np.ndarray], bad: list[np.ndarray]) -> None:
+        if not self._is_lent:
+            self._view.show_sets(good, bad)
 
     @Slot(object)
     def _on_marks(self, frames: np.ndarray) -> None:
@@ -134,6 +171,7 @@ class MoleculePanel(QWidget):
     @Slot(str)
     def _on_mode(self, mode: str) -> None:
         self._mode = mode
+        self.take_back()
         self._refresh()
 
     @Slot()

@@ -9,11 +9,13 @@ from typing import Any
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QProxyStyle, QSplitter, QStyle, QStyleOption, QTabWidget, QVBoxLayout, QWidget
 
+from app.models.minima import MinimaModel
 from app.models.readings import ProjectReading
 from app.models.session import Session
 from app.models.validity import Verdict
 from app.panels.check_panel import CheckPanel
 from app.panels.meaning_panel import MeaningPanel
+from app.panels.minima_page import MinimaPage
 from app.panels.selection_panel import SelectionPanel
 
 WELCOME = (
@@ -31,7 +33,7 @@ LIGHTS = {
 }
 """Which plot each light is read from."""
 
-TAB_ROOM = 16  # pixels of a tab beside its title
+TAB_ROOM = 11  # pixels of a tab beside its title
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Plots:
     feature: Any
     clusters: Any
     sets: Any
+    minima: Any
 
     def __iter__(self) -> Iterator[Any]:
         return iter([getattr(self, field.name) for field in fields(self)])
@@ -74,12 +77,13 @@ class _NarrowTabs(QProxyStyle):
 class Workbench(QWidget):
     """Lays the plots out: slices over tabs. Before a fit the check of the frames is in front, then the weights."""
 
-    def __init__(self, session: Session, plots: Plots, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, minima: MinimaModel, plots: Plots, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._check, self._plots = session.check, plots
         self.check_panel = CheckPanel(session, plots.check)
         self.selection_panel = SelectionPanel(session, plots.selection)
         self.meaning_panel = MeaningPanel(session, plots.feature, plots.clusters, plots.sets)
+        self.minima_page = MinimaPage(minima, plots.minima)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         style = _NarrowTabs("Fusion")
@@ -95,6 +99,7 @@ class Workbench(QWidget):
             (plots.theta, "Thet&a"),
             (self.selection_panel, "Selecti&on"),
             (self.meaning_panel, "Meani&ng"),
+            (self.minima_page, "Mini&ma"),
         ):
             self.tabs.addTab(widget, title)
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -106,6 +111,7 @@ class Workbench(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
+        minima.started.connect(self._on_minimise)
         session.check.changed.connect(self._on_check)
         session.fit.running_changed.connect(self._on_running)
         session.document.project_changed.connect(self._on_project)
@@ -119,6 +125,10 @@ class Workbench(QWidget):
     def show_selection(self) -> None:
         """Bring the selection of frames to the front."""
         self.tabs.setCurrentWidget(self.selection_panel)
+
+    @Slot(object)
+    def _on_minimise(self, request: object) -> None:
+        self.tabs.setCurrentWidget(self.minima_page)
 
     @Slot(str)
     def show_light(self, name: str) -> None:

@@ -88,8 +88,12 @@ class MoleculeView(QWidget):
         if is_other_cell:
             self._frame_all()
 
-    def show_sets(self, good: Sequence[np.ndarray], bad: Sequence[np.ndarray]) -> None:
-        """Lay good models (blue) over bad (orange): float [n_atoms, 3] each, angstrom; at most 40 a set are drawn."""
+    def show_sets(self, good: Sequence[np.ndarray], bad: Sequence[np.ndarray], caption: str = "") -> None:
+        """Lay good models (blue) over bad (orange): float [n_atoms, 3] each, angstrom; at most 40 a set are drawn.
+
+        Without a `caption` it is told how many they are.
+        """
+        self._sets_caption = caption
         n_atoms = 0 if self._atoms is None else len(self._atoms)
         self._sets = tuple(  # type: ignore[assignment]
             geometry.thin_evenly([np.array(m, dtype=np.float32) for m in models if len(m) == n_atoms], _MODELS_PER_SET)
@@ -111,7 +115,8 @@ class MoleculeView(QWidget):
     def clear(self) -> None:
         """Forget the atoms."""
         self._atoms = self._positions = self._cell = None
-        self._sets, self._framed, self._frame_caption = ([], []), False, ""
+        self._sets, self._framed = ([], []), False
+        self._frame_caption = self._sets_caption = ""
         self._pairs.clear()
         self._draw()
 
@@ -204,7 +209,7 @@ class MoleculeView(QWidget):
             return None
 
     def _make_layout(self) -> None:
-        self._frame_caption = ""
+        self._frame_caption = self._sets_caption = ""
         self.controls = MoleculeControls(self)
         self.message = QLabel(self.empty_text)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -324,8 +329,8 @@ class MoleculeView(QWidget):
             self._scene.update()
 
     def _write_caption(self) -> None:
-        if self._mode == "frame":
-            text = self._frame_caption
+        if self._mode == "frame" or self._sets_caption:
+            text = self._frame_caption if self._mode == "frame" else self._sets_caption
         else:
             good, bad = (len(models) for models in self._sets)
             text = f"{good} good (blue), {bad} bad (orange)" if good + bad else "Mark frames to compare good with bad."

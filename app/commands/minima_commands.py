@@ -1,0 +1,80 @@
+"""What is done with files of a minimisation: choose a structure, export conformations, go on with them as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QWidget
+
+from app.dialogs.files import FileDialogs
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.models.minima import MinimaModel
+    from app.models.session import Session
+
+
+class MinimaCommands(QObject):
+    """Callbacks of the minimisation's buttons; `may_discard` asks whether an unsaved fit may be dropped.
+
+    Signals
+    -------
+    structure_chosen(object), coordinates_chosen(object)
+        A Path.
+    """
+
+    structure_chosen = Signal(object)
+    coordinates_chosen = Signal(object)
+
+    def __init__(
+        self,
+        window: QWidget,
+        session: Session,
+        minima: MinimaModel,
+        may_discard: Callable[[], bool],
+        settings: Settings,
+    ) -> None:
+        super().__init__(window)
+        self._session, self._minima, self._may_discard = session, minima, may_discard
+        self._dialogs = FileDialogs(window, settings)
+
+    @Slot()
+    def choose_structure(self) -> None:
+        """Ask for a structure."""
+        path = self._dialogs.open_structure()
+        if path is not None:
+            self.structure_chosen.emit(path)
+
+    @Slot()
+    def choose_coordinates(self) -> None:
+        """Ask for the coordinates of parameters."""
+        path = self._dialogs.open_coordinates()
+        if path is not None:
+            self.coordinates_chosen.emit(path)
+
+    @Slot()
+    def export(self) -> None:
+        """Ask where to write the conformations."""
+        path = self._ask("Export conformations")
+        if path is not None:
+            self._minima.write(path)
+
+    @Slot()
+    def use_as_frames(self) -> None:
+        """Ask where to write the conformations, and open them as frames when they are there."""
+        path = self._ask("Use conformations as frames: where to keep them") if self._may_discard() else None
+        if path is not None:
+            self._minima.write(path, becomes_frames=True)
+
+    @Slot(object, object)
+    def open_frames(self, frames: Path, topology: Path | None) -> None:
+        """Open conformations that were written as the frames of the document."""
+        self._session.open_frames((frames,), topology)
+
+    def _ask(self, title: str) -> Path | None:
+        reading = self._minima.reading
+        stem = "frames" if reading is None else reading.request.structure.stem
+        return self._dialogs.save_conformations(title, f"{stem}_minimised.pdb")
