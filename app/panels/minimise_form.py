@@ -223,8 +223,15 @@ def _changes(box: QComboBox | QDoubleSpinBox) -> Any:
     return box.currentIndexChanged if isinstance(box, QComboBox) else box.valueChanged
 
 
+class _Number(QDoubleSpinBox):
+    """A number written with no more digits than it has."""
+
+    def textFromValue(self, value: float) -> str:
+        return f"{value:g}"
+
+
 def _number(decimals: int) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+    box = _Number()
     box.setDecimals(decimals)
     box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
     box.setKeyboardTracking(False)

@@ -164,7 +164,7 @@ class MinimaPlot(PlotPanel):
         if not len(energy):
             return ""
         distance = self._distances[start][-1][2]
-        return f"{energy[-1]:.2f} kJ/mol, rms force {force[-1]:.2g}, {distance:.2f} Å from the start"
+        return f"{energy[-1]:.2f} kJ/mol, {force[-1]:.2g} kJ/mol/nm, {distance:.2f} Å"
 
 
 class _Side:
