@@ -68,8 +68,8 @@ def solve_many(
     tolerance : float, optional
         Gain that a step must still promise; by default `TOLERANCE` for one task, `BATCH_TOLERANCE` for several.
     shared : SharedGrams, optional
-        Taken in place of each task's own, as long as they serve; then samples of the reflections are not worked on.
-        They tell how far to go, not where: value and gradient are those of each task's own reflections.
+        Taken in place of each task's own, as long as they serve; a sample of the sample is then not worked on. They
+        tell how far to go, not where: value and gradient are those of each task's own reflections.
 
     Yields
     ------
@@ -78,8 +78,8 @@ def solve_many(
     """
     fits, rows = [_Fit.of(task) for task in tasks], np.stack([task.rows for task in tasks])
     samples = [Sample.of(term, rows) for term in terms]
-    for fewer, counts in coarser(samples, rows) if shared is None else ():
-        for moved in _improved(fewer, fewer, counts, fits, _COARSE_STEPS, _COARSE_TOLERANCE):
+    for fewer, counts in coarser(samples, rows)[0 if shared is None else -1 :]:
+        for moved in _improved(fewer, fewer, counts, fits, _COARSE_STEPS, _COARSE_TOLERANCE, shared):
             fits = fits if moved is None else moved
             yield []
             if all(fit.promise < _COARSE_PROMISE for fit in fits):
