@@ -33,6 +33,7 @@ from app.plots.selection_plot import SelectionPlot
 from app.plots.sets_plot import SetsPlot
 from app.plots.shell_plot import ShellPlot
 from app.plots.slice_view import SliceTriptych
+from app.plots.spectrum_plot import SpectrumPlot
 from app.plots.theta_plot import ThetaPlot
 from app.plots.validation_plot import ValidationPlot
 from app.plots.weights_plot import WeightsPlot
@@ -138,6 +139,8 @@ def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
         clusters=ClusterPlot(),
         sets=SetsPlot(),
         minima=MinimaPlot(),
+        spectrum=SpectrumPlot(),
+        mode_scatter=FrameScatter(),
     )
     window = MainWindow(session, molecules, minima, runners, plots, MoleculeView(), settings or Settings())
     for model in (*runners, session):

@@ -39,6 +39,7 @@ from app.panels.forms import ElidedLabel
 from app.panels.frames_panel import FramesPanel
 from app.panels.log_panel import LogPanel
 from app.panels.minimise_panel import MinimisePanel
+from app.panels.mode_swing import ModeSwing
 from app.panels.molecule_guest import MoleculeGuest
 from app.panels.molecule_panel import MoleculePanel
 from app.panels.status import JobStatus, StatusBinding
@@ -92,6 +93,7 @@ class MainWindow(QMainWindow):
         self.molecule_panel = MoleculePanel(session, molecules, molecule_view)
         self.minimise_panel = MinimisePanel(session, minima)
         self.guest = MoleculeGuest(self.molecule_panel, minima, self)
+        self.workbench.modes_page.set_swing(ModeSwing(self.guest, self))
         self._bindings = (
             SliceBinding(session, plots.slices, self),
             PlotBinding(session, plots, self),

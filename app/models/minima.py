@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.models.marks import Mark
 from app.models.minima_readings import FrameChoice, MinimaReading, MinimiseRequest
+from app.models.modes import ModesModel
 from app.workers import minimise_tasks
 from mdweights_core.errors import BadInput, MdweightsError, counted
 from mdweights_core.minimize.base import End
@@ -38,7 +39,7 @@ OPEN_ENDS = {NOT_BEGUN, str(End.STOPPED)}
 
 
 class MinimaModel(QObject):
-    """Runs minimisations, one at a time, on a runner of their own.
+    """Runs minimisations, one at a time, on a runner of their own, on which `modes` are found as well.
 
     Signals
     -------
@@ -77,6 +78,8 @@ class MinimaModel(QObject):
         self.reading: MinimaReading | None = None
         self.is_running = False
         self.chosen = -1
+        self.modes = ModesModel(session, runner, lambda: (self.reading, self.chosen), self)
+        self.modes.failed.connect(self.failed)
         runner.finished.connect(self._on_finished)
         runner.failed.connect(self._on_failed)
         runner.progressed.connect(self._on_progress)
@@ -163,6 +166,7 @@ class MinimaModel(QObject):
     def stop(self) -> None:
         """Ask a running minimisation to end with what it has."""
         self._runner.stop(MINIMISE)
+        self.modes.stop()
 
     def choose(self, start: int) -> None:
         """Look at one start."""

@@ -16,6 +16,7 @@ from app.models.fit_plan import FitPlan
 from app.models.inputs import INPUTS, READ_FRAMES, READ_MAP, SOLVENT, InputsModel
 from app.models.marks import MarksModel
 from app.models.minima import MINIMISE
+from app.models.modes import MODES
 from app.models.paths import TOPOLOGIES, has_suffix, sort_paths
 from app.models.readings import FitSnapshot, ProjectReading
 from app.models.revisit import REVISITS, RevisitModel
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mdweights_core.project import FitInputs
 
 OPEN, SAVE, EXPORT, FIT, WARM_UP = "opening", "saving", "exporting", "fit", "loading"
-STOPPABLE = (FIT, SOLVENT, MINIMISE, *REVISITS)
+STOPPABLE = (FIT, SOLVENT, MINIMISE, MODES, *REVISITS)
 
 
 class Session(QObject):

@@ -149,7 +149,7 @@ class PlotBinding(QObject):
 
     @Slot(object)
     def _on_marks(self, frames: object) -> None:
-        for plot in (self._plots.weights, self._plots.scatter):
+        for plot in (self._plots.weights, self._plots.scatter, self._plots.mode_scatter):
             plot.set_marks(self._session.marks.values)
 
     @Slot(int)

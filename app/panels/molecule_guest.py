@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from app.panels.molecule_panel import MoleculePanel
 
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 
 class MoleculeGuest(QObject):
-    """Shows in `panel` what is no frame, until a frame is selected or the panel is asked for one."""
+    """Shows in `panel` what is no frame, until a frame is selected or the panel is asked for one.
+
+    Signals
+    -------
+    left()
+        Frames are shown again, or something else than a motion.
+    """
+
+    left = Signal()
 
     def __init__(self, panel: MoleculePanel, minima: MinimaModel, parent: QObject) -> None:
         super().__init__(parent)
@@ -24,12 +32,18 @@ class MoleculeGuest(QObject):
         panel.returned.connect(self._on_returned)
         minima.chosen_changed.connect(self._on_chosen)
 
+    @property
+    def is_seen(self) -> bool:
+        """True while the molecule view is on the screen."""
+        return self._panel.isVisible() and not self._panel.window().isMinimized()
+
     @Slot()
     def show_overlay(self) -> None:
         """Lay the chosen start after minimisation over what it was before."""
         reading, start = self._minima.reading, self._minima.chosen
         if reading is None or start < 0:
             return
+        self.left.emit()
         before, after = reading.pair(start)
         distance = np.sqrt(np.mean(np.sum((after - before) ** 2, axis=1)))
         caption = f"{reading.name(start)}: after (blue) over before (orange), RMSD {distance:.2f} Å"
@@ -56,6 +70,7 @@ class MoleculeGuest(QObject):
     @Slot()
     def _on_returned(self) -> None:
         self._atoms = None
+        self.left.emit()
 
     @Slot(int)
     def _on_chosen(self, start: int) -> None:

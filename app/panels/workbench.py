@@ -16,6 +16,8 @@ from app.models.validity import Verdict
 from app.panels.check_panel import CheckPanel
 from app.panels.meaning_panel import MeaningPanel
 from app.panels.minima_page import MinimaPage
+from app.panels.minima_tab import MinimaTab
+from app.panels.modes_page import ModesPage
 from app.panels.selection_panel import SelectionPanel
 
 WELCOME = (
@@ -53,6 +55,8 @@ class Plots:
     clusters: Any
     sets: Any
     minima: Any
+    spectrum: Any
+    mode_scatter: Any
 
     def __iter__(self) -> Iterator[Any]:
         return iter([getattr(self, field.name) for field in fields(self)])
@@ -60,7 +64,7 @@ class Plots:
     @property
     def of_frames(self) -> tuple[Any, ...]:
         """Those in which frames are selected and brushed."""
-        return self.weights, self.scatter, self.check, self.feature
+        return self.weights, self.scatter, self.check, self.feature, self.mode_scatter
 
 
 class _NarrowTabs(QProxyStyle):
@@ -84,6 +88,8 @@ class Workbench(QWidget):
         self.selection_panel = SelectionPanel(session, plots.selection)
         self.meaning_panel = MeaningPanel(session, plots.feature, plots.clusters, plots.sets)
         self.minima_page = MinimaPage(minima, plots.minima)
+        self.modes_page = ModesPage(minima, plots.spectrum, plots.mode_scatter)
+        self.minima_tab = MinimaTab(self.minima_page, self.modes_page)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         style = _NarrowTabs("Fusion")
@@ -99,7 +105,7 @@ class Workbench(QWidget):
             (plots.theta, "Thet&a"),
             (self.selection_panel, "Selecti&on"),
             (self.meaning_panel, "Meani&ng"),
-            (self.minima_page, "Mini&ma"),
+            (self.minima_tab, "Mini&ma"),
         ):
             self.tabs.addTab(widget, title)
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -128,7 +134,8 @@ class Workbench(QWidget):
 
     @Slot(object)
     def _on_minimise(self, request: object) -> None:
-        self.tabs.setCurrentWidget(self.minima_page)
+        self.tabs.setCurrentWidget(self.minima_tab)
+        self.minima_tab.show_minima()
 
     @Slot(str)
     def show_light(self, name: str) -> None:

@@ -113,9 +113,10 @@ def visible(atoms: AtomTable, hydrogens: bool, water: bool) -> np.ndarray:
 
 
 def prefers_trace(atoms: AtomTable) -> bool:
-    """True for macromolecules too big for sticks."""
+    """True for macromolecules too big for sticks, and for atoms of a trace alone."""
     heavy = visible(atoms, hydrogens=False, water=False)
-    return bool(heavy.sum() > TRACE_ABOVE and atoms.is_trace.sum() > 1)
+    is_long = atoms.is_trace.sum() > 1
+    return bool(is_long and (heavy.sum() > TRACE_ABOVE or atoms.is_trace[heavy].all()))
 
 
 def bonds(positions: np.ndarray, atoms: AtomTable) -> np.ndarray:

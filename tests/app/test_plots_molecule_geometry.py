@@ -76,11 +76,12 @@ def test_a_trace_stops_at_gaps_and_chain_ends() -> None:
     assert geometry.trace(atoms, positions).tolist() == [[0, 1], [3, 4]]
 
 
-def test_big_molecules_are_traced_small_ones_not() -> None:
-    small = table([("C", "CA", "ALA", "A", i) for i in range(100)])
+def test_big_molecules_and_traces_alone_are_traced_small_ones_not() -> None:
+    small = table([("C", name, "ALA", "A", i) for i in range(100) for name in ("CA", "CB")])
+    alone = table([("C", "CA", "ALA", "A", i) for i in range(100)])
     big = table([("C", "CA", "ALA", "A", i) for i in range(geometry.TRACE_ABOVE + 1)])
     solvent = table([("O", "O", "HOH", "A", i) for i in range(geometry.TRACE_ABOVE + 1)])
-    assert [geometry.prefers_trace(atoms) for atoms in (small, big, solvent)] == [False, True, False]
+    assert [geometry.prefers_trace(atoms) for atoms in (small, alone, big, solvent)] == [False, True, True, False]
 
 
 def test_a_bond_cut_by_the_boundary_shrinks_to_a_point() -> None:
