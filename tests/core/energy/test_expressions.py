@@ -79,11 +79,11 @@ TEXTS = st.recursive(
         calls(inner),
         st.tuples(inner, inner).map(lambda parts: f"({parts[0]})^2*({parts[1]})"),
     ),
-    max_leaves=8,
+    max_leaves=4,  # OpenMM takes second derivatives of every one: more takes seconds each
 )
 
 
-@settings(max_examples=60, phases=[Phase.explicit, Phase.generate])  # to shrink takes minutes
+@settings(max_examples=40, phases=[Phase.explicit, Phase.generate])  # to shrink takes minutes
 @given(TEXTS)
 def test_any_expression_has_the_value_of_lepton(text: str) -> None:
     expected = lepton(text)
