@@ -71,6 +71,7 @@ class ModesPage(QWidget):
         self.cutoff.setRange(0.1, 10.0)
         self.cutoff.setSingleStep(0.1)
         self.cutoff.setSuffix(" nm")
+        self.of.setMinimumContentsLength(19)
         self.count.setRange(1, MOST)
         self.count.setValue(COUNT)
         self.count.setSuffix(" modes")

@@ -46,7 +46,7 @@ class MoleculeGuest(QObject):
         self.left.emit()
         before, after = reading.pair(start)
         distance = np.sqrt(np.mean(np.sum((after - before) ** 2, axis=1)))
-        caption = f"{reading.name(start)}: after (blue) over before (orange), RMSD {distance:.2f} Å"
+        caption = f"{reading.name(start)}: after (blue), before (orange), {distance:.2f} Å"
         self._enter(reading.atoms)
         view = self._panel.lend()
         view.show_sets([after], [before], caption)

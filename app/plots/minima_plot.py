@@ -135,7 +135,7 @@ class MinimaPlot(PlotPanel):
         self.summary = summary_label()
         row = QHBoxLayout()
         row.setContentsMargins(6, 2, 6, 0)
-        for widget in (subtle_label("energy and"), self.right, subtle_label("against"), self.abscissa):
+        for widget in (self.right, subtle_label("against"), self.abscissa):
             row.addWidget(widget)
         row.addWidget(self.summary, stretch=1)
         self.body.insertLayout(0, row)

@@ -273,12 +273,21 @@ class MoleculeView(QWidget):
         scene.set_sticks(points, paint, positions[shown], colours[shown], _THICK[trace])
 
     def _draw_sets(self, scene: MoleculeCanvas) -> None:
-        """Lay the models over each other: by their trace where there is one, else by their bonds."""
+        """Lay the models over each other by their trace where there is one, else by their bonds; a mere pair thick."""
         trace = self._is_traced_in_sets
+        if self._is_pair:
+            scene.set_sets(_joined([]), _joined([]), self.theme, faint=False)
+            scene.set_means(*(self._ends(models[0], trace) for models in self._sets), self.theme)
+            return
         good, bad = ([self._ends(model, trace) for model in models] for models in self._sets)
         scene.set_sets(_joined(good), _joined(bad), self.theme, faint=trace)
         means = [self._mean_ends(models) if trace else _joined([]) for models in self._sets]
         scene.set_means(means[0], means[1], self.theme)
+
+    @property
+    def _is_pair(self) -> bool:
+        """True when one model lies over one other."""
+        return all(len(models) == 1 for models in self._sets)
 
     @property
     def _is_traced_in_sets(self) -> bool:

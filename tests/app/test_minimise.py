@@ -348,7 +348,7 @@ def test_the_molecule_is_shown_before_and_after_until_a_frame_is_selected(
     np.testing.assert_allclose(np.linalg.norm(after[0][1] - after[0][0]), 9.0, rtol=1e-6)
     np.testing.assert_allclose(after[0].mean(axis=0), before[0].mean(axis=0), atol=1e-6)
     assert view.mode == "sets"
-    assert view.caption == "a.pdb: after (blue) over before (orange), RMSD 0.50 Å"
+    assert view.caption == "a.pdb: after (blue), before (orange), 0.50 Å"
     session.selection.select(3)
     assert view.mode == "frame"
     assert not view.has_content
