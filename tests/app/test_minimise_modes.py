@@ -17,7 +17,7 @@ from support.window_fakes import InstantRunner
 
 from app.models.minima import MINIMISE, MinimaModel
 from app.models.minima_readings import FrameChoice, MinimiseRequest
-from app.models.mode_readings import FRAME, HESSIAN, MINIMUM, ModesReading, ModesRequest
+from app.models.mode_readings import FRAME, HESSIAN, MINIMUM, STILL, ModesReading, ModesRequest
 from app.models.molecules import MoleculeModel
 from app.models.readings import MOLECULES, FramesReading
 from app.models.session import Session
@@ -32,9 +32,13 @@ from app.plots.scatter_plot import FrameScatter
 from app.plots.spectrum_plot import SpectrumPlot
 from app.scenes.molecule_scene import MoleculeView
 from app.workers import mode_tasks
+from app.workers.minimise_tasks import minimise
 from mdweights_core import jobs
+from mdweights_core.energy.base import value
+from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Progress
+from mdweights_core.minimize.settings import MinimizeSettings
 from mdweights_core.modes.spectrum import Modes
 from mdweights_core.modes.trajectories import explained, project
 
@@ -239,3 +243,22 @@ def test_modes_of_a_minimum_see_no_frames_of_other_atoms(peptide: tuple[ModesReq
     assert found.amplitudes is None
     assert len(found.modes.values) == 3
     assert len(jobs.run(mode_tasks.slow_modes(replace(request, frames=None))).modes.values) == 3
+
+
+def test_a_hessian_at_a_minimum_has_frequencies_and_sees_the_frames(
+    peptide: tuple[ModesRequest, ModesReading], tmp_path: Path
+) -> None:
+    frames = peptide[0].frames
+    assert frames is not None
+    settings = MinimizeSettings(tolerance=0.01)
+    chosen = MinimiseRequest(frames.paths[0], energy=EnergySettings(solvent="none"), settings=settings)
+    minimum = jobs.run(minimise(chosen, tmp_path / "run.npz"))
+    assert minimum.result.rms_force[0] <= STILL
+    found = jobs.run(mode_tasks.slow_modes(ModesRequest(HESSIAN, 4, frames=frames, minima=minimum)))
+    mode, step = found.modes.displacements[:, :, 0], 0.02
+    around = [value(minimum.molecule.energy, found.modes.reference + way * step * mode) for way in (-1, 0, 1)]
+    curvature = float(around[0] - 2 * around[1] + around[2]) / step**2
+    assert found.modes.values[0] == pytest.approx(curvature, rel=0.02)  # finite differences of the energy
+    assert found.heights[0] == found.modes.wavenumbers[0] > 0
+    assert found.amplitudes is not None
+    assert found.amplitudes.shape == (80, 4)
