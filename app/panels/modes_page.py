@@ -78,6 +78,7 @@ class ModesPage(QWidget):
         self.amplitude.setRange(1, 5 * _TENTHS)
         self.amplitude.setValue(_TENTHS)
         self.amplitude.setMaximumWidth(140)
+        self._scatter.setAccessibleName("Frames along slow modes")
         self.select.setPlaceholderText("all atoms")
         self.select.setMaximumWidth(130)
         for widget, tip in (

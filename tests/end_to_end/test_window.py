@@ -99,7 +99,12 @@ def test_the_fit_finds_the_hidden_weights_and_shows_its_agreement(window: MainWi
 
 def test_all_views_show_the_fit(window: MainWindow) -> None:
     plots = window.plots
-    assert [view.title for view in plots if view.is_empty] == ["Selection of frames"]
+    assert [view for view in plots if view.is_empty] == [
+        plots.selection,
+        plots.minima,
+        plots.spectrum,
+        plots.mode_scatter,
+    ]
     assert plots.scatter.n_frames == 108
     assert len(plots.convergence.series("cc_aniso")) == len(fit_of(window).history["cc_aniso"])
     assert window.frames_panel.table.rowCount() == 108
