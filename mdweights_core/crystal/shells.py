@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +142,8 @@ def _interpolation(centres: np.ndarray, at: np.ndarray) -> np.ndarray:
     inside = np.clip(at, centres[0], centres[-1])
     identity = np.eye(len(centres))
     if len(centres) >= 4:
+        from scipy.interpolate import CubicSpline
+
         return CubicSpline(centres, identity, bc_type="not-a-knot")(inside)
     if len(centres) == 1:
         return np.ones((len(at), 1))
