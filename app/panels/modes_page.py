@@ -225,5 +225,5 @@ def _words(reading: ModesReading, mode: int) -> str:
         parts.append(f"{reading.heights[mode]:.1f}/cm")
     parts.append(f"{reading.modes.collectivity[mode]:.0%} of atoms")
     if reading.shares is not None:
-        parts.append(f"{reading.shares[mode]:.0%} of the frames' motion")
+        parts.append(f"{reading.shares[mode]:.0%} of the motion")
     return ", ".join(parts)

@@ -142,7 +142,7 @@ def test_modes_are_asked_for_and_shown(page: ModesPage, session: Session, asked:
     np.testing.assert_allclose(page._spectrum._heights, [1.0, 1.5])  # frequencies as multiples of the lowest
     assert page._spectrum.plot.getAxis("left").labelText == RELATIVE
     assert page._spectrum.chosen == 0
-    assert page._spectrum.summary.text() == "mode 1, 100% of atoms, 25% of the frames' motion"
+    assert page._spectrum.summary.text() == "mode 1, 100% of atoms, 25% of the motion"
     np.testing.assert_allclose(page._scatter.points(), [[1, 3, 5], [2, 4, 6]])
     assert page._scatter.selected == 2
     page._spectrum.box.clicked.emit(QPointF(2.2, 0.7))
