@@ -277,7 +277,8 @@ class MoleculeView(QWidget):
         trace = self._is_traced_in_sets
         if self._is_pair:
             scene.set_sets(_joined([]), _joined([]), self.theme, faint=False)
-            scene.set_means(*(self._ends(models[0], trace) for models in self._sets), self.theme)
+            good_ends, bad_ends = (self._ends(models[0], trace) for models in self._sets)
+            scene.set_means(good_ends, bad_ends, self.theme)
             return
         good, bad = ([self._ends(model, trace) for model in models] for models in self._sets)
         scene.set_sets(_joined(good), _joined(bad), self.theme, faint=trace)
