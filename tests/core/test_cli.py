@@ -279,12 +279,20 @@ def test_growth_is_told_by_the_run_that_it_is_of_and_duplicates_once(example_arg
     assert note in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["info", 300 * "x"], ["demo", "--no-window", "--out", "/dev/null"]])
-def test_what_the_system_refuses_is_a_sentence(arguments, capsys):
-    assert main(arguments) == 1
+def test_what_the_system_refuses_is_a_sentence(capsys):
+    assert main(["demo", "--no-window", "--out", "/dev/null"]) == 1
     error = capsys.readouterr().err
     assert "fault" not in error
     assert error.count("\n") == 1
+
+
+def test_info_names_the_file_that_the_system_refuses(capsys):
+    assert main(["info", 300 * "x"]) == 2
+    refused, count = capsys.readouterr().err.splitlines()
+    assert (
+        refused == f"error: {300 * 'x'}: The file cannot be read (file name too long). Check its name and permissions."
+    )
+    assert count == "error: 1 of 1 files cannot be used (see above)."
 
 
 def test_info_of_a_topology_and_of_a_name_that_promises_too_much(tmp_path, capsys):
