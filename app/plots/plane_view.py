@@ -36,6 +36,7 @@ class PlaneView(pg.ViewBox):
         self._missing = pg.ImageItem(axisOrder="row-major")
         self._rings: list[pg.PlotCurveItem] = []
         self._ring_labels: list[tuple[float, pg.TextItem]] = []
+        self._ringed: tuple[object, ...] | None = None  # what the rings were drawn for
         self._index_axes = [pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=90)]
         self._crosshair = [pg.InfiniteLine(angle=0), pg.InfiniteLine(angle=90)]
         self._halo, self._cell = pg.PlotCurveItem(), pg.PlotCurveItem()
@@ -139,12 +140,17 @@ class PlaneView(pg.ViewBox):
             index_axis.show()
 
     def _draw_rings(self) -> None:
-        self._forget_rings()
+        """Rings of resolution; those that are there stay, as planes of one map have the same ones."""
         plane = self.plane
         if plane is None:
             return
-        centre = (-float(plane.origin[0]), -float(plane.origin[1]))
-        for d in ring_spacings(largest_inverse_d(plane), plane.height):
+        centre, reach = (-float(plane.origin[0]), -float(plane.origin[1])), largest_inverse_d(plane)
+        wanted = (centre, reach, plane.height, self._theme)
+        if wanted == self._ringed:
+            return
+        self._forget_rings()
+        self._ringed = wanted
+        for d in ring_spacings(reach, plane.height):
             radius = ring_radius(d, plane.height)
             if radius is not None:
                 self._add_ring(d, radius, centre)
@@ -185,6 +191,7 @@ class PlaneView(pg.ViewBox):
             self.removeItem(item)
         self._rings.clear()
         self._ring_labels.clear()
+        self._ringed = None
 
 
 class IndexAxis(pg.AxisItem):

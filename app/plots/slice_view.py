@@ -77,8 +77,10 @@ class SliceTriptych(PlotPanel):
 
     def set_component(self, component: str) -> None:
         """Say which intensities are shown, ``total`` or ``anisotropic``, without emitting."""
+        was_signed = self.choice.is_signed
         self.choice.show_component(component)
-        self._draw()
+        if self.choice.is_signed != was_signed:
+            self._draw()
 
     def clear(self) -> None:
         """Forget the slices."""

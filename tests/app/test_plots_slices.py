@@ -292,6 +292,22 @@ def shown_ring_labels(triptych: SliceTriptych) -> list[float]:
     return sorted(view.mapViewToScene(label.pos()).y() for label in shown)
 
 
+def test_rings_stay_where_the_plane_has_the_same_ones(triptych: SliceTriptych) -> None:
+    view = triptych.views[0]
+    triptych.set_slices(volume().slice("hk", 0))
+    before = list(view._rings)
+    assert before
+    triptych.set_slices(volume().slice("hk", 0))
+    assert view._rings == before
+    triptych.set_slices(volume().slice("hk", 1))
+    assert not set(view._rings) & set(before)
+    before = list(view._rings)
+    view.apply_theme(DARK)
+    assert not set(view._rings) & set(before)
+    view.say("nothing")
+    assert not view._rings
+
+
 def test_labels_of_rings_never_cover_one_another(triptych: SliceTriptych, qtbot: QtBot) -> None:
     triptych.resize(500, 200)
     triptych.set_slices(volume().slice("hk", 0))
