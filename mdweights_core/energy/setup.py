@@ -6,6 +6,7 @@ bring their parameters along.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,10 +151,12 @@ def _from_amber(path: Path, other: Path, settings: EnergySettings) -> tuple[Any,
         _, x = read_structure(other, settings.model)
     solvents = {"none": None, "hct": app.HCT, "obc1": app.OBC1, "obc2": app.OBC2, "gbn": app.GBn, "gbn2": app.GBn2}
     _refuse_other_number(len(x), parameters.topology.getNumAtoms(), other)
-    system = parameters.createSystem(
-        constraints=None, rigidWater=False, implicitSolvent=solvents[settings.solvent], **_method(settings)
-    )
-    return parameters.topology, x, system, []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        system = parameters.createSystem(
+            constraints=None, rigidWater=False, implicitSolvent=solvents[settings.solvent], **_method(settings)
+        )
+    return parameters.topology, x, system, [f"OpenMM warns: {warning.message}." for warning in told]
 
 
 def _from_system(path: Path, other: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -207,3 +208,25 @@ def test_images_are_those_of_the_space_group() -> None:
 def test_openmm_says_nothing_where_we_speak(structure: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
     set_up(structure(without("CB", "HB1", "HB2", "HB3")), EnergySettings(solvent="none", repair=True))
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_amber_topology_has_openmms_energy(
+    shared_data: Path, tmp_path: Path, reference: Callable[..., None]
+) -> None:
+    import mdtraj
+
+    folder = shared_data / "peptide_crystal"
+    topology, coordinates = folder / "x6dky.parm7", tmp_path / "frame.pdb"
+    with warnings.catch_warnings(action="ignore"):
+        frame = mdtraj.load(str(folder / "mdXtal.nc"), top=str(topology), frame=0)
+        frame.save_pdb(str(coordinates))
+    found = set_up(topology, EnergySettings(solvent="obc2", cutoff=0.5), coordinates=coordinates)
+    np.testing.assert_allclose(found.x, frame.xyz[0], atol=1e-4)
+    assert any("OpenMM warns" in remark for remark in found.remarks)  # radii of the topology are of another model
+    reference(found.system, found.x)
+
+
+def test_atoms_in_one_place_of_an_amber_structure_are_named(shared_data: Path) -> None:
+    folder = shared_data / "peptide_crystal"
+    with pytest.raises(BadInput, match=r"closer than 0\.5 Å: N of ILE 25"):
+        set_up(folder / "x6dky.parm7", IN_VACUO, coordinates=folder / "mdXtal.inpcrd")
