@@ -129,11 +129,12 @@ def repaired(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple[Any, 
         fixer.addMissingAtoms()
         n_heavy = fixer.topology.getNumAtoms()
         fixer.addMissingHydrogens(ph)
-    done = {
-        "unusual residue": (len(fixer.nonstandardResidues), "replaced"),
-        "atom of other molecules": (n_removed, "left out"),
-        "missing atom": (n_missing, "added"),
-        "hydrogen": (fixer.topology.getNumAtoms() - n_heavy, "added"),
-    }
-    said = [f"{n} × {what} {how}." for what, (n, how) in done.items() if n]
+    n_hydrogens = fixer.topology.getNumAtoms() - n_heavy
+    done = (
+        (len(fixer.nonstandardResidues), "unusual residue", "", "replaced"),
+        (n_removed, "atom", " of other molecules", "left out"),
+        (n_missing, "missing atom", "", "added"),
+        (n_hydrogens, "hydrogen", "", "added"),
+    )
+    said = [f"{counted(n, what)}{of} {'was' if n == 1 else 'were'} {how}." for n, what, of, how in done if n]
     return fixer.topology, np.array(fixer.positions.value_in_unit(unit.nanometer), dtype=np.float64), said

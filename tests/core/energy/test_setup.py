@@ -91,7 +91,7 @@ def test_missing_atoms_are_told_and_repaired(structure: Callable[..., Path]) -> 
         set_up(broken, EnergySettings(solvent="none", add_hydrogens=True))
     repaired = set_up(broken, EnergySettings(solvent="none", repair=True))
     assert repaired.n_atoms == 22
-    assert "1 × missing atom added." in repaired.remarks
+    assert "1 missing atom was added." in repaired.remarks
 
 
 def test_an_unknown_residue_is_named(structure: Callable[..., Path]) -> None:
