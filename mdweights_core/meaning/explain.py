@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mdweights_core.decorrelation import decorrelation_time
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.trajectories import FrameSource
 from mdweights_core.jobs import Job, Progress
@@ -33,7 +34,6 @@ from mdweights_core.meaning.solute import Solute
 from mdweights_core.meaning.superposition import Components, principal_components
 from mdweights_core.meaning.trace import STAGE, Trace, read_trace, rows_of
 from mdweights_core.scattering.storage.store import FrameTable
-from mdweights_core.weights.validation.decorrelation import decorrelation_time
 
 _FEWEST = 3  # frames that have a shape in common
 

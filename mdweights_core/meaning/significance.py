@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdweights_core.weights.validation.decorrelation import autocorrelation, integrated
+from mdweights_core.decorrelation import autocorrelation, integrated
 
 _BATCH = 64  # features at a time: their autocorrelations are as long as the run
 _RANK_VARIANCE = 1.06  # of Fisher's z of a rank correlation (Fieller, Hartley & Pearson 1957)
@@ -27,7 +27,7 @@ def correlations(ratio: np.ndarray, values: np.ndarray, run: np.ndarray) -> Corr
     """Rank and linear correlation of each feature with the weights, and their significance.
 
     Independent frames are counted after Bartlett (1946): T / (1 + 2 sum_k a(k) b(k)) with the autocorrelations a and b
-    of both series of ranks, within runs only (see `weights.validation.decorrelation`).
+    of both series of ranks, within runs only (see `mdweights_core.decorrelation`).
 
     Parameters
     ----------

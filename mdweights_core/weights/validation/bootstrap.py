@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from mdweights_core.decorrelation import draw_blocks
 from mdweights_core.weights.scores import kish
 from mdweights_core.weights.solvers import Task
 from mdweights_core.weights.validation.bench import Bench, Key, Trial, Tried, finished
-from mdweights_core.weights.validation.decorrelation import draw_blocks
 from mdweights_core.weights.validation.result import Bootstrap
 
 SAMPLE_TOLERANCE = 1e-5

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mdweights_core.decorrelation import decorrelation_time
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.weights.frames.passes import intensities
@@ -18,7 +19,6 @@ from mdweights_core.weights.settings import ValidationSettings
 from mdweights_core.weights.solvers.base import relative_entropy
 from mdweights_core.weights.validation.bench import Bench, Trials
 from mdweights_core.weights.validation.bootstrap import SAMPLE_TOLERANCE, collect_bootstrap, plan_bootstrap
-from mdweights_core.weights.validation.decorrelation import decorrelation_time
 from mdweights_core.weights.validation.folds import collect_folds, draw_folds, plan_folds
 from mdweights_core.weights.validation.influence import FrameSeries, frame_series
 from mdweights_core.weights.validation.lights import Evidence, six_lights

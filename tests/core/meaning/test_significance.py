@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mdweights_core.decorrelation import decorrelation_time
 from mdweights_core.meaning.significance import adjusted, correlations
-from mdweights_core.weights.validation.decorrelation import decorrelation_time
 
 
 def _autoregressive(rng: np.random.Generator, phi: float, n: int, length: int) -> np.ndarray:

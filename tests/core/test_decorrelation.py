@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdweights_core.weights.validation.decorrelation import decorrelation_time, draw_blocks
+from mdweights_core.decorrelation import decorrelation_time, draw_blocks
 
 
 def _autoregressive(memory: float, n: int, n_series: int) -> np.ndarray:
