@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPalette
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from app.theme import LIGHT, Theme
 from mdweights_core.errors import BadInput, DiskProblem
@@ -17,6 +18,7 @@ from mdweights_core.errors import BadInput, DiskProblem
 SCORE_NAMES = {"cc_aniso": "anisotropic CC", "cc": "total CC"}
 """What the numbers of a validation are called."""
 
+_REDRAW_MS = 60
 _NO_RANGES: tuple[tuple[float, float], ...] = ()
 
 
@@ -59,6 +61,25 @@ class PlotPanel(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Small enough for a docked window of 1280 x 800."""
         return QSize(220, 120)
+
+    def add_controls(self, *widgets: QWidget) -> QLabel:
+        """Put `widgets` in a row above the canvas; the caption returned takes what is left of it."""
+        summary = summary_label()
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 3, 6, 0)
+        for widget in widgets:
+            row.addWidget(widget)
+        row.addWidget(summary, stretch=1)
+        self.body.insertLayout(0, row)
+        return summary
+
+    def add_legend(self, entries: int, column: int = 0, span: int = 1) -> pg.LegendItem:
+        """A legend of so many entries side by side above the plots, which lie in row 1 and take all other height."""
+        legend = pg.LegendItem(colCount=entries, verSpacing=-4, labelTextSize="8pt")
+        self.canvas.addItem(legend, row=0, col=column, colspan=span)
+        self.canvas.ci.layout.setRowStretchFactor(1, 1)
+        self.canvas.ci.layout.setVerticalSpacing(0)
+        return legend
 
     def show_content(self) -> None:
         """Show the plot."""
@@ -106,6 +127,21 @@ class PlotPanel(QWidget):
         finally:
             if theme is not None:
                 self.apply_theme(seen)
+
+
+class LateDraw(QTimer):
+    """Draws a moment later, and once for all that came meanwhile: a running fit tells more than can be seen."""
+
+    def __init__(self, draw: Callable[[], None], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setSingleShot(True)
+        self.setInterval(_REDRAW_MS)
+        self.timeout.connect(draw)
+
+    def soon(self) -> None:
+        """Draw, unless that is about to happen."""
+        if not self.isActive():
+            self.start()
 
 
 def export_view(view: pg.GraphicsView, path: Path, theme: Theme, scale: float) -> None:

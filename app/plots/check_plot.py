@@ -8,9 +8,9 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
-from app.plots.base import known_curve, paint_legend, plain_axis, style_plot, summary_label
+from app.plots.base import known_curve, paint_legend, plain_axis, style_plot
 from app.plots.frame_bars import is_rising, order_frames
 from app.plots.frame_plot import FramePlot
 from app.theme import Theme
@@ -127,23 +127,14 @@ class CheckPlot(FramePlot):
         self.quantity.setAccessibleName("Quantity of the check")
         self.order.addItems(["by frame", "by time"])
         self.order.setAccessibleName("Check against")
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        for widget in (self.quantity, self.order):
-            row.addWidget(widget)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(self.quantity, self.order)
 
     def _make_plot(self) -> None:
-        self.legend = pg.LegendItem(colCount=4, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0)
+        self.legend = self.add_legend(4)
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box)
         self.plot.hideButtons()
         self.plot.getAxis("left").setWidth(56)
         self.plot.getAxis("bottom").setStyle(maxTickLevel=1)
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
         self._curves = [pg.PlotCurveItem(connect="finite") for _ in _LINES]
         self._cursor = pg.InfiniteLine(angle=90)
         self._dots = pg.ScatterPlotItem(symbol="o", size=5, pen=None)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
-from app.plots.base import PlotPanel, glass, paint_legend, plain_axis, style_plot, summary_label
+from app.plots.base import PlotPanel, glass, paint_legend, plain_axis, style_plot
 from app.plots.brush import BrushViewBox
 from app.theme import Theme
 
@@ -89,20 +89,13 @@ class ClusterPlot(PlotPanel):
         paint_legend(self.legend, theme)
 
     def _make_plot(self) -> None:
-        self.summary = summary_label()
+        self.summary = self.add_controls()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 0)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
         self.canvas.setToolTip("Click brushes the frames of a cluster")
         self.box = BrushViewBox()
         self.box.setMouseEnabled(x=False, y=False)
-        self.legend = pg.LegendItem(colCount=2, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0)
+        self.legend = self.add_legend(2)
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box)
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
         self.plot.hideButtons()
         plain_axis(self.plot.getAxis("left"), "summed weight")
         plain_axis(self.plot.getAxis("bottom"), "cluster")

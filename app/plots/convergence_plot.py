@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.plots.base import (
+    LateDraw,
     PlotPanel,
     glass,
     known_curve,
@@ -18,7 +19,6 @@ from app.plots.base import (
     style_axis,
     style_plot,
     subtle_label,
-    summary_label,
 )
 from app.theme import Theme
 
@@ -29,7 +29,6 @@ _CURVES = {
     "cc": ("CC, work", "neutral", Qt.PenStyle.SolidLine),
     "cc_free": ("CC, free", "neutral", Qt.PenStyle.DotLine),
 }
-_REDRAW_MS = 60
 
 
 class StepAxis(pg.AxisItem):
@@ -58,10 +57,7 @@ class ConvergencePlot(PlotPanel):
         super().__init__(parent)
         self._history: dict[str, list[float]] = {}
         self._uniform: dict[str, float] = {}
-        self._redraw = QTimer(self)
-        self._redraw.setSingleShot(True)
-        self._redraw.setInterval(_REDRAW_MS)
-        self._redraw.timeout.connect(self._draw)
+        self._redraw = LateDraw(self._draw, self)
         self._make_controls()
         self._make_plots()
         self.abscissa.currentIndexChanged.connect(self._draw)
@@ -75,8 +71,7 @@ class ConvergencePlot(PlotPanel):
         for key in ("step", "seconds", "n_eff", *_CURVES):
             self._history.setdefault(key, []).append(row.get(key, float("nan")))
         self.show_content()
-        if not self._redraw.isActive():
-            self._redraw.start()
+        self._redraw.soon()
 
     def set_history(self, history: Mapping[str, np.ndarray]) -> None:
         """Show a finished fit: arrays ``step``, ``seconds`` and the scores, float [n_step] each."""
@@ -130,17 +125,10 @@ class ConvergencePlot(PlotPanel):
         self.abscissa = QComboBox()
         self.abscissa.addItems(["iteration", "time"])
         self.abscissa.setAccessibleName("Convergence against")
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        row.addWidget(subtle_label("against"))
-        row.addWidget(self.abscissa)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(subtle_label("against"), self.abscissa)
 
     def _make_plots(self) -> None:
-        self.legend = pg.LegendItem(colCount=len(_CURVES) + 1, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0)
+        self.legend = self.add_legend(len(_CURVES) + 1)
         self.scores = self.canvas.addPlot(row=1, col=0)
         self.frames = self.canvas.addPlot(row=2, col=0)
         self._steps = (StepAxis(), StepAxis())
@@ -148,7 +136,6 @@ class ConvergencePlot(PlotPanel):
             plot.setAxisItems({"bottom": axis})
         self.canvas.ci.layout.setRowStretchFactor(1, 3)
         self.canvas.ci.layout.setRowStretchFactor(2, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
         self.scores.setMinimumHeight(48)
         self.frames.setMinimumHeight(80)
         self.frames.setXLink(self.scores)

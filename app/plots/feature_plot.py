@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.models.marks import Mark
-from app.plots.base import glass, paint_legend, plain_axis, style_plot, summary_label
+from app.plots.base import glass, paint_legend, plain_axis, style_plot
 from app.plots.frame_plot import FramePoints
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme
@@ -115,12 +115,7 @@ class FeaturePlot(FramePoints):
         self.quantity = QComboBox()
         self.quantity.addItems(_QUANTITIES)
         self.quantity.setAccessibleName("Quantity against the feature")
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 0)
-        row.addWidget(self.quantity)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(self.quantity)
 
     def _make_plot(self) -> None:
         self.plot = self.canvas.addPlot(viewBox=self.box)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.models.marks import Mark
-from app.plots.base import glass, plain_axis, style_plot, subtle_label, summary_label
+from app.plots.base import glass, plain_axis, style_plot, subtle_label
 from app.plots.frame_plot import MANY_POINTS, FramePoints
 from app.plots.mark_styles import MARK_STYLES, NO_MARK, marks_of
 from app.theme import Theme, intensity_colours
@@ -100,13 +100,7 @@ class FrameScatter(FramePoints):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.vertical.setAccessibleName("Vertical quantity")
         self.horizontal.setAccessibleName("Horizontal quantity")
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        for widget in (self.vertical, subtle_label("against"), self.horizontal):
-            row.addWidget(widget)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(self.vertical, subtle_label("against"), self.horizontal)
 
     def _make_plot(self) -> None:
         self.plot = self.canvas.addPlot(viewBox=self.box)

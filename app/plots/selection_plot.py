@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtCore import QPointF, Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.plots.base import (
     SCORE_NAMES,
+    LateDraw,
     PlotPanel,
     known_curve,
     paint_legend,
     plain_axis,
     style_plot,
     subtle_label,
-    summary_label,
 )
 from app.plots.brush import BrushViewBox
 from app.plots.convergence_plot import StepAxis
@@ -31,7 +31,6 @@ KEPT, STEP = "frames kept", "step"
 _ROWS = ("", "_free")  # what follows the name of a score: on the work set, held out
 _NAMES = ("work", "held out")
 _LINES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DotLine)
-_REDRAW_MS = 60
 _LEAST = 0.005  # of a correlation: the view never zooms in on less by itself
 
 
@@ -58,10 +57,7 @@ class SelectionPlot(PlotPanel):
         self._chosen: int | None = None
         self._has_order = True
         self._levels: tuple[float, float] = (float("nan"), float("nan"))
-        self._redraw = QTimer(self)
-        self._redraw.setSingleShot(True)
-        self._redraw.setInterval(_REDRAW_MS)
-        self._redraw.timeout.connect(self._draw)
+        self._redraw = LateDraw(self._draw, self)
         self._make_controls()
         self._make_plot()
         self.abscissa.currentIndexChanged.connect(self._draw)
@@ -98,8 +94,7 @@ class SelectionPlot(PlotPanel):
             self._path.setdefault(key, []).append(float(values.get(key, float("nan"))))
         self._path.setdefault(STEP, []).append(float(step))
         self.show_content()
-        if not self._redraw.isActive():
-            self._redraw.start()
+        self._redraw.soon()
 
     def set_selection(self, selection: Selection, levels: tuple[float, float]) -> None:
         """Show a finished selection; `levels` as in `start`."""
@@ -156,22 +151,13 @@ class SelectionPlot(PlotPanel):
         self.abscissa.addItems([KEPT, "deletion"])
         self.abscissa.setAccessibleName("Agreement against")
         self.abscissa.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 0)
-        row.addWidget(subtle_label("against"))
-        row.addWidget(self.abscissa)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(subtle_label("against"), self.abscissa)
         self.canvas.setToolTip("Click looks at a step, drag moves, wheel zooms")
 
     def _make_plot(self) -> None:
-        self.legend = pg.LegendItem(colCount=4, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0)
+        self.legend = self.add_legend(4)
         self.box, self._axis = BrushViewBox(), StepAxis()
         self.plot = self.canvas.addPlot(row=1, col=0, viewBox=self.box, axisItems={"bottom": self._axis})
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
         self.plot.hideButtons()
         self.plot.getAxis("left").setWidth(58)
         self._curves = [pg.PlotCurveItem(connect="finite") for _ in _ROWS]

@@ -155,10 +155,7 @@ class SetsPlot(PlotPanel):
         self._rows = (ResidueAxis("bottom"), ResidueAxis("left"))
         self.rmsf = self.canvas.addPlot(row=1, col=0, axisItems={"bottom": self._residues})
         self.map = self.canvas.addPlot(row=1, col=1, axisItems={axis.orientation: axis for axis in self._rows})
-        self.legend = pg.LegendItem(colCount=3, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0, colspan=2)
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
+        self.legend = self.add_legend(3, span=2)
         for plot in (self.rmsf, self.map):
             plot.setMenuEnabled(False)
             plot.hideButtons()

@@ -111,15 +111,12 @@ class ShellPlot(PlotPanel):
         paint_legend(self.legend, theme)
 
     def _make_plot(self) -> None:
-        self.legend = pg.LegendItem(colCount=3, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0)
+        self.legend = self.add_legend(3)
         axis = ResolutionAxis("bottom")
         axis.setStyle(hideOverlappingLabels=False)
         self.plot = self.canvas.addPlot(row=1, col=0, axisItems={"bottom": axis})
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
         plain_axis(self.plot.getAxis("left"), "anisotropic CC")
         plain_axis(axis, "d (\N{ANGSTROM SIGN}), even in 1/d\N{SUPERSCRIPT TWO}")
         self._zero = pg.InfiniteLine(angle=0, pos=0.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.plots.base import (
     SCORE_NAMES,
@@ -18,7 +18,6 @@ from app.plots.base import (
     plain_axis,
     style_plot,
     subtle_label,
-    summary_label,
 )
 from app.plots.brush import BrushViewBox
 from app.theme import Theme
@@ -149,26 +148,18 @@ class ThetaPlot(PlotPanel):
     # ---- building
 
     def _make_controls(self) -> None:
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        row.addWidget(subtle_label(_HINT))
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(subtle_label(_HINT))
         self.canvas.setToolTip(_HINT)
 
     def _make_plots(self) -> None:
-        self.legend = pg.LegendItem(colCount=4, verSpacing=-4, labelTextSize="8pt")
-        self.canvas.addItem(self.legend, row=0, col=0, colspan=2)
+        self.legend = self.add_legend(4, span=2)
         self.curve_box, self.held_box = BrushViewBox(), BrushViewBox()
         self.curve = self.canvas.addPlot(row=1, col=0, viewBox=self.curve_box)
         self.held = self.canvas.addPlot(
             row=1, col=1, viewBox=self.held_box, axisItems={"bottom": DecadeAxis(orientation="bottom")}
         )
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
         self.canvas.ci.layout.setColumnStretchFactor(0, 2)
         self.canvas.ci.layout.setColumnStretchFactor(1, 3)
-        self.canvas.ci.layout.setVerticalSpacing(0)
         plain_axis(self.curve.getAxis("bottom"), "relative entropy KL(w || prior) (nats)")
         plain_axis(self.held.getAxis("bottom"), f"{_THETA} (units of the objective)")
         self._l_curve = self.curve.plot(symbol="o", symbolSize=7)

@@ -74,11 +74,7 @@ class ValidationPlot(PlotPanel):
 
     def _make_plots(self) -> None:
         self.folds, self.starts, self.samples = self.plots = tuple(self.canvas.addPlot(row=1, col=c) for c in range(3))
-        self.legends = [pg.LegendItem(colCount=2, verSpacing=-4, labelTextSize="8pt") for _ in range(2)]
-        self.canvas.addItem(self.legends[0], row=0, col=0)
-        self.canvas.addItem(self.legends[1], row=0, col=2)
-        self.canvas.ci.layout.setRowStretchFactor(1, 1)
-        self.canvas.ci.layout.setVerticalSpacing(0)
+        self.legends = [self.add_legend(2, column) for column in (0, 2)]
         for plot in self.plots:
             plot.setMenuEnabled(False)
             plot.hideButtons()

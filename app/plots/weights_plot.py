@@ -8,10 +8,10 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut, QStandardItemModel
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from app.models.marks import Mark
-from app.plots.base import glass, plain_axis, style_axis, subtle_label, summary_label
+from app.plots.base import glass, plain_axis, style_axis, subtle_label
 from app.plots.frame_bars import ORDERS, is_rising, order_frames
 from app.plots.frame_plot import HAND, FramePlot
 from app.plots.influence_lane import TIP, InfluenceLane
@@ -198,13 +198,7 @@ class WeightsPlot(FramePlot):
         self.influence.setToolTip(TIP)
         for box in (self.error_bars, self.influence):
             box.hide()
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 4, 6, 0)
-        for widget in (subtle_label("order"), self.order, self.truth, self.error_bars, self.influence):
-            row.addWidget(widget)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(subtle_label("order"), self.order, self.truth, self.error_bars, self.influence)
         self.canvas.setToolTip(f"{HAND}, arrows step")
 
     def _make_plot(self) -> None:
