@@ -7,12 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
 
 from app.models.check_model import VERDICTS, CheckModel, CheckState
 from app.models.readings import UNUSABLE
 from app.models.session import Session
 from app.panels.forms import note
+from app.panels.pages import side_by_side, stack
 from app.panels.status import duration
 from app.theme import LIGHT, Theme
 
@@ -43,18 +44,7 @@ class CheckPanel(QWidget):
         self.costs = {name: QLabel() for name, _ in _COSTS}
         self.remarks = RemarkList()
         self._table = self._cost_table()
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self.remarks)
-        splitter.addWidget(plot)
-        splitter.setStretchFactor(0, 1)
-        splitter.setStretchFactor(1, 1)
-        splitter.setSizes([1000, 1000])
-        splitter.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._table)
-        layout.addWidget(splitter, 1)
+        stack(self, self._table, side_by_side(self.remarks, plot))
         self._check.changed.connect(self.refresh)
         session.document.frames_changed.connect(self._on_data)
         session.document.map_changed.connect(self._on_data)

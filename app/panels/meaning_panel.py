@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QScrollArea,
-    QSplitter,
-    QStackedWidget,
-    QTabBar,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QTabBar, QWidget
 
 from app.models.readings import ProjectReading
 from app.models.revisit import EXPLAIN
@@ -27,6 +16,7 @@ from app.models.rows_table import SORT_ROLE, RowColumn, RowsTable
 from app.models.session import Session
 from app.panels.forms import note
 from app.panels.meaning_menu import MeaningMenu
+from app.panels.pages import reading, side_by_side, stack
 from app.panels.tables import rows_view
 from mdweights_core.jobs import Progress
 
@@ -157,33 +147,17 @@ class MeaningPanel(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setMargin(16)
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(self._findings_page())
+        self._stack.addWidget(reading(self.findings, 8))
         for view, plot in (
             (self.feature_view, self.feature_plot),
             (self.cluster_view, self.cluster_plot),
             (self.pair_view, self.sets_plot),
         ):
-            self._stack.addWidget(_beside(view, plot))
+            self._stack.addWidget(side_by_side(view, plot, (2, 3)))
         self.feature_view.setAccessibleName("Features of the frames")
         self.cluster_view.setAccessibleName("Clusters of frames")
         self.pair_view.setAccessibleName("Distances that differ most")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(top)
-        layout.addWidget(self._stack, 1)
-
-    def _findings_page(self) -> QScrollArea:
-        self.findings.setWordWrap(True)
-        self.findings.setTextFormat(Qt.TextFormat.RichText)
-        self.findings.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.findings.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.findings.setMargin(8)
-        page = QScrollArea()
-        page.setWidget(self.findings)
-        page.setWidgetResizable(True)
-        page.setFrameShape(QFrame.Shape.NoFrame)
-        return page
+        stack(self, top, self._stack)
 
     def _connect(self) -> None:
         session = self._session
@@ -281,17 +255,6 @@ class MeaningPanel(QWidget):
     @Slot(str)
     def _on_revisit(self, name: str) -> None:
         self.status.setText("Looking for the meaning" if name == EXPLAIN else "")
-
-
-def _beside(view: QTableView, plot: QWidget) -> QSplitter:
-    page = QSplitter(Qt.Orientation.Horizontal)
-    page.addWidget(view)
-    page.addWidget(plot)
-    page.setStretchFactor(0, 2)
-    page.setStretchFactor(1, 3)
-    page.setSizes([400, 600])
-    page.setChildrenCollapsible(False)
-    return page
 
 
 def _feature_row(feature: Feature) -> tuple[Any, ...]:

@@ -7,22 +7,14 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.models.readings import ProjectReading
 from app.models.revisit import SELECT
 from app.models.session import Session
 from app.models.validity import COLOURS, STATES
 from app.panels.forms import note
+from app.panels.pages import reading, side_by_side, stack
 from app.panels.selection_form import SelectionForm
 from app.theme import LIGHT, Theme
 from mdweights_core.errors import counted
@@ -107,29 +99,10 @@ class SelectionPanel(QWidget):
         top.addWidget(self.form)
         top.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
         top.addStretch(1)
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self._plot)
-        splitter.addWidget(self._side)
-        splitter.setStretchFactor(0, 2)
-        splitter.setStretchFactor(1, 1)
-        splitter.setSizes([2000, 1000])
-        splitter.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(top)
-        layout.addWidget(splitter, 1)
+        stack(self, top, side_by_side(self._plot, self._side, (2, 1)))
 
     def _make_side(self) -> QWidget:
-        self.words.setWordWrap(True)
-        self.words.setTextFormat(Qt.TextFormat.RichText)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.words.setMargin(6)
-        page = QScrollArea()
-        page.setWidget(self.words)
-        page.setWidgetResizable(True)
-        page.setFrameShape(QFrame.Shape.NoFrame)
+        page = reading(self.words, 6)
         page.setAccessibleName("What the selection came to")
         self.mark_button.setToolTip(MARK_TIP)
         self.brush_button.setToolTip(BRUSH_TIP)

@@ -1,0 +1,43 @@
+"""How the pages of the tabs are put together: parts side by side, and text to read."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QLabel, QLayout, QScrollArea, QSplitter, QVBoxLayout, QWidget
+
+
+def side_by_side(left: QWidget, right: QWidget, shares: tuple[int, int] = (1, 1)) -> QSplitter:
+    """Two parts with a handle between them; neither can be closed, and `shares` say how the width is divided."""
+    page = QSplitter(Qt.Orientation.Horizontal)
+    for place, (part, share) in enumerate(zip((left, right), shares, strict=True)):
+        page.addWidget(part)
+        page.setStretchFactor(place, share)
+    page.setSizes([1000 * share for share in shares])
+    page.setChildrenCollapsible(False)
+    return page
+
+
+def stack(page: QWidget, *rows: QWidget | QLayout) -> None:
+    """Fill `page` with rows, without margins; the last one takes the height that is left."""
+    layout = QVBoxLayout(page)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    for row in rows:
+        if isinstance(row, QLayout):
+            layout.addLayout(row)
+        else:
+            layout.addWidget(row, 1 if row is rows[-1] else 0)
+
+
+def reading(text: QLabel, margin: int) -> QScrollArea:
+    """A page with `text`, in HTML, that can be scrolled and copied from."""
+    text.setWordWrap(True)
+    text.setTextFormat(Qt.TextFormat.RichText)
+    text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    text.setAlignment(Qt.AlignmentFlag.AlignTop)
+    text.setMargin(margin)
+    page = QScrollArea()
+    page.setWidget(text)
+    page.setWidgetResizable(True)
+    page.setFrameShape(QFrame.Shape.NoFrame)
+    return page
