@@ -6,9 +6,9 @@ import unicodedata
 from dataclasses import fields
 from pathlib import Path
 
+from mdweights_core.lights import BAD
 from mdweights_core.project import Project
 from mdweights_core.weights.settings import FitSettings
-from mdweights_core.weights.validation.result import BAD
 
 SUPPORTED = "supported"
 """The conclusion of a validation that needs no caution."""

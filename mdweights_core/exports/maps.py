@@ -14,10 +14,10 @@ from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.io.maps.ccp4 import write_ccp4
 from mdweights_core.io.maps.lunus import write_hkl, write_lat
 from mdweights_core.io.maps.xtraj import write_checkpoint, write_weights
+from mdweights_core.lights import BAD
 from mdweights_core.project import Project
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.result import WeightFit
-from mdweights_core.weights.validation.result import BAD
 
 MAPS = ("calculated", "observed", "difference")
 """Maps of a fit, all on the observed scale; the difference is observed less calculated."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import cell_parameters
 from mdweights_core.io.plain_values import require_types
+from mdweights_core.lights import BAD, GOOD, NONE, WEAK
 from mdweights_core.meaning.result import Meaning
 from mdweights_core.project.fit_record import fit_arrays, frame_arrays, load_fit, load_frames
 from mdweights_core.project.inputs import FitInputs
@@ -19,7 +20,7 @@ from mdweights_core.weights.selection import record as selection
 from mdweights_core.weights.selection.result import Selection
 from mdweights_core.weights.settings import FitSettings
 from mdweights_core.weights.validation import record as validation
-from mdweights_core.weights.validation.result import BAD, GOOD, NONE, WEAK, Validation
+from mdweights_core.weights.validation.result import Validation
 
 if TYPE_CHECKING:
     from mdweights_core.project.project import Project

@@ -16,7 +16,7 @@ from app.panels.belief import EMPTY, INCOMPLETE, NOT_VALIDATED, PLACES, BeliefSt
 from app.panels.workbench import LIGHTS
 from app.theme import DARK, LIGHT
 from mdweights_core.jobs import Progress
-from mdweights_core.weights.validation.result import BAD, GOOD, NONE, WEAK
+from mdweights_core.lights import BAD, GOOD, NONE, WEAK
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from mdweights_core.crystal.lattice import DiffuseMap, MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, group_of
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.maps.xtraj import open_checkpoint
+from mdweights_core.lights import Light
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.problem import build_problem
 from mdweights_core.weights.scores import BraggScores
 from mdweights_core.weights.settings import FitSettings
-from mdweights_core.weights.validation.result import Light
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ from mdweights_core.cli.rerun import run as rerun
 from mdweights_core.cli.verdict import meaning_result, scan_result, validation_result
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.jobs import run
+from mdweights_core.lights import Light
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.result import describe_fit, fit_summary
 from mdweights_core.weights.selection.result import selection_summary
 from mdweights_core.weights.selection.settings import METHODS
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, WEIGHTINGS, FitSettings
-from mdweights_core.weights.validation.result import Light
 from mdweights_core.workflow import fit_project
 
 REPOSITORY = Path(__file__).resolve().parents[2]

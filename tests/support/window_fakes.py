@@ -14,20 +14,14 @@ from PySide6.QtCore import QObject, Signal
 from app.models.readings import FramesReading, ProjectReading, Volumes
 from mdweights_core import jobs
 from mdweights_core.errors import MdweightsError
+from mdweights_core.lights import Light
 from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison, States
 from mdweights_core.meaning.settings import MeaningSettings
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.selection.result import Selection
 from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
-from mdweights_core.weights.validation.result import (
-    Bootstrap,
-    Folds,
-    Light,
-    Restarts,
-    ThetaScan,
-    Validation,
-)
+from mdweights_core.weights.validation.result import Bootstrap, Folds, Restarts, ThetaScan, Validation
 
 
 class InstantRunner(QObject):

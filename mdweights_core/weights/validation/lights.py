@@ -7,20 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdweights_core.errors import counted
+from mdweights_core.lights import BAD, GOOD, NONE, WEAK, Light
 from mdweights_core.weights.result import is_collapsed
 from mdweights_core.weights.scores import kish
 from mdweights_core.weights.validation.folds import gain_of, scores_of
-from mdweights_core.weights.validation.result import (
-    BAD,
-    GOOD,
-    NONE,
-    WEAK,
-    Bootstrap,
-    Folds,
-    Light,
-    Restarts,
-    ThetaScan,
-)
+from mdweights_core.weights.validation.result import Bootstrap, Folds, Restarts, ThetaScan
 from mdweights_core.weights.validation.theta_scan import best_of, is_as_good
 
 AGREE = 0.9

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.io.packing import packed, unpacked
+from mdweights_core.lights import Light
 from mdweights_core.weights.settings import ValidationSettings
-from mdweights_core.weights.validation.result import Bootstrap, Folds, Light, Restarts, ThetaScan, Validation
+from mdweights_core.weights.validation.result import Bootstrap, Folds, Restarts, ThetaScan, Validation
 
 _PREFIX = "validation."
 _PARTS: dict[str, type] = {"folds": Folds, "restarts": Restarts, "theta_scan": ThetaScan, "bootstrap": Bootstrap}

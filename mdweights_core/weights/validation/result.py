@@ -6,33 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mdweights_core.lights import Light
 from mdweights_core.weights.result import WeightFit, without_overfit_warning
 from mdweights_core.weights.settings import ValidationSettings
-
-GOOD, WEAK, BAD, NONE = "good", "weak", "bad", "none"
-"""States of a light; "none" where it could not be computed."""
-
-
-@dataclass(frozen=True)
-class Light:
-    """One of the six: held-out, starts, concentration, theta, time, influence.
-
-    Attributes
-    ----------
-    name : str
-        The word on the light.
-    state : str
-        "good", "weak", "bad" or "none".
-    value : str
-        What to read at a glance, such as ``0.41 (0.37 unweighted)``.
-    sentence : str
-        What it means for these weights.
-    """
-
-    name: str
-    state: str
-    value: str
-    sentence: str
 
 
 @dataclass(frozen=True, eq=False)
