@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.models.minima_readings import PER_NM, FrameChoice, MinimaReading, MinimiseRequest
 from mdweights_core.errors import BadInput, counted
-from mdweights_core.jobs import Job, Progress, Stopped
+from mdweights_core.jobs import Job, Progress, retold
 
 if TYPE_CHECKING:
     from mdweights_core.energy.setup import Molecule
@@ -43,7 +42,7 @@ def minimise(request: MinimiseRequest, checkpoint: Path) -> Job[MinimaReading]:
         spring=request.spring,
         checkpoint=checkpoint,
     )
-    result = yield from _told(job, partial(_with_rmsd, starts=starts))
+    result = yield from retold(job, partial(_with_rmsd, starts=starts))
     frames = () if request.frames is None else request.frames.numbers
     return MinimaReading(request, molecule, atoms_of(molecule.topology), starts, frames, result)
 
@@ -70,22 +69,6 @@ def _with_rmsd(seen: Progress, starts: np.ndarray) -> Progress:
 
     start = starts[int(seen.values["start"])]
     return replace(seen, values={**seen.values, "rmsd": PER_NM * float(rmsd(seen.arrays["x"][None], start)[0])})
-
-
-def _told(job: Job[Any], change: Callable[[Progress], Progress]) -> Job[Any]:
-    """A job that tells its snapshots in another way, and is stopped as it is."""
-    go_on: Callable[[], Progress] = partial(next, job)
-    while True:
-        try:
-            seen = go_on()
-        except StopIteration as end:
-            return end.value
-        try:
-            yield change(seen)
-        except Stopped as stopped:
-            go_on = partial(job.throw, stopped)
-        else:
-            go_on = partial(next, job)
 
 
 def write(reading: MinimaReading, target: Path) -> Job[tuple[Path, Path | None]]:

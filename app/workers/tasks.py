@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from app.models.readings import (
 from mdweights_core.errors import BadInput, DiskProblem, MdweightsError
 from mdweights_core.io.files import hold
 from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
-from mdweights_core.jobs import Job, Progress, Stopped
+from mdweights_core.jobs import Job, Progress, retold
 
 if TYPE_CHECKING:
     from app.models.document import Draft
@@ -243,28 +242,22 @@ def fit(draft: Draft, plan: FitPlan, out: Path, start_weights: np.ndarray | None
         validation_settings=_validation_settings(plan.validation),
         meaning_settings=_meaning_settings(plan.meaning),
     )
-    project = yield from _with_readings(job, out)
+    project = yield from retold(job, _WithReadings(out))
     return None if project is None else _project_reading(project)
 
 
-def _with_readings(job: Job[Any], out: Path) -> Job[Any]:
-    """The job of a fit; its snapshots tell of the project that lies in `out` while its weights are asked about."""
-    reading, stage = None, ""
-    go_on: Callable[[], Progress] = partial(next, job)
-    while True:
-        try:
-            seen = go_on()
-        except StopIteration as end:
-            return end.value
-        if seen.stage in AFTER_WEIGHTS and seen.stage != stage:
-            reading = _project_reading(_open(out))
-        stage = seen.stage
-        try:
-            yield seen if reading is None else FitSnapshot(**vars(seen), reading=reading)
-        except Stopped as stopped:
-            go_on = partial(job.throw, stopped)
-        else:
-            go_on = partial(next, job)
+class _WithReadings:
+    """Snapshots of a fit that tell of the project that lies in `out` while its weights are asked about."""
+
+    def __init__(self, out: Path) -> None:
+        self._out, self._stage = out, ""
+        self._reading: ProjectReading | None = None
+
+    def __call__(self, seen: Progress) -> Progress:
+        if seen.stage in AFTER_WEIGHTS and seen.stage != self._stage:
+            self._reading = _project_reading(_open(self._out))
+        self._stage = seen.stage
+        return seen if self._reading is None else FitSnapshot(**vars(seen), reading=self._reading)
 
 
 def validate(project: Project, settings: Mapping[str, Any]) -> Job[Project]:

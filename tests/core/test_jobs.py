@@ -71,3 +71,19 @@ def test_clock_estimates_the_time_left_from_the_pace(monkeypatch):
     assert clock.remaining(step=1, total=4) == 6.0
     assert clock.remaining(step=0, total=4) is None
     assert clock.remaining(step=1, total=None) is None
+
+
+def test_a_job_is_told_in_another_way_and_returns_the_same():
+    doubled = jobs.retold(_count(3, [], keep=True), lambda seen: Progress(seen.stage, 2 * seen.step))
+    seen: list[Progress] = []
+    assert jobs.run(doubled, seen.append) == 3
+    assert [p.step for p in seen] == [2, 4, 6]
+
+
+def test_a_retold_job_is_stopped_as_it_is():
+    for keep, kept in ((True, 2), (False, None)):
+        cleaned: list[str] = []
+        job = jobs.retold(_count(10, cleaned, keep=keep), lambda seen: seen)
+        next(job), next(job)
+        assert jobs.stop(job) == kept
+        assert cleaned == ["cleaned"]
