@@ -10,12 +10,13 @@ from PySide6.QtCore import QObject, Signal
 
 from app.models.readings import FramesReading, MapReading, ProjectReading
 from mdweights_core.errors import BadInput
+from mdweights_core.project import FitInputs, InputChoices
 from mdweights_core.scattering.settings import PredictSettings
 
 if TYPE_CHECKING:
     import gemmi
 
-    from mdweights_core.project import FitInputs, Project
+    from mdweights_core.project import Project
     from mdweights_core.scattering.frames.placement import Placement
 
 # What read_diffuse_map depends on: when one of these changes the map is read again.
@@ -24,26 +25,15 @@ MAP_FIELDS = frozenset(
 )
 MTZ = "MTZ"  # the format of maps that always tell cell and space group
 FRAME_FIELDS = frozenset({"frames", "topology"})
+INPUT_FIELDS = tuple(field.name for field in fields(FitInputs))
 
 
 @dataclass(frozen=True)
-class Draft:
-    """The inputs of a fit as far as the user has chosen them; None means "as the file says"."""
+class Draft(InputChoices):
+    """The inputs of a fit as far as the user has chosen them."""
 
     map: Path | None = None
     frames: tuple[Path, ...] = ()
-    topology: Path | None = None
-    column: str | None = None
-    sigma_column: str | None = None
-    free_column: str | None = None
-    cell: tuple[float, float, float, float, float, float] | None = None
-    space_group: str | None = None
-    reindex: str | None = None
-    d_min: float | None = None
-    d_max: float | None = None
-    prior: Path | None = None
-    bragg: Path | None = None
-    map_supercell: tuple[int, int, int] | None = None
     scattering: PredictSettings = PredictSettings()
 
     @property
@@ -70,8 +60,6 @@ class Draft:
 
     def map_inputs(self) -> FitInputs:
         """The inputs as far as the map is concerned; there may be no frames yet."""
-        from mdweights_core.project import FitInputs
-
         assert self.map is not None
         return FitInputs(**{name: getattr(self, name) for name in INPUT_FIELDS})
 
@@ -82,9 +70,6 @@ class Draft:
         if predict is None:
             return cls(**chosen)
         return cls(**chosen, scattering=predict)
-
-
-INPUT_FIELDS = tuple(field.name for field in fields(Draft) if field.name != "scattering")
 
 
 class Document(QObject):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mdweights_core.project.inputs import FitInputs, observed_map, trajectory_of
+from mdweights_core.project.inputs import FitInputs, InputChoices, observed_map, trajectory_of
 from mdweights_core.project.lineage import provenance
 from mdweights_core.project.project import Project
 
-__all__ = ["FitInputs", "Project", "observed_map", "provenance", "trajectory_of"]
+__all__ = ["FitInputs", "InputChoices", "Project", "observed_map", "provenance", "trajectory_of"]

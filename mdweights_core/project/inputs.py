@@ -15,16 +15,12 @@ from mdweights_core.io.frames.frame_files import frame_kind
 OPTIONAL_FILES = ("topology", "prior", "bragg")
 
 
-@dataclass(frozen=True)
-class FitInputs:
-    """What a fit is made from: files and how to read them.
+@dataclass(frozen=True, kw_only=True)
+class InputChoices:
+    """What can be said of a map and of frames besides their names; None means "as the file says", or none.
 
     Attributes
     ----------
-    map : Path
-        File with the observed diffuse map, of any format `io.maps` knows.
-    frames : tuple of Path
-        One structure-factor store, per-frame MTZ files or a folder of them, a checkpoint of xtraj, or trajectory files.
     topology : Path, optional
         Topology of the trajectory.
     column, sigma_column, free_column : str, optional
@@ -45,8 +41,6 @@ class FitInputs:
         Unit cells along each axis of the map's cell, where its indices are those of a supercell.
     """
 
-    map: Path
-    frames: tuple[Path, ...]
     topology: Path | None = None
     column: str | None = None
     sigma_column: str | None = None
@@ -59,6 +53,22 @@ class FitInputs:
     prior: Path | None = None
     bragg: Path | None = None
     map_supercell: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class FitInputs(InputChoices):
+    """What a fit is made from: files and, by `InputChoices`, how to read them.
+
+    Attributes
+    ----------
+    map : Path
+        File with the observed diffuse map, of any format `io.maps` knows.
+    frames : tuple of Path
+        One structure-factor store, per-frame MTZ files or a folder of them, a checkpoint of xtraj, or trajectory files.
+    """
+
+    map: Path
+    frames: tuple[Path, ...]
 
     def __post_init__(self) -> None:
         for name, value in (("d_min", self.d_min), ("d_max", self.d_max)):

@@ -77,7 +77,7 @@ def _give(result: Any) -> Any:
 def test_dropped_files_become_the_inputs(session: Session) -> None:
     session.open_paths([Path("map.mtz"), Path("run.xtc"), Path("run.pdb")])
     assert session.document.draft.is_complete
-    assert session.document.draft.inputs() == FitInputs(Path("map.mtz"), (Path("run.xtc"),), Path("run.pdb"))
+    assert session.document.draft.inputs() == FitInputs(Path("map.mtz"), (Path("run.xtc"),), topology=Path("run.pdb"))
     assert session.selection.n_frames == 6
 
 

@@ -14,7 +14,7 @@ def test_inputs_survive_json(tmp_path):
     inputs = FitInputs(
         tmp_path / "m.mtz",
         (tmp_path / "a.xtc",),
-        tmp_path / "t.pdb",
+        topology=tmp_path / "t.pdb",
         cell=(1, 2, 3, 90, 90, 90),
         d_min=2.0,
         map_supercell=(2, 2, 3),
