@@ -1,8 +1,8 @@
 """Minimisers of real force fields: evaluations to given forces, final energies, and time beside OpenMM's minimiser.
 
-amber14 with OBC2, no cut-off, no constraints, ten starts for each case: models of 1PLW and 2JOF, and structures of 5AWL
-and of unfolded 2JOF with noise. FIRE is given ten times the evaluations of the preconditioned L-BFGS and is not asked
-for more.
+amber14 with OBC2, no cut-off, no constraints, ten starts for each case: models of 1PLW, 2JOF and 2WXC, and structures
+of 5AWL, of unfolded 2JOF and of villin with noise. FIRE is given ten times the evaluations of the preconditioned L-BFGS
+and is not asked for more.
 
 As a script:  python tests/benchmarks/bench_minimize.py [--part evaluations|time] [CASE ...]
 As a test:    make bench
@@ -37,7 +37,7 @@ from mdweights_core.minimize.result import Minimisation
 from mdweights_core.minimize.settings import MinimizeSettings
 
 MOST = {"1PLW": 200, "5AWL": 120, "2JOF": 350, "2JOF unfolded": 350}
-"""Evaluations to rms force 0.1 kJ/mol/nm."""
+"""Evaluations to rms force 0.1 kJ/mol/nm, where there is a bar."""
 
 NEAR = 0.1
 TIGHT = 0.01
@@ -72,10 +72,10 @@ def evaluation_lines(name: str) -> list[Line]:
     fire = _lowered(name, "fire", most=int(FIRE_TIMES * median(own)) + 1, tolerance=NEAR)
     of_fire = _evaluations(fire, NEAR)
     tight = sum(end == "converged" for end in ours.ends)
-    bar = MOST[name]
+    bar = MOST.get(name)
+    is_met = None if bar is None else median(own) <= bar
     return [
-        Line(f"evaluations to {NEAR:g}", f"bar {bar}", _spread(own), None, f"median <= {bar}", median(own) <= bar),
-        Line("every start", f"bar {bar}", f"{max(own):.0f}", None, "-", None),
+        Line(f"evaluations to {NEAR:g}", "-", _spread(own), None, f"median <= {bar}" if bar else "-", is_met),
         _ratio("L-BFGS", of_lbfgs, own, LBFGS_TIMES),
         _ratio("FIRE", of_fire, own, FIRE_TIMES),
         Line(
@@ -98,11 +98,12 @@ def _ratio(against: str, theirs: list[float], ours: list[float], times: int) -> 
 
 
 def _energy_line(name: str, theirs: Minimisation, ours: Minimisation) -> Line:
-    """Final energies: ours higher is a loss, lower a win, equal within 0.01 kJ/mol neither."""
+    """Final energies: ours higher is a loss, lower a win, equal within 0.01 kJ/mol neither; then all gaps."""
     gap = ours.energy - theirs.energy
     wins, losses = int((gap < -0.01).sum()), int((gap > 0.01).sum())
     share = float((np.median(ours.energy) - np.median(theirs.energy)) / abs(np.median(theirs.energy)))
-    text = f"{np.median(ours.energy):.2f}, {wins} lower, {losses} higher, gaps {gap.min():+.1f} to {gap.max():+.1f}"
+    gaps = " ".join(f"{each:+.2f}" for each in np.sort(gap))
+    text = f"{np.median(ours.energy):.2f}, {wins} lower, {losses} higher: {gaps}"
     is_met = share <= ENERGY_SHARE if name == "2JOF unfolded" else None
     bar = f"<= {100 * ENERGY_SHARE:g} % above" if is_met is not None else "-"
     return Line("final energy of L-BFGS", f"{np.median(theirs.energy):.2f}", text, None, bar, is_met)

@@ -1,7 +1,7 @@
 """Slow modes: the published loops by many ways to their minimum, and the lowest modes of a large elastic network.
 
 As a script:  python tests/benchmarks/bench_modes.py [PART ...] [--starts S] [--sizes N ...]
-Parts:        loops, chains, published, molecules, modes
+Parts:        loops, chains, molecules, modes
 As a test:    make bench
 
 Energies are those of the published formula, without the small random repulsion; "with" it is told beside. A loop is
@@ -15,7 +15,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +37,12 @@ from mdweights_core.minimize.cartesian import FreeAtoms
 from mdweights_core.minimize.evaluation import evaluator
 from mdweights_core.minimize.linear import LinearModes
 from mdweights_core.minimize.settings import MinimizeSettings
-from mdweights_core.minimize.slow_modes import (
-    published_linear_stages,
-    published_network_stages,
-    slow_mode_stages,
-)
+from mdweights_core.minimize.slow_modes import slow_mode_stages
 from mdweights_core.minimize.stages import Stage, minimize_in_stages
-from mdweights_core.modes.backbone import averaged_norms, backbone_modes, block_norms
+from mdweights_core.modes.backbone import backbone_modes, block_norms
 from mdweights_core.modes.spectrum import Modes, elastic_modes
 
-PARTS = ["loops", "chains", "published", "molecules", "modes"]
+PARTS = ["loops", "chains", "molecules", "modes"]
 REPOSITORY = Path(__file__).resolve().parents[2]
 CASES: tuple[tuple[Variant, int], ...] = (("lj", 400), ("lj", 1000), ("bond-lj", 400), ("bond-lj", 1000))
 LIMIT = {400: 3000, 1000: 7500}
@@ -55,17 +51,6 @@ EXPECTED_COST = 2
 
 BARS = {("lj", 400): (-0.1305, 0.95), ("lj", 1000): (-0.1295, 0.90)}
 BOND_BAR = -0.0236
-PAPER = {
-    ("lj", 400, "linear"): "-0.1115 / +0.521",
-    ("lj", 400, "network"): "-0.1230 / +0.095",
-    ("lj", 1000, "linear"): "-0.1004 / +0.223",
-    ("lj", 1000, "network"): "-0.0867 / -0.0082",
-    ("bond-lj", 400, "linear"): "-0.0233 / -0.0220",
-    ("bond-lj", 400, "network"): "-0.0232 / -0.0219",
-    ("bond-lj", 1000, "linear"): "-0.0234 / -0.0222",
-    ("bond-lj", 1000, "network"): "-0.0233 / -0.0220",
-}
-"""Best and median of the published runs over all hyper-parameters (CSV files of the paper's repository)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,37 +96,17 @@ def without_modes(system: Loops, starts: np.ndarray, limit: int) -> list[Outcome
     return [carried_out(name, system, starts, [Stage(free, way)]) for name, way in ways.items()]
 
 
-def as_published(system: Loops, starts: np.ndarray) -> list[Outcome]:
-    """The published linear and network settings on the published energy, to their early stopping.
-
-    A third of the modes, the middle learning rate, both of its factors and both widths.
-    """
-    norms, cost = averaged_norms(
-        system.energy().without("repulsion"), system.samples(seed=1), power=1, pairs=system.coupled
-    )
-    backbone = backbone_modes(norms, system.n // 3, cost)
-    found = []
-    for factor in (1.0, 10.0):
-        linear = published_linear_stages(backbone, factor=factor)
-        found.append(carried_out(f"linear x{factor:g}", system, starts, linear, core=0.0, cost=cost))
-        for width in (8, 32):
-            network = published_network_stages(backbone, width=width, factor=factor, seed=2)
-            name = f"network {width} x{factor:g}"
-            found.append(carried_out(name, system, starts, network, core=0.0, cost=cost))
-    return found
-
-
-def show(title: str, outcomes: Sequence[Outcome], console: Console, paper: Callable[[str], str] | None = None) -> None:
+def show(title: str, outcomes: Sequence[Outcome], console: Console) -> None:
     """Print what came out."""
     table = Table(title=f"{title}; load {os.getloadavg()[0]:.1f}", title_justify="left", box=None, pad_edge=False)
     table.add_column("method")
     heads = ["median", "best", "worst", "with", "loops, median", "worst", "evaluations", "s / start"]
-    for name in [*heads, *(["paper: best / median"] if paper else [])]:
+    for name in heads:
         table.add_column(name, justify="right")
     for it in outcomes:
         energies = [f"{f(it.energy):.5f}" for f in (np.median, np.min, np.max)]
         shares = [f"{100 * f(it.formed):.1f} %" for f in (np.median, np.min)]
-        rest = [f"{it.evaluations.max()}", f"{it.seconds:.1f}", *([paper(it.name)] if paper else [])]
+        rest = [f"{it.evaluations.max()}", f"{it.seconds:.1f}"]
         table.add_row(it.name, *energies, f"{np.median(it.repelled):.5f}", *shares, *rest)
     console.print(table)
 
@@ -195,13 +160,6 @@ def loops_table(variant: Variant, n: int, kind: str, n_starts: int, console: Con
     ours = with_modes(system, starts, LIMIT.get(n, 10 * n))
     show(title_of(system, starts, kind), [ours, *without_modes(system, starts, LIMIT.get(n, 10 * n))], console)
     return ours
-
-
-def published_table(variant: Variant, n: int, n_starts: int, console: Console) -> None:
-    system = Loops(n, variant)
-    starts = system.gaussian_starts(n_starts, 7)
-    title = title_of(system, starts, "Gaussian") + ", published energy and settings"
-    show(title, as_published(system, starts), console, lambda name: PAPER[variant, n, name.split()[0]])
 
 
 def molecules_table(n_starts: int, console: Console, limit: int = 600) -> None:
@@ -275,9 +233,7 @@ def test_twenty_modes_of_ten_thousand_atoms_take_a_minute_at_most(capsys: pytest
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "parts", nargs="*", default=["loops", "chains", "published", "molecules", "modes"], metavar="PART"
-    )
+    parser.add_argument("parts", nargs="*", default=PARTS, metavar="PART")
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--sizes", type=int, nargs="*", default=[400, 1000])
     parser.add_argument("--variants", nargs="*", default=["lj", "bond-lj"])
@@ -288,8 +244,6 @@ def main() -> None:
         loops_table(variant, n, "Gaussian", args.starts, console)
     for variant, n in cases if "chains" in args.parts else []:
         loops_table(variant, n, "chain", args.starts, console)
-    for variant, n in cases if "published" in args.parts else []:
-        published_table(variant, n, args.starts, console)
     if "molecules" in args.parts:
         molecules_table(args.starts, console)
     if "modes" in args.parts:

@@ -66,6 +66,14 @@ def _crystal_structure(name: str) -> Peptide:
     return _peptide(model.topology, _with_noise(_positions(model.positions)))
 
 
+def _without_solvent(file: app.PDBFile) -> Peptide:
+    """The protein of a structure in water with ions, in ten versions."""
+    model = app.Modeller(file.topology, file.positions)
+    model.deleteWater()
+    model.delete([residue for residue in model.topology.residues() if residue.name == "Cl"])
+    return _peptide(model.topology, _with_noise(_positions(model.positions)))
+
+
 def _frame(name: str) -> Peptide:
     file = app.PDBFile(str(_FOLDER / name))
     return _peptide(file.topology, _with_noise(_positions(file.getPositions(True))))
@@ -76,6 +84,8 @@ _CASES: dict[str, Callable[[], Peptide]] = {
     "5AWL": lambda: _crystal_structure("5AWL.pdb"),
     "2JOF": lambda: _models("2JOF.pdb"),
     "2JOF unfolded": lambda: _frame("fold_2JOF-T1000-steps20000.pdb"),
+    "2WXC": lambda: _models("2WXC.pdb"),
+    "villin": lambda: _without_solvent(app.PDBFile(str(Path(app.__file__).parent / "data" / "test.pdb"))),
 }
 NAMES = tuple(_CASES)
 
