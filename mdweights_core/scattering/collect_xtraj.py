@@ -1,15 +1,14 @@
-"""Structure factors that xtraj computed: a checkpoint with all frames, collected into a store."""
+"""Structure factors that xtraj computed: a checkpoint with all frames."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, format_cell, same_cell
@@ -18,81 +17,55 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.files import file_fingerprint
 from mdweights_core.io.maps.xtraj import Checkpoint, open_checkpoint
 from mdweights_core.jobs import Clock, Job, Progress
-from mdweights_core.scattering.storage.filling import (
-    METHOD,
-    SNAPSHOT_SECONDS,
-    Blank,
-    Finding,
-    Pace,
-    Writer,
-    collected,
-    gaps_warning,
-    lattice_hash,
-    refuse_gaps,
-)
+from mdweights_core.scattering.collect import Blank, gaps_warning, refuse_gaps
+from mdweights_core.scattering.storage.filling import METHOD, SNAPSHOT_SECONDS, Finding, Pace, Writer, lattice_hash
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
 
 _BLOCK_BYTES = 64 * 2**20
 
 
-def collect_checkpoint(
-    path: str | os.PathLike[str],
-    lattice: MillerLattice,
-    out: Path,
-    *,
-    may_replace: bool = True,
-    key: dict[str, Any] | None = None,
-) -> Job[StructureFactorStore]:
-    """Collect the structure factors of a checkpoint's frames into the store `out`, some frames at a time.
+class CheckpointFrames:
+    """All frames of a checkpoint, ``checkpoint.nxs``, which is opened when it is first read."""
 
-    Parameters
-    ----------
-    path : path
-        ``checkpoint.nxs``.
-    lattice : MillerLattice
-        One of each Friedel pair: the reflections wanted. Those that the checkpoint lacks are left out, and said.
-    out : Path
-        Folder of the store; an older store there is replaced.
-    may_replace : bool
-        False keeps a complete store of something else that is there.
-    key : dict, optional
-        `checkpoint_key` of the same arguments, where it is known already.
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
 
-    Returns
-    -------
-    StructureFactorStore
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint, opened; BadInput when it cannot be read."""
+        return open_checkpoint(self.path)
 
-    Raises
-    ------
-    BadInput
-        When the checkpoint cannot be read, has another cell or lattice, lacks more than half of the reflections, or
-        holds frames that were never computed, or when there is a store that may not be replaced.
-    DiskProblem
-        When the disk is full.
-    """
-    checkpoint, out = open_checkpoint(path), Path(out)
-    wanted = replace(lattice, space_group=gemmi.SpaceGroup("P 1"))
-    key = key or checkpoint_key(checkpoint.path, wanted)
-    prepare, fill = partial(_prepared, checkpoint, wanted), partial(_fill, checkpoint)
-    return (yield from collected(out, key, prepare, fill, may_replace=may_replace))
+    def key(self, lattice: MillerLattice) -> dict[str, Any]:
+        """Name, fingerprint and reflections."""
+        return {
+            "kind": "checkpoint",
+            "method": METHOD,
+            "files": [self.path.name],
+            "input": file_fingerprint(self.path),
+            "lattice": lattice_hash(lattice),
+        }
 
+    def prepared(self, lattice: MillerLattice) -> Job[Blank]:
+        """The reflections that it has in every frame; BadInput for frames that were never computed."""
+        present = yield from _present_everywhere(self.checkpoint, lattice)
+        n = self.checkpoint.n_frames
+        table = FrameTable.blank([str(self.path)] * n, np.arange(n, dtype=np.int32))
+        told = [*gaps_warning(present, "in the checkpoint"), *_warnings(self.checkpoint)]
+        return Blank(lattice.select(present), table, told)
 
-def checkpoint_key(path: Path, lattice: MillerLattice) -> dict[str, Any]:
-    """Everything the structure factors collected from a checkpoint depend on."""
-    return {
-        "kind": "checkpoint",
-        "method": METHOD,
-        "files": [path.name],
-        "input": file_fingerprint(path),
-        "lattice": lattice_hash(lattice),
-    }
-
-
-def _prepared(checkpoint: Checkpoint, lattice: MillerLattice) -> Job[Blank]:
-    present = yield from _present_everywhere(checkpoint, lattice)
-    n = checkpoint.n_frames
-    table = FrameTable.blank([str(checkpoint.path)] * n, np.arange(n, dtype=np.int32))
-    return Blank(lattice.select(present), table, [*gaps_warning(present, "in the checkpoint"), *_warnings(checkpoint)])
+    def fill(self, store: StructureFactorStore) -> Generator[Progress, None, None]:
+        """Read frames from the first that is not finished on, some at a time."""
+        pick = _pick(self.checkpoint.lattice, store.lattice)
+        start = int(np.argmin(store.finished))
+        pace = Pace(start, self.checkpoint.n_frames)
+        with Writer(store, start) as writer:
+            for _, block in _blocks(self.checkpoint, start):
+                for factors in pick(block):
+                    writer.add(factors, Finding(np.nan, np.full(3, np.nan), None))
+                    pace.done += 1
+                if pace.is_due():
+                    yield pace.progress()
+        yield pace.progress()
 
 
 def _warnings(checkpoint: Checkpoint) -> list[str]:
@@ -174,17 +147,3 @@ def _pick(own: MillerLattice, wanted: MillerLattice) -> _Pick:
             fresh = (rows < 0) & (found >= 0)
             rows[fresh], phases[fresh], is_conjugate[fresh] = found[fresh], phase[fresh], sign < 0
     return _Pick(rows, phases, is_conjugate)
-
-
-def _fill(checkpoint: Checkpoint, store: StructureFactorStore) -> Generator[Progress, None, None]:
-    pick = _pick(checkpoint.lattice, store.lattice)
-    start = int(np.argmin(store.finished))
-    pace = Pace(start, checkpoint.n_frames)
-    with Writer(store, start) as writer:
-        for _, block in _blocks(checkpoint, start):
-            for factors in pick(block):
-                writer.add(factors, Finding(np.nan, np.full(3, np.nan), None))
-                pace.done += 1
-            if pace.is_due():
-                yield pace.progress()
-    yield pace.progress()

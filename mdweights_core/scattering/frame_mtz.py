@@ -45,8 +45,8 @@ def write_frame_mtzs(
 ) -> Job[list[str]]:
     """Write FC and PHIC of every finished frame, as ``frame_000123.mtz`` (counted from 0) in `folder`.
 
-    Without `collapse` the files are in P 1 and hold all reflections of the store: `collect_mtz_frames` reads them back.
-    Files of an earlier run are replaced; when the job is stopped, those written so far stay.
+    Without `collapse` the files are in P 1 and hold all reflections of the store: `collect_mtz` reads them back. Files
+    of an earlier run are replaced; when the job is stopped, those written so far stay.
 
     Parameters
     ----------

@@ -14,8 +14,9 @@ from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.io.frames.frame_files import frame_kind, frame_mtzs
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
 from mdweights_core.jobs import Job, Progress
-from mdweights_core.scattering.collect import collect_mtz_frames, mtz_key
-from mdweights_core.scattering.collect_xtraj import checkpoint_key, collect_checkpoint
+from mdweights_core.scattering.collect import Collectable, collect
+from mdweights_core.scattering.collect_mtz import MtzFrames
+from mdweights_core.scattering.collect_xtraj import CheckpointFrames
 from mdweights_core.scattering.predict import predict, predict_key
 from mdweights_core.scattering.settings import Execution, PredictSettings
 from mdweights_core.scattering.storage.filling import same_store
@@ -57,9 +58,14 @@ class FrameRun:
     note: str = ""
 
     @property
+    def kind(self) -> str:
+        """``"trajectory"``, ``"mtz"`` or ``"checkpoint"``."""
+        return frame_kind(self.frames)
+
+    @property
     def has_atoms(self) -> bool:
         """True for trajectories, False for structure factors that only have to be collected."""
-        return frame_kind(self.frames) == "trajectory"
+        return self.kind == "trajectory"
 
     @cached_property
     def source(self) -> FrameSource:
@@ -67,19 +73,16 @@ class FrameRun:
         return open_frames(self.frames, self.topology, altloc=self.settings.altloc)
 
     @cached_property
-    def mtzs(self) -> tuple[Path, ...]:
-        """The MTZ files, in their order."""
-        return frame_mtzs(self.frames)
+    def collectable(self) -> Collectable:
+        """Structure factors that only have to be collected."""
+        return MtzFrames(frame_mtzs(self.frames)) if self.kind == "mtz" else CheckpointFrames(self.frames[0])
 
     @cached_property
     def key(self) -> dict[str, Any]:
         """The key of its store."""
-        kind = frame_kind(self.frames)
-        if kind == "mtz":
-            return mtz_key(self.mtzs, self.lattice)
-        if kind == "checkpoint":
-            return checkpoint_key(self.frames[0], self.lattice)
-        return predict_key(self.source, self.lattice, self.settings, self.cell)
+        if self.has_atoms:
+            return predict_key(self.source, self.lattice, self.settings, self.cell)
+        return self.collectable.key(self.lattice)
 
 
 def _knowing(run: FrameRun, found: Mapping[str, Any], **changes: Any) -> FrameRun:
@@ -97,7 +100,8 @@ def with_source(run: FrameRun, source: FrameSource) -> FrameRun:
 def in_project(run: FrameRun, folder: Path) -> FrameRun:
     """The run with its store in a project's folder, under the name of its key."""
     place = store_place(folder, run.key)
-    return _knowing(run, {name: vars(run)[name] for name in ("source", "mtzs", "key") if name in vars(run)}, out=place)
+    known = {name: vars(run)[name] for name in ("source", "collectable", "key") if name in vars(run)}
+    return _knowing(run, known, out=place)
 
 
 def check(run: FrameRun) -> Job[FrameCheck | None]:
@@ -142,12 +146,18 @@ def compute(
     run: FrameRun, execution: Execution = Execution(), *, may_replace: bool = True
 ) -> Job[StructureFactorStore]:
     """Fill the store of a run; one that is complete is returned at once, one of another run replaced if it may be."""
-    options: dict[str, Any] = {"may_replace": may_replace}
-    kind = frame_kind(run.frames)
-    if kind == "mtz":
-        return (yield from collect_mtz_frames(run.mtzs, run.lattice, run.out, key=run.key, **options))
-    if kind == "checkpoint":
-        return (yield from collect_checkpoint(run.frames[0], run.lattice, run.out, key=run.key, **options))
+    if not run.has_atoms:
+        return (yield from collect(run.collectable, run.lattice, run.out, may_replace=may_replace, key=run.key))
     yield Progress("reading", message=f"Opening {Path(run.frames[0]).name}")
-    options |= {"cell": run.cell, "execution": execution, "key": run.key}
-    return (yield from predict(run.source, run.lattice, run.settings, run.out, **options))
+    return (
+        yield from predict(
+            run.source,
+            run.lattice,
+            run.settings,
+            run.out,
+            cell=run.cell,
+            execution=execution,
+            may_replace=may_replace,
+            key=run.key,
+        )
+    )

@@ -1,8 +1,7 @@
 """What all ways to fill a store share: finding one that is the same, writing frames to it, telling the pace.
 
 A filler makes its key, asks `same_store` for a store to go on with, holds it (`store.sole_writer`), creates one if need
-be after `require_space`, looks through what is there (`looked_through`), and gives frames to a `Writer`. `collected`
-does so for structure factors that are only read.
+be after `require_space`, looks through what is there (`looked_through`), and gives frames to a `Writer`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +17,13 @@ import numpy as np
 
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.errors import BadInput, DiskProblem, counted
-from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.jobs import Clock, Progress
 from mdweights_core.scattering.storage.layout import DIGEST_BYTES
 from mdweights_core.scattering.storage.store import (
     DamagedStore,
-    FrameTable,
     StructureFactorStore,
     frames_text,
     is_store,
-    sole_writer,
-    store_bytes,
 )
 
 STAGE = "structure factors"
@@ -75,82 +71,6 @@ def refuse_to_replace(out: Path) -> None:
             where=out,
             advice="Choose another name, or give --replace to lose them",
         )
-
-
-def refuse_gaps(present: np.ndarray, where_from: str, file: Path, other: str) -> None:
-    """Raise BadInput when more than half of the reflections, bool [n_hkl], are missing in a file."""
-    missing = len(present) - int(present.sum())
-    if 2 * missing > len(present):
-        raise BadInput(
-            f"{where_from} {missing} of {len(present)} reflections of the map are missing",
-            where=file,
-            advice=f"Choose a larger d_min, or {other} as far as the map",
-        )
-
-
-def gaps_warning(present: np.ndarray, where: str) -> list[str]:
-    """The sentence on reflections, bool [n_hkl], that are missing somewhere, when there are any."""
-    missing = int((~present).sum())
-    return [f"{missing} of {len(present)} reflections are missing {where} and were left out"] if missing else []
-
-
-class Blank(NamedTuple):
-    """What a new store is to hold: reflections, frames, and what there is to say of them."""
-
-    lattice: MillerLattice
-    frames: FrameTable
-    warnings: list[str]
-
-
-def collected(
-    out: Path,
-    key: dict[str, Any],
-    prepare: Callable[[], Job[Blank]],
-    fill: Callable[[StructureFactorStore], Generator[Progress, None, None]],
-    *,
-    may_replace: bool,
-) -> Job[StructureFactorStore]:
-    """The store of `key` at `out`, complete: as it is there, gone on with, or new.
-
-    Parameters
-    ----------
-    out : Path
-    key : dict
-    prepare : callable
-        Looks through all that will be collected, so that whatever is wrong shows before an older store goes.
-    fill : callable
-        Writes the frames that are not finished.
-    may_replace : bool
-        False keeps a complete store of something else that is there.
-
-    Raises
-    ------
-    BadInput
-        When there is a store that may not be replaced.
-    DiskProblem
-        When the disk is full, or another run holds the store.
-    """
-    store = same_store(out, key)
-    if store is None and not may_replace:
-        refuse_to_replace(out)
-    if store is None or not store.is_complete:
-        blank = yield from prepare()
-        with sole_writer(out):
-            store = same_store(out, key)
-            if store is None:
-                store = _created(out, key, blank)
-            else:
-                yield from looked_through(store)
-            if not store.is_complete:
-                yield from fill(store)
-    return store
-
-
-def _created(out: Path, key: dict[str, Any], blank: Blank) -> StructureFactorStore:
-    require_space(out, store_bytes(len(blank.frames.index), len(blank.lattice)))
-    store = StructureFactorStore.create(out, blank.lattice, blank.frames, key)
-    store.warn(blank.warnings)
-    return store
 
 
 def free_bytes(out: Path) -> int | None:

@@ -16,7 +16,8 @@ from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.crystal.laue import find_rows, friedel_half, in_asu, laue_groups
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.maps.mtz import MtzColumn, describe_mtz, read_frame, write_mtz
-from mdweights_core.scattering.collect import collect_mtz_frames
+from mdweights_core.scattering.collect import collect
+from mdweights_core.scattering.collect_mtz import MtzFrames
 from mdweights_core.scattering.frame_mtz import write_average_mtz, write_block_averages, write_frame_mtzs
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
@@ -97,7 +98,7 @@ def test_written_frames_are_collected_again(kind, request, tmp_path):
     store = request.getfixturevalue(kind)
     jobs.run(write_frame_mtzs(store, tmp_path / "frames"))
     files = sorted((tmp_path / "frames").iterdir())
-    again = jobs.run(collect_mtz_frames(files, store.lattice, tmp_path / "again"))
+    again = jobs.run(collect(MtzFrames(files), store.lattice, tmp_path / "again"))
     np.testing.assert_allclose(again.read(), store.read(), rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(again.lattice.hkl, store.lattice.hkl)
     assert again.lattice.ndiv == store.lattice.ndiv
@@ -106,12 +107,12 @@ def test_written_frames_are_collected_again(kind, request, tmp_path):
 def test_frames_of_a_supercell_serve_a_map_at_whole_indices(divided, tmp_path):
     jobs.run(write_frame_mtzs(divided, tmp_path / "frames"))
     whole = half_lattice(CELL, P1, 2.6)
-    again = jobs.run(collect_mtz_frames(sorted((tmp_path / "frames").iterdir()), whole, tmp_path / "again"))
+    again = jobs.run(collect(MtzFrames(sorted((tmp_path / "frames").iterdir())), whole, tmp_path / "again"))
     rows = find_rows(whole.hkl * np.array([2, 1, 2]), divided.lattice.hkl)
     np.testing.assert_allclose(again.read(), divided.read()[:, rows], rtol=1e-5, atol=1e-4)
     finer = half_lattice(CELL, P1, 2.6, ndiv=(2, 2, 2))  # the files have no k/2
     with pytest.raises(BadInput, match="is not that of the map"):
-        jobs.run(collect_mtz_frames(sorted((tmp_path / "frames").iterdir()), finer, tmp_path / "finer"))
+        jobs.run(collect(MtzFrames(sorted((tmp_path / "frames").iterdir())), finer, tmp_path / "finer"))
 
 
 def test_a_divided_lattice_is_written_as_the_supercell(divided, tmp_path):
@@ -341,7 +342,7 @@ def test_frames_left_from_a_longer_run_are_told(plain, tmp_path):
 def test_the_files_a_store_was_collected_from_are_not_overwritten(plain, tmp_path):
     jobs.run(write_frame_mtzs(plain, tmp_path / "mtz"))
     files = sorted((tmp_path / "mtz").iterdir())
-    collected = jobs.run(collect_mtz_frames(files, plain.lattice, tmp_path / "collected"))
+    collected = jobs.run(collect(MtzFrames(files), plain.lattice, tmp_path / "collected"))
     with pytest.raises(BadInput, match="would be overwritten"):
         jobs.run(write_frame_mtzs(collected, tmp_path / "mtz", collapse=P212121))
 

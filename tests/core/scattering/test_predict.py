@@ -17,7 +17,8 @@ from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.frames.atoms import make_atoms
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
 from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
-from mdweights_core.scattering.collect import collect_mtz_frames
+from mdweights_core.scattering.collect import collect
+from mdweights_core.scattering.collect_mtz import MtzFrames
 from mdweights_core.scattering.engine.structure_factors import ScatteringEngine, structure_factors
 from mdweights_core.scattering.frames.placement import anchor_atoms
 from mdweights_core.scattering.predict import predict
@@ -389,7 +390,7 @@ def test_frames_are_collected_from_mtz_files(frame_files, lattice, tmp_path):
     shuffled = lattice.select(np.random.default_rng(0).permutation(len(lattice))[:200])
     mates = MillerLattice(-shuffled.hkl, CELL, P1)
     for wanted, turn in ((shuffled, np.asarray), (mates, np.conj)):
-        store = jobs.run(collect_mtz_frames(files, wanted, tmp_path / "F"))
+        store = jobs.run(collect(MtzFrames(files), wanted, tmp_path / "F"))
         rows = [lattice.hkl.tolist().index(h) for h in shuffled.hkl.tolist()]
         assert error(store.read(), turn(values[:, rows])) < 1e-6
         assert store.frames.source == tuple(str(file) for file in files)
@@ -398,9 +399,9 @@ def test_frames_are_collected_from_mtz_files(frame_files, lattice, tmp_path):
 
 def test_collecting_again_reads_no_file_twice(frame_files, lattice, tmp_path, monkeypatch):
     files, _ = frame_files
-    first = jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F")).read()
-    monkeypatch.setattr("mdweights_core.scattering.collect.read_frame", None)
-    np.testing.assert_array_equal(jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F")).read(), first)
+    first = jobs.run(collect(MtzFrames(files), lattice, tmp_path / "F")).read()
+    monkeypatch.setattr("mdweights_core.scattering.collect_mtz.read_frame", None)
+    np.testing.assert_array_equal(jobs.run(collect(MtzFrames(files), lattice, tmp_path / "F")).read(), first)
 
 
 def test_reflections_missing_in_a_frame_are_left_out_of_all(frame_files, lattice, tmp_path):
@@ -408,7 +409,7 @@ def test_reflections_missing_in_a_frame_are_left_out_of_all(frame_files, lattice
     holed = values[1].copy()
     holed[10:15] = np.nan
     write_frame(files[1], lattice, holed)
-    store = jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F"))
+    store = jobs.run(collect(MtzFrames(files), lattice, tmp_path / "F"))
     assert store.n_hkl == len(lattice) - 5
     assert store.origin["warnings"] == [f"5 of {len(lattice)} reflections are missing in some frame and were left out"]
     assert error(store.read(), np.delete(values, slice(10, 15), axis=1)) < 1e-6
@@ -418,7 +419,7 @@ def test_frames_that_lack_most_reflections(frame_files, lattice, tmp_path):
     files, values = frame_files
     write_frame(files[2], lattice.select(slice(100)), values[2][:100])
     with pytest.raises(BadInput, match="missing") as caught:
-        jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F"))
+        jobs.run(collect(MtzFrames(files), lattice, tmp_path / "F"))
     assert caught.value.where == str(files[2])
 
 
@@ -427,13 +428,13 @@ def test_frame_with_another_cell_is_named(frame_files, lattice, tmp_path):
     other = MillerLattice(lattice.hkl, gemmi.UnitCell(25, 26, 28, 85, 95, 105), P1)
     write_frame(files[3], other, values[3])
     with pytest.raises(BadInput, match="is not that of the map") as caught:
-        jobs.run(collect_mtz_frames(files, lattice, tmp_path / "F"))
+        jobs.run(collect(MtzFrames(files), lattice, tmp_path / "F"))
     assert caught.value.where == str(files[3])
 
 
 def test_no_mtz_files(lattice, tmp_path):
     with pytest.raises(BadInput, match="no frames"):
-        jobs.run(collect_mtz_frames([], lattice, tmp_path / "F"))
+        jobs.run(collect(MtzFrames([]), lattice, tmp_path / "F"))
 
 
 def test_jumps_are_told_from_drift():

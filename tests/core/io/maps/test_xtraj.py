@@ -20,7 +20,8 @@ from mdweights_core.io.frames.frame_files import frame_kind
 from mdweights_core.io.maps.observed import read_map
 from mdweights_core.io.maps.xtraj import open_checkpoint, write_checkpoint, write_weights
 from mdweights_core.project import FitInputs
-from mdweights_core.scattering.collect_xtraj import collect_checkpoint
+from mdweights_core.scattering import collect as collecting
+from mdweights_core.scattering.collect_xtraj import CheckpointFrames
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.settings import FitSettings
@@ -68,7 +69,7 @@ def as_xtraj_writes(path: Path, lattice: MillerLattice, values: np.ndarray, **ch
 
 
 def collect(path, lattice, out) -> StructureFactorStore:
-    return jobs.run(collect_checkpoint(path, lattice, out))
+    return jobs.run(collecting.collect(CheckpointFrames(path), lattice, out))
 
 
 @pytest.mark.parametrize(("listed", "ndiv"), [("P 1", (1, 1, 1)), ("P 1", (2, 1, 3)), ("P 21 21 21", (1, 1, 1))])
@@ -98,7 +99,7 @@ def test_a_second_run_reuses_the_store_and_a_new_file_does_not(tmp_path):
     lattice = laue_groups(half("P 1")).p1
     path = as_xtraj_writes(tmp_path / "checkpoint.nxs", lattice, frames_on(lattice))
     collect(path, lattice, tmp_path / "f.zarr")
-    assert list(collect_checkpoint(path, lattice, tmp_path / "f.zarr")) == []
+    assert list(collecting.collect(CheckpointFrames(path), lattice, tmp_path / "f.zarr")) == []
     as_xtraj_writes(path, lattice, 2 * frames_on(lattice))
     np.testing.assert_allclose(collect(path, lattice, tmp_path / "f.zarr").read(), 2 * frames_on(lattice), atol=1e-4)
 

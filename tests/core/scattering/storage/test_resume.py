@@ -25,7 +25,8 @@ from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
-from mdweights_core.scattering.collect import collect_mtz_frames
+from mdweights_core.scattering.collect import collect
+from mdweights_core.scattering.collect_mtz import MtzFrames
 from mdweights_core.scattering.engine import device
 from mdweights_core.scattering.engine.direct import direct_structure_factors
 from mdweights_core.scattering.engine.model import FrameEngine, FrameModel
@@ -550,7 +551,7 @@ def test_too_little_space_is_refused_before_anything_is_touched(tmp_path, pdb, l
 
 def test_collected_frames_are_healed_too(tmp_path, lattice, monkeypatch):
     from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
-    from mdweights_core.scattering import collect
+    from mdweights_core.scattering import collect_mtz
 
     rng = np.random.default_rng(3)
     values = rng.normal(size=(40, len(lattice))) + 1j * rng.normal(size=(40, len(lattice)))
@@ -560,9 +561,9 @@ def test_collected_frames_are_healed_too(tmp_path, lattice, monkeypatch):
         phase = MtzColumn("PHIC", "P", np.degrees(np.angle(factors)).astype(np.float32))
         write_mtz(file, lattice, [amplitude, phase], title="frame", history=[])
     out = tmp_path / "F"
-    before = jobs.run(collect_mtz_frames(files, lattice, out)).read()
+    before = jobs.run(collect(MtzFrames(files), lattice, out)).read()
     (out / "structure_factors" / "c" / "0" / "0").unlink()
-    store = jobs.run(collect_mtz_frames(files, lattice, out))
+    store = jobs.run(collect(MtzFrames(files), lattice, out))
     np.testing.assert_array_equal(store.read(), before)
-    monkeypatch.setattr(collect, "read_frame", None)
-    assert jobs.run(collect_mtz_frames(files, lattice, out)).is_complete
+    monkeypatch.setattr(collect_mtz, "read_frame", None)
+    assert jobs.run(collect(MtzFrames(files), lattice, out)).is_complete
