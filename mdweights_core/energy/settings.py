@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mdweights_core.errors import BadInput
 
@@ -11,6 +12,21 @@ FORCE_FIELDS = {  # files of OpenMM
     "amber96": ("amber96.xml",),
     "amber99sbildn": ("amber99sbildn.xml",),
     "charmm36": ("charmm36.xml",),
+}
+
+
+class WaterModel(NamedTuple):
+    """Three-site water, and the ions that go with it: what it is called, and its file of OpenMM."""
+
+    name: str
+    file: str
+
+
+WATER_MODELS = {  # the one that OpenMM's user guide pairs with each force field
+    "amber14": WaterModel("TIP3P-FB", "amber14/tip3pfb.xml"),
+    "amber96": WaterModel("TIP3P", "tip3p.xml"),
+    "amber99sbildn": WaterModel("TIP3P", "tip3p.xml"),
+    "charmm36": WaterModel("CHARMM's TIP3P", "charmm36/water.xml"),
 }
 SOLVENTS = {
     "none": (),
@@ -29,7 +45,7 @@ class EnergySettings:
     Attributes
     ----------
     force_field : str
-        A name of `FORCE_FIELDS`, or the path of an OpenMM force-field file (XML).
+        A name of `FORCE_FIELDS`, or the path of an OpenMM force-field file (XML); several are separated by commas.
     solvent : str
         A name of `SOLVENTS`.
     cutoff : float, optional
@@ -43,6 +59,8 @@ class EnergySettings:
     repair : bool
         Whether PDBFixer may add missing atoms and replace unusual residues; what the force field does not know is
         left out.
+    drop_water : bool
+        Whether waters and single ions of the structure are left out.
     ph : float
         At which protons are where.
     model : int
@@ -56,6 +74,7 @@ class EnergySettings:
     copies: tuple[int, int, int] = (1, 1, 1)
     add_hydrogens: bool = False
     repair: bool = False
+    drop_water: bool = False
     ph: float = 7.0
     model: int = 1
 
@@ -70,14 +89,21 @@ class EnergySettings:
         """
         if self.solvent not in SOLVENTS:
             raise BadInput(f"There is no solvent '{self.solvent}'", advice=f"Choose one of {', '.join(SOLVENTS)}")
-        if self.force_field in FORCE_FIELDS:
-            return FORCE_FIELDS[self.force_field] + SOLVENTS[self.solvent]
-        if not self.force_field.lower().endswith(".xml"):
-            raise BadInput(
-                f"There is no force field '{self.force_field}'",
-                advice=f"Choose one of {', '.join(FORCE_FIELDS)}, or name an OpenMM force-field file (.xml)",
-            )
-        return self.force_field, *SOLVENTS[self.solvent]
+        parts = [part.strip() for part in self.force_field.split(",")]
+        for part in parts:
+            if part not in FORCE_FIELDS and not part.lower().endswith(".xml"):
+                raise BadInput(
+                    f"There is no force field '{part}'",
+                    advice=f"Choose one of {', '.join(FORCE_FIELDS)}, or name OpenMM force-field files (.xml)",
+                )
+        files = [file for part in parts for file in FORCE_FIELDS.get(part, (part,))]
+        return *files, *SOLVENTS[self.solvent]
+
+    @property
+    def water_model(self) -> WaterModel | None:
+        """What goes with the force field; None where that is a file, which has its own."""
+        named = (part.strip() for part in self.force_field.split(","))
+        return next((WATER_MODELS[part] for part in named if part in WATER_MODELS), None)
 
     def check(self) -> None:
         """Refuse values that mean nothing, or do not go together."""
@@ -95,3 +121,5 @@ class EnergySettings:
             raise BadInput(f"{self.copies} unit cells are none", advice="Choose 1 or more along each axis")
         if self.model < 1:
             raise BadInput(f"There is no model {self.model}", advice="Models are counted from 1 on")
+        if not 0 <= self.ph <= 14:
+            raise BadInput(f"There is no pH of {self.ph:g}", advice="Choose one between 0 and 14")

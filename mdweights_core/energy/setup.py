@@ -21,7 +21,8 @@ from mdweights_core.energy.openmm_system import RIGID, energy_of, fixed_atoms, r
 from mdweights_core.energy.openmm_values import plain
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.energy.structure_checks import refuse_impossible_positions, remarks_on
-from mdweights_core.energy.templates import make_system, repaired, with_hydrogens
+from mdweights_core.energy.templates import is_known, make_system, repaired, with_hydrogens
+from mdweights_core.energy.water import counted_water, of_water, without_water
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.files import require_file
 
@@ -39,7 +40,7 @@ class Molecule:
     ----------
     topology : openmm.app.Topology
     x : float64 [n_atoms, 3]
-        Positions in nm.
+        Positions in nm; NaN where none were asked for.
     system : openmm.System
         What the energy was made from.
     energy : Energy
@@ -68,7 +69,11 @@ class Molecule:
 
 
 def set_up(
-    path: str | Path, settings: EnergySettings | None = None, *, coordinates: str | Path | None = None
+    path: str | Path,
+    settings: EnergySettings | None = None,
+    *,
+    coordinates: str | Path | None = None,
+    is_start: bool = True,
 ) -> Molecule:
     """Read a structure and make its energy.
 
@@ -80,6 +85,8 @@ def set_up(
         Force field and solvent are not asked for where the file brings its parameters along.
     coordinates : path, optional
         inpcrd, rst7 or PDB for a prmtop; PDB or mmCIF for a System.
+    is_start : bool
+        False where positions come from elsewhere: those of the structure may be impossible, and a prmtop needs none.
 
     Raises
     ------
@@ -91,11 +98,13 @@ def set_up(
     settings.check()
     path = require_file(path)
     with _told_of(path):
-        topology, x, system, said = _parts(path, settings, coordinates)
-        refuse_impossible_positions(topology, x)
-        energy = energy_of(system, x)
-        _refuse_infinite(energy, x)
-    said += remarks_on(topology, x)
+        topology, x, system, said = _parts(path, settings, coordinates, is_start=is_start)
+        if is_start:
+            refuse_impossible_positions(topology, x)
+        energy = energy_of(system, x if np.isfinite(x).all() else None)
+        if is_start:
+            _refuse_infinite(energy, x)
+            said += remarks_on(topology, x)
     rigid = rigid_bonds(system)
     if len(rigid.atoms):
         said.append(
@@ -106,57 +115,90 @@ def set_up(
 
 
 def _parts(
-    path: Path, settings: EnergySettings, coordinates: str | Path | None
+    path: Path, settings: EnergySettings, coordinates: str | Path | None, *, is_start: bool
 ) -> tuple[Any, np.ndarray, Any, list[str]]:
     """Topology, positions in nm, System and remarks."""
     suffix = path.suffix.lower()
     if suffix in STRUCTURES:
-        return _from_structure(path, settings)
+        return _from_structure(path, settings, is_start=is_start)
     if suffix not in PARAMETERS:
         raise BadInput(
             f"'{path.suffix}' is no kind of structure that can be read here",
             advice=f"Possible are {', '.join((*STRUCTURES, *PARAMETERS))}",
         )
-    if coordinates is None:
+    if coordinates is None and (is_start or suffix == ".xml"):
         raise BadInput(f"The {PARAMETERS[suffix]} holds no positions", advice="Give a file with coordinates, too")
-    other = require_file(coordinates)
-    return _from_system(path, other, settings) if suffix == ".xml" else _from_amber(path, other, settings)
+    other = None if coordinates is None else require_file(coordinates)
+    if suffix != ".xml":
+        return _from_amber(path, other, settings)
+    assert other is not None
+    return _from_system(path, other, settings)
 
 
-def _from_structure(path: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:
+def _from_structure(path: Path, settings: EnergySettings, *, is_start: bool) -> tuple[Any, np.ndarray, Any, list[str]]:
     topology, x = read_structure(path, settings.model)
     said: list[str] = []
-    field = _force_field(settings)
+    if settings.drop_water:
+        topology, x, said = without_water(topology, x)
+    field, modelled = _force_field(settings, topology)
     if settings.repair:
         topology, x, done = repaired(field, topology, x, settings.ph)
         said += done
     if settings.add_hydrogens:
         topology, x, n = with_hydrogens(field, topology, x, settings.ph)
         said += [f"{counted(n, 'hydrogen')} were added at pH {settings.ph:g}."] if n else []
-    refuse_impossible_positions(topology, x)
+    if is_start or settings.crystal:
+        refuse_impossible_positions(topology, x)
     if settings.crystal:
         topology, x = fill_cell(path, topology, x, settings.copies)
-    return topology, x, make_system(field, topology, may_add=not settings.add_hydrogens, **_method(settings)), said
+    system = make_system(field, topology, may_add=not settings.add_hydrogens, **_method(settings))
+    return topology, x, system, said + modelled
 
 
-def _from_amber(path: Path, other: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:
+def _from_amber(path: Path, other: Path | None, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:
     from openmm import app
 
     with _told_of(path, *_OF_READERS):
         parameters = app.AmberPrmtopFile(str(path))
-    if other.suffix.lower() in COORDINATES:
-        with _told_of(other, *_OF_READERS):
-            x = _in_nm(app.AmberInpcrdFile(str(other)).positions)
-    else:
-        _, x = read_structure(other, settings.model)
+    n_atoms = parameters.topology.getNumAtoms()
+    x = np.full((n_atoms, 3), np.nan)
+    if other is not None:
+        x, box = _amber_coordinates(other, settings.model)
+        _refuse_other_number(len(x), n_atoms, other)
+        if box is not None:
+            parameters = app.AmberPrmtopFile(str(path), periodicBoxVectors=box)
+    _refuse_no_crystal(parameters.topology, settings)
     solvents = {"none": None, "hct": app.HCT, "obc1": app.OBC1, "obc2": app.OBC2, "gbn": app.GBn, "gbn2": app.GBn2}
-    _refuse_other_number(len(x), parameters.topology.getNumAtoms(), other)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         system = parameters.createSystem(
             constraints=None, rigidWater=False, implicitSolvent=solvents[settings.solvent], **_method(settings)
         )
     return parameters.topology, x, system, [f"OpenMM warns: {warning.message}." for warning in told]
+
+
+def _amber_coordinates(path: Path, model: int) -> tuple[np.ndarray, Any]:
+    """Positions [n, 3] in nm, and box vectors where an AMBER file tells them."""
+    from openmm import app
+
+    if path.suffix.lower() not in COORDINATES:
+        return read_structure(path, model)[1], None
+    with _told_of(path, *_OF_READERS):
+        found = app.AmberInpcrdFile(str(path))
+        return _in_nm(found.positions), found.boxVectors
+
+
+def _refuse_no_crystal(topology: Any, settings: EnergySettings) -> None:
+    """Refuse a crystal of parameters that are not those of a cell, or of more cells than they are of."""
+    if not settings.crystal:
+        return
+    if topology.getPeriodicBoxVectors() is None:
+        raise BadInput("The AMBER topology tells no unit cell", advice="Give coordinates with a box (inpcrd, rst7)")
+    if settings.copies != (1, 1, 1):
+        raise BadInput(
+            "An AMBER topology is of the cell as it is, and makes no copies of it",
+            advice="Choose 1 cell along each axis, or give a PDB or mmCIF file",
+        )
 
 
 def _from_system(path: Path, other: Path, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:
@@ -187,10 +229,21 @@ def read_structure(path: str | Path, model: int = 1) -> tuple[Any, np.ndarray]:
         return found.topology, _in_nm(found.getPositions(frame=model - 1))
 
 
-def _force_field(settings: EnergySettings) -> Any:
+def _force_field(settings: EnergySettings, topology: Any) -> tuple[Any, list[str]]:
+    """The force field, with a model of water and ions where the structure has some that it does not know."""
     from openmm import app
 
-    return app.ForceField(*settings.files)
+    field, model = app.ForceField(*settings.files), settings.water_model
+    unknown = [residue for residue in of_water(topology) if not is_known(field, residue)]
+    if not unknown or model is None:
+        return field, []
+    said = [f"The water model {model.name} ({model.file}) is used for {counted_water(unknown)}."]
+    if settings.solvent != "none":
+        said.append(
+            "An implicit solvent stands for the water round a molecule: leave the waters of the structure out, unless "
+            "they are part of it."
+        )
+    return app.ForceField(*settings.files, model.file), said
 
 
 def _method(settings: EnergySettings) -> dict[str, Any]:

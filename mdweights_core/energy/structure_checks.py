@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mdweights_core.energy.water import of_water
 from mdweights_core.errors import BadInput, counted
 
 CLASH = 0.05  # nm: no two nuclei come that close
@@ -62,14 +63,16 @@ def remarks_on(topology: Any, x: np.ndarray) -> list[str]:
 
 
 def number_of_pieces(topology: Any) -> int:
-    """Number of molecules: of sets of atoms that bonds join."""
+    """Number of molecules beside waters and single ions: of sets of atoms that bonds join."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     n = topology.getNumAtoms()
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds()], dtype=int).reshape(-1, 2)
     graph = coo_array((np.ones(len(bonds)), (bonds[:, 0], bonds[:, 1])), shape=(n, n))
-    return int(connected_components(graph, directed=False)[0])
+    labels = connected_components(graph, directed=False)[1]
+    water = [atom.index for residue in of_water(topology) for atom in residue.atoms()]
+    return len(np.unique(np.delete(labels, water)))
 
 
 def name_of(atom: Any) -> str:

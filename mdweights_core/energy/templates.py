@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.energy.structure_checks import residue_name
+from mdweights_core.energy.water import is_ion, is_water
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.quiet import quiet
 
@@ -33,7 +34,9 @@ def make_system(field: Any, topology: Any, *, may_add: bool, **method: Any) -> A
         For residues that no template fits, by what they lack.
     """
     try:
-        return field.createSystem(topology, constraints=None, rigidWater=False, **method)
+        return field.createSystem(
+            topology, constraints=None, rigidWater=False, residueTemplates=_named_ions(field, topology), **method
+        )
     except ValueError as error:
         _refuse_unmatched(field, topology, str(error), may_add=may_add)
         raise
@@ -61,15 +64,36 @@ def _refuse_unmatched(field: Any, topology: Any, said: str, *, may_add: bool) ->
     )
 
 
+def _named_ions(field: Any, topology: Any) -> dict[Any, str]:
+    """Templates of ions by their names: an element may have several, of different charges (FE and FE2)."""
+    return {
+        residue: residue.name for residue in topology.residues() if residue.name in field._templates and is_ion(residue)
+    }
+
+
 def is_known(field: Any, residue: Any) -> bool:
-    """Tell whether a force field has a template of a residue's name, or of one of its ends."""
+    """Tell whether a force field has a template that may be a residue's."""
     return bool(_template_names(field, residue))
 
 
 def _template_names(field: Any, residue: Any) -> list[str]:
-    """Names of templates that may fit a residue: inside a chain, and at its ends."""
+    """Names of templates that may fit a residue: inside a chain, and at its ends; of water and ions by elements."""
+    if is_water(residue):
+        return _made_of(field, ["H", "H", "O"])
+    if is_ion(residue):
+        return _made_of(field, [atom.element.symbol for atom in residue.atoms() if atom.element is not None])
     names = _VARIANTS.get(residue.name, (residue.name,))
     return [end + name for name in names for end in ("", "N", "C") if end + name in field._templates]
+
+
+def _made_of(field: Any, elements: list[str]) -> list[str]:
+    """Names of templates of just these elements, which are in alphabetical order."""
+    return [
+        name
+        for name, template in field._templates.items()
+        if len(template.atoms) == len(elements)
+        and elements == sorted(atom.element.symbol for atom in template.atoms if atom.element is not None)
+    ]
 
 
 def _lacks_hydrogens(field: Any, residue: Any) -> bool:
@@ -98,7 +122,12 @@ def with_hydrogens(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple
 
     modeller = app.Modeller(topology, x * unit.nanometer)
     try:
-        modeller.addHydrogens(field, pH=ph, platform=Platform.getPlatformByName("CPU"))
+        modeller.addHydrogens(
+            field,
+            pH=ph,
+            platform=Platform.getPlatformByName("CPU"),
+            residueTemplates=_named_ions(field, topology),
+        )
     except ValueError as error:
         _refuse_unmatched(field, modeller.topology, str(error), may_add=False)
         raise BadInput(f"Hydrogens cannot be added: {' '.join(str(error).split())}") from error
