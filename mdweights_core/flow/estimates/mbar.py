@@ -72,16 +72,14 @@ def mbar(u_kn: np.ndarray, n_k: np.ndarray, inefficiency: float = 1.0) -> Mbar:
     _check(u, n)
     is_sampled = n > 0
     f = np.zeros(len(u))
-    f[is_sampled] = _solved(u[is_sampled], n[is_sampled])
-    log_mixture = _log_mixture(u[is_sampled], n[is_sampled], f[is_sampled])
+    f[is_sampled], log_mixture = _solved(u[is_sampled], n[is_sampled])
     f[~is_sampled] = -logsumexp(-u[~is_sampled] - log_mixture, axis=1)
     if not np.isfinite(f).all():
         state = int(np.flatnonzero(~np.isfinite(f))[0])
         raise BadInput(f"No sample lies in state {state + 1}, so that it has no free energy")
     share = np.exp(f[:, None] - u - log_mixture)
-    overlap = (share @ share.T) * n
-    covariance = inefficiency * _covariance(share @ share.T, n)
-    return Mbar(f - f[0], covariance, f[0] - log_mixture, overlap)
+    products = share @ share.T
+    return Mbar(f - f[0], inefficiency * _covariance(products, n), f[0] - log_mixture, products * n)
 
 
 def _check(u: np.ndarray, n: np.ndarray) -> None:
@@ -93,39 +91,55 @@ def _check(u: np.ndarray, n: np.ndarray) -> None:
         raise BadInput("A sample has an infinite energy in every state that samples came from")
 
 
-def _log_mixture(u: np.ndarray, n: np.ndarray, f: np.ndarray) -> np.ndarray:
-    """ln sum_k n_k exp(f_k - u_kn), float64 [N]."""
-    return logsumexp((np.log(n) + f)[:, None] - u, axis=0)
+def _shares(u: np.ndarray, n: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The probability that each sample came from each state, float64 [K, N], and ln sum_k n_k exp(f_k - u_kn), [N]."""
+    terms = (np.log(n) + f)[:, None] - u
+    most = terms.max(axis=0)
+    np.exp(terms - most, out=terms)
+    total = terms.sum(axis=0)
+    terms /= total
+    return terms, most + np.log(total)
 
 
-def _solved(u: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Free energies [K] of states that all have samples, the first 0."""
+def _solved(u: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Free energies [K] of states that all have samples, the first 0, and ln of their mixture [N]."""
     f = np.zeros(len(u))
+    share, log_mixture = _shares(u, n, f)
     for step in range(_MOST):
-        log_mixture = _log_mixture(u, n, f)
-        if step < _FIRST:
-            new = -logsumexp(-u - log_mixture, axis=1)
-        else:
-            new = _newton(u, n, f, log_mixture)
-        new -= new[0]
-        if step >= _FIRST and np.abs(new - f).max() < _ENOUGH:
-            return new
-        f = new
+        plain = _self_consistent(u, n, f, share, log_mixture)
+        new = plain if step < _FIRST else _newton(n, f, share)
+        after = _shares(u, n, new)
+        if step >= _FIRST and _imbalance(after[0], n) > _imbalance(share, n):
+            new, after = plain, _shares(u, n, plain)
+        change, f, (share, log_mixture) = np.abs(new - f).max(), new, after
+        if step >= _FIRST and change < _ENOUGH:
+            return f, log_mixture
     raise BadInput("The free energies of the states do not converge", advice="Add samples between them")
 
 
-def _newton(u: np.ndarray, n: np.ndarray, f: np.ndarray, log_mixture: np.ndarray) -> np.ndarray:
-    """One step of Newton's method, or a self-consistent one where that would not bring the gradient down."""
-    p = np.exp((np.log(n) + f)[:, None] - u - log_mixture)
-    total = p.sum(axis=1)
-    hessian, gradient = np.diag(total) - p @ p.T, total - n
+def _imbalance(share: np.ndarray, n: np.ndarray) -> float:
+    """How far the equations are from being solved: the largest component of the gradient."""
+    return float(np.abs(share.sum(axis=1) - n).max())
+
+
+def _self_consistent(
+    u: np.ndarray, n: np.ndarray, f: np.ndarray, share: np.ndarray, log_mixture: np.ndarray
+) -> np.ndarray:
+    """Free energies that the present weights give; in logarithms where a state has next to none of them."""
+    total = share.sum(axis=1)
+    rare = total < 1e-200
+    new = f - np.log(np.where(rare, n, total) / n)
+    new[rare] = -logsumexp(-u[rare] - log_mixture, axis=1)
+    return new - new[0]
+
+
+def _newton(n: np.ndarray, f: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """One step of Newton's method, the first free energy held."""
+    total = share.sum(axis=1)
+    hessian = np.diag(total) - share @ share.T
     _check_joined(hessian, total)
-    new = f.copy()
-    new[1:] -= np.linalg.solve(hessian[1:, 1:], gradient[1:])
-    change = np.exp((np.log(n) + new)[:, None] - u - _log_mixture(u, n, new)).sum(axis=1) - n
-    if np.abs(change).max() <= np.abs(gradient).max():
-        return new
-    return -logsumexp(-u - log_mixture, axis=1)
+    step = np.linalg.solve(hessian[1:, 1:], total[1:] - n[1:])
+    return f - np.append(0.0, step)
 
 
 def _check_joined(hessian: np.ndarray, total: np.ndarray) -> None:
