@@ -20,14 +20,20 @@ class Fit(NamedTuple):
 
 
 def fit(positions: np.ndarray, reference: np.ndarray) -> Fit:
-    """Least-squares superposition of frames [n, n_atoms, 3] on a reference [n_atoms, 3] (Kabsch 1976)."""
+    """Least-squares superposition of frames [n, n_atoms, 3] on a reference, or one each (Kabsch 1976).
+
+    Parameters
+    ----------
+    positions : float [n, n_atoms, 3]
+    reference : float [n_atoms, 3] or [n, n_atoms, 3]
+    """
     positions = np.asarray(positions, dtype=np.float64)
     centre = positions.mean(axis=1)
-    about, target = positions - centre[:, None], reference - reference.mean(axis=0)
-    left, values, right = np.linalg.svd(np.einsum("nki,kj->nij", about, target))
+    about, target = positions - centre[:, None], reference - reference.mean(axis=-2, keepdims=True)
+    left, values, right = np.linalg.svd(about.swapaxes(1, 2) @ target)
     turn = np.sign(np.linalg.det(left) * np.linalg.det(right))
     right[:, 2] *= turn[:, None]
     values[:, 2] *= turn
     rotation = np.einsum("nia,naj->nji", left, right)
-    square = (about**2).sum(axis=(1, 2)) + (target**2).sum() - 2 * values.sum(axis=1)
+    square = (about**2).sum(axis=(1, 2)) + (target**2).sum(axis=(-2, -1)) - 2 * values.sum(axis=1)
     return Fit(rotation, centre, np.sqrt(np.maximum(square, 0) / positions.shape[1]))

@@ -32,3 +32,12 @@ def test_rmsd_is_that_of_the_moved_positions():
     how = fit(frames, reference)
     left = how.moved(frames) - (reference - reference.mean(axis=0))
     np.testing.assert_allclose(how.rmsd, np.sqrt((left**2).sum(axis=2).mean(axis=1)))
+
+
+def test_frames_may_have_a_reference_each():
+    frames, references = np.random.default_rng(4).normal(size=(2, 4, 7, 3))
+    together = fit(frames, references)
+    for i in range(4):
+        alone = fit(frames[i : i + 1], references[i])
+        np.testing.assert_allclose(together.rotation[i], alone.rotation[0], atol=1e-12)
+        assert together.rmsd[i] == pytest.approx(alone.rmsd[0])
