@@ -16,8 +16,12 @@ from mdweights_core.energy.base import Energy, Stiffness
 
 def stiffness_matrix(energy: Energy, x: np.ndarray) -> scipy.sparse.csc_array:
     """The curvature at x [n_atoms, 3] of all terms that know it, [3 n_atoms, 3 n_atoms] in kJ/mol/nm^2."""
-    stiff = [term for term in energy.terms.values() if hasattr(term, "stiffness")]
-    return gauss_newton([term.stiffness(x) for term in stiff], energy.n_atoms)
+    return gauss_newton(stiffness_by_term(energy, x), energy.n_atoms)
+
+
+def stiffness_by_term(energy: Energy, x: np.ndarray) -> list[Stiffness]:
+    """Stiff internal coordinates at x [n_atoms, 3], of each term that knows them."""
+    return [term.stiffness(x) for term in energy.terms.values() if hasattr(term, "stiffness")]
 
 
 def gauss_newton(parts: Sequence[Stiffness], n_atoms: int) -> scipy.sparse.csc_array:

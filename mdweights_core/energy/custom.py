@@ -21,25 +21,30 @@ Array = jax.Array
 COORDINATES = {2: ("r", distance), 3: ("theta", angle), 4: ("theta", torsion)}
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class CustomInternal:
-    """Sum over m groups of atoms of an expression of their distance, angle or torsion angle.
+class _Listed:
+    """Sum of an expression over a list of m atoms or groups of atoms.
 
     Attributes
     ----------
     expression : Expression
-    atoms : int [m, k]
-        k = 2: of the distance r; 3: of the angle theta; 4: of the torsion angle theta.
+    atoms : int [m] or [m, k]
     values : mapping of str to float64 [m] or scalar
-        The other variables.
+        Variables of the expression beside those of places.
     box : float64 [3, 3], optional
+        Where distances are those of nearest images.
     """
 
     expression: Expression = field(metadata={"static": True})
     atoms: Array
     values: Mapping[str, Array]
     box: Array | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class CustomInternal(_Listed):
+    """Sum of an expression of the distance r of two atoms, or of the angle or torsion angle theta of three or four."""
 
     def energy(self, x: Array) -> Array:
         """Energy in kJ/mol of positions [n_atoms, 3]."""
@@ -50,22 +55,11 @@ class CustomInternal:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class CustomExternal:
-    """Sum over m atoms of an expression of their positions x, y, z in nm.
+class CustomExternal(_Listed):
+    """Sum of an expression of the positions x, y, z of single atoms in nm.
 
-    Attributes
-    ----------
-    expression : Expression
-        May call periodicdistance(x, y, z, x0, y0, z0), the distance of nearest images.
-    atoms : int [m]
-    values : mapping of str to float64 [m] or scalar
-    box : float64 [3, 3], optional
+    It may call periodicdistance(x, y, z, x0, y0, z0), the distance of nearest images.
     """
-
-    expression: Expression = field(metadata={"static": True})
-    atoms: Array
-    values: Mapping[str, Array]
-    box: Array | None = None
 
     def energy(self, x: Array) -> Array:
         """Energy in kJ/mol of positions [n_atoms, 3]."""

@@ -11,6 +11,7 @@ trapped. With ``core`` it goes on below that distance as its tangent; what was f
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -56,59 +57,65 @@ def _distances(x: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class LennardJonesPairs:
-    """Softened Lennard-Jones pairs with their weights (couplings over the number of pairs: a weighted mean).
+class _WeightedPairs(ABC):
+    """A weighted sum over m pairs of a function of their distance.
 
     Attributes
     ----------
     first, second : int32 [m]
     weight : float64 [m]
-    core : float
-        Distance below which the potential is its tangent there; 0 for the published form.
+        Couplings over the number of pairs, which makes the sum a mean.
     """
 
     first: jax.Array
     second: jax.Array
     weight: jax.Array
+
+    def energy(self, x: jax.Array) -> jax.Array:
+        """Weighted sum over pairs."""
+        return jnp.sum(self.weight * self._potential(_distances(x, self.first, self.second)))
+
+    @abstractmethod
+    def _potential(self, r: jax.Array) -> jax.Array:
+        """Energies of pairs at distances r [m]."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LennardJonesPairs(_WeightedPairs):
+    """Softened Lennard-Jones pairs.
+
+    Attributes
+    ----------
+    core : float
+        Distance below which the potential is its tangent there; 0 for the published form.
+    """
+
     core: float = field(default=0.0, metadata={"static": True})
 
-    def energy(self, x: jax.Array) -> jax.Array:
-        """Weighted sum over pairs."""
-        r = _distances(x, self.first, self.second)
+    def _potential(self, r: jax.Array) -> jax.Array:
         if not self.core:
-            return jnp.sum(self.weight * lennard_jones(r))
-        outside = lennard_jones(jnp.maximum(r, self.core))
-        return jnp.sum(self.weight * (outside + _slope(self.core) * jnp.minimum(r - self.core, 0.0)))
+            return lennard_jones(r)
+        return lennard_jones(jnp.maximum(r, self.core)) + _slope(self.core) * jnp.minimum(r - self.core, 0.0)
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class BondPairs:
-    """Harmonic pairs (r - 1)^2 with their weights [m]; `first` and `second` are int32 [m]."""
+class BondPairs(_WeightedPairs):
+    """Harmonic pairs, (r - 1)^2."""
 
-    first: jax.Array
-    second: jax.Array
-    weight: jax.Array
-
-    def energy(self, x: jax.Array) -> jax.Array:
-        """Weighted sum over pairs."""
-        return jnp.sum(self.weight * (_distances(x, self.first, self.second) - 1) ** 2)
+    def _potential(self, r: jax.Array) -> jax.Array:
+        return _bond(r)
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class RepellingPairs:
-    """Pairs that repel each other as 1 / (r + 0.01), with their weights [m]; `first` and `second` are int32 [m]."""
+class RepellingPairs(_WeightedPairs):
+    """Pairs that repel each other as 1 / (r + 0.01)."""
 
-    first: jax.Array
-    second: jax.Array
-    weight: jax.Array
-
-    def energy(self, x: jax.Array) -> jax.Array:
-        """Weighted sum over pairs."""
-        return jnp.sum(self.weight / (_distances(x, self.first, self.second) + _SOFTENING))
+    def _potential(self, r: jax.Array) -> jax.Array:
+        return 1 / (r + _SOFTENING)
 
 
 def _minimum() -> tuple[float, float]:

@@ -114,46 +114,43 @@ def generalised_born(force: Any, around: Surroundings) -> GeneralisedBorn:
     )
 
 
+_BORN_VALUES = (
+    Step(
+        Expression(
+            "select(step(r+s2-o1), 0.5*(1/L-1/U+0.25*(r-s2^2/r)*(1/U^2-1/L^2)+0.5*log(L/U)/r), 0);"
+            "U=r+s2; L=max(o1, abs(r-s2))"
+        ),
+        is_pair=True,
+        name="I",
+    ),
+    Step(Expression("1/(1/o-tanh(psi-0.8*psi^2+4.85*psi^3)/radius); psi=I*o"), is_pair=False, name="B"),
+)
+_BORN_ENERGIES = (
+    Step(Expression("surface*(radius+0.14)^2*(radius/B)^6-0.5*k*q^2/B"), is_pair=False),
+    Step(Expression("-k*q1*q2*(1/sqrt(r^2+B1*B2*exp(-r^2/(4*B1*B2)))-shift)"), is_pair=True),
+)
+_BORN_OFFSET = 0.009  # nm
+
+
 def born_model(force: Any, around: Surroundings) -> GeneralisedBorn:
     """Generalised Born model of Onufriev, Bashford and Case, Proteins 55, 383 (2004), second set of values."""
     n = force.getNumParticles()
-    charge, radius, scale = (
-        np.array([[plain(v) for v in force.getParticleParameters(i)] for i in range(n)], dtype=np.float64)
-        .reshape(n, 3)
-        .T
-    )
-    offset = 0.009
+    listed = np.array([[plain(v) for v in force.getParticleParameters(i)] for i in range(n)], dtype=np.float64)
+    charge, radius, scale = listed.reshape(n, 3).T
     has_cutoff = force.getNonbondedMethod() != force.NoCutoff
-    solute, solvent = force.getSoluteDielectric(), force.getSolventDielectric()
+    inside = radius - _BORN_OFFSET
+    atoms = {"q": charge, "radius": radius, "o": inside, "s": scale * inside}
     shared = {
-        "k": COULOMB * (1 / solute - 1 / solvent),
+        "k": COULOMB * (1 / force.getSoluteDielectric() - 1 / force.getSolventDielectric()),
         "surface": 4 * np.pi * plain(force.getSurfaceAreaEnergy()),
         "shift": 1 / plain(force.getCutoffDistance()) if has_cutoff else 0.0,
     }
     return GeneralisedBorn(
-        values=(
-            Step(
-                Expression(
-                    "select(step(r+s2-o1), 0.5*(1/L-1/U+0.25*(r-s2^2/r)*(1/U^2-1/L^2)+0.5*log(L/U)/r), 0);"
-                    "U=r+s2; L=max(o1, abs(r-s2))"
-                ),
-                is_pair=True,
-                name="I",
-            ),
-            Step(Expression("1/(1/o-tanh(psi-0.8*psi^2+4.85*psi^3)/radius); psi=I*o"), is_pair=False, name="B"),
-        ),
-        energies=(
-            Step(Expression("surface*(radius+0.14)^2*(radius/B)^6-0.5*k*q^2/B"), is_pair=False),
-            Step(Expression("-k*q1*q2*(1/sqrt(r^2+B1*B2*exp(-r^2/(4*B1*B2)))-shift)"), is_pair=True),
-        ),
+        values=_BORN_VALUES,
+        energies=_BORN_ENERGIES,
         every=around.pairs(force, np.empty((0, 2), dtype=int)),
         kept=None,
-        atoms={
-            "q": jnp.asarray(charge),
-            "radius": jnp.asarray(radius),
-            "o": jnp.asarray(radius - offset),
-            "s": jnp.asarray(scale * (radius - offset)),
-        },
+        atoms={name: jnp.asarray(value) for name, value in atoms.items()},
         shared={"values": {name: jnp.asarray(value) for name, value in shared.items()}, "tables": {}},
     )
 

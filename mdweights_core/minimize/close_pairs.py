@@ -13,7 +13,7 @@ import scipy.spatial
 
 from mdweights_core.energy.base import Energy, Stiffness
 from mdweights_core.energy.blocks import PairBlocks
-from mdweights_core.energy.curvature import gauss_newton
+from mdweights_core.energy.curvature import gauss_newton, stiffness_by_term
 from mdweights_core.energy.nonbonded import COULOMB, Nonbonded
 from mdweights_core.minimize.base import Curvature
 
@@ -31,9 +31,8 @@ def curvature_of(energy: Energy) -> Curvature:
     reach = REACH if energy.n_atoms <= MANY else REACH_OF_MANY
 
     def curvature(x: np.ndarray) -> scipy.sparse.csc_array:
-        parts = [term.stiffness(x) for term in energy.terms.values() if hasattr(term, "stiffness")]
-        parts += [close_pairs(term, x, reach) for term in energy.terms.values() if isinstance(term, Nonbonded)]
-        return gauss_newton(parts, energy.n_atoms)
+        contacts = [close_pairs(term, x, reach) for term in energy.terms.values() if isinstance(term, Nonbonded)]
+        return gauss_newton([*stiffness_by_term(energy, x), *contacts], energy.n_atoms)
 
     return curvature
 

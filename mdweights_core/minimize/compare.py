@@ -14,16 +14,16 @@ import numpy as np
 
 from mdweights_core.energy.base import Energy, value_and_gradient
 from mdweights_core.io.files import atomic_write, atomic_write_text
-from mdweights_core.jobs import Job, Progress
+from mdweights_core.jobs import Job, Progress, Stopped
 from mdweights_core.minimize.base import End
 from mdweights_core.minimize.close_pairs import curvature_of
 from mdweights_core.minimize.evaluation import evaluator
 from mdweights_core.minimize.job import STAGE, minimize
-from mdweights_core.minimize.openmm_yardstick import openmm_minimize
+from mdweights_core.minimize.openmm_yardstick import Course, openmm_minimize
 from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
+from mdweights_core.minimize.run import Run
 from mdweights_core.minimize.settings import METHODS, YARDSTICKS, MinimizeSettings
 from mdweights_core.minimize.staged_methods import minimize_staged
-from mdweights_core.minimize.superpose import rmsd
 
 if TYPE_CHECKING:
     import openmm
@@ -91,34 +91,27 @@ def _by_openmm(
     energy: Energy, system: openmm.System, starts: np.ndarray, settings: MinimizeSettings, reference: np.ndarray | None
 ) -> Job[Minimisation]:
     """OpenMM's minimiser; energies and forces in the end are those of `energy`, in double precision."""
-    courses, last = [], []
-    for number, start in enumerate(starts):
-        yield Progress(STAGE, number, len(starts), f"OpenMM, start {number + 1} of {len(starts)}")
+    run = Run.begin(starts)
+    for row, start in enumerate(starts):
+        try:
+            yield Progress(STAGE, row, len(starts), f"OpenMM, start {row + 1} of {len(starts)}")
+        except Stopped:
+            break
         course = openmm_minimize(system, start, settings.tolerance, max_iterations=settings.max_evaluations)
-        value, gradient = value_and_gradient(energy, course.x)
-        courses.append(course)
-        last.append((float(value), float(np.sqrt(np.mean(np.asarray(gradient) ** 2)))))
-    x = np.stack([course.x for course in courses])
-    final = np.array(last)
-    is_there = final[:, 1] <= settings.tolerance
-    return Minimisation(
-        x=x,
-        start_energy=np.array([float(value_and_gradient(energy, start)[0]) for start in starts]),
-        energy=final[:, 0],
-        rms_force=final[:, 1],
-        evaluations=np.array([len(course.iterations) for course in courses]),
-        seconds=np.array([course.total_seconds for course in courses]),
-        rmsd_to_start=rmsd(x, starts),
-        rmsd_to_reference=np.zeros(0) if reference is None else rmsd(x, reference),
-        ends=tuple(str(End.CONVERGED if there else End.STALLED) for there in is_there),
-        settings=settings,
-        trace_begin=np.cumsum([0, *(len(course.iterations) for course in courses)]),
-        trace_evaluations=np.concatenate([course.iterations for course in courses]),
-        trace_seconds=np.concatenate([course.seconds for course in courses]),
-        trace_energy=np.concatenate([course.energy for course in courses]),
-        trace_rms_force=np.concatenate([course.rms_force for course in courses]),
-        notes=("OpenMM tells iterations only; each is one evaluation or more.",),
-    )
+        run.x[row], run.traces[row] = course.x, _trace(energy, course)
+        is_there = run.traces[row][-1][-1] <= settings.tolerance
+        run.ends[row] = str(End.CONVERGED if is_there else End.STALLED)
+    found = run.result(starts, reference, settings, ("OpenMM tells iterations only; each is one evaluation or more.",))
+    begun = [float(value_and_gradient(energy, x)[0]) for x, trace in zip(starts, run.traces, strict=True) if trace]
+    return replace(found, start_energy=np.array(begun + [np.nan] * (len(starts) - len(begun))))
+
+
+def _trace(energy: Energy, course: Course) -> list[tuple[float, ...]]:
+    """What OpenMM tells of each iteration, then what is there in the end in double precision."""
+    value, gradient = value_and_gradient(energy, course.x)
+    last = (len(course.iterations), course.total_seconds, float(value), float(np.sqrt(np.mean(np.square(gradient)))))
+    told = zip(course.iterations, course.seconds, course.energy, course.rms_force, strict=True)
+    return [tuple(map(float, line)) for line in (*told, last)]
 
 
 def write_table(comparison: Comparison, path: Path) -> None:

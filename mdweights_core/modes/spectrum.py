@@ -123,7 +123,7 @@ def elastic_modes(
     BadInput
         More modes than there are.
     """
-    masses = np.ones(len(reference)) if masses is None else np.asarray(masses, dtype=np.float64)
+    masses = _given(masses, len(reference))
     hessian = weighted(network.hessian(reference), masses)
     free = rigid_motions(reference, masses, only_translations=is_crystal)
     _check_count(count, *free.shape)
@@ -160,7 +160,7 @@ def block_modes(
     Modes
         Their residuals are those in the full space and tell how much the blocks bend; `has_converged` is always true.
     """
-    masses = np.ones(len(reference)) if masses is None else np.asarray(masses, dtype=np.float64)
+    masses = _given(masses, len(reference))
     matrix = weighted(hessian, masses)
     motions = block_motions(reference, blocks, masses)
     free = motions.T @ rigid_motions(reference, masses)
@@ -205,7 +205,7 @@ def hessian_modes(
     BadInput
         More modes than there are.
     """
-    masses = np.ones(len(x)) if masses is None else np.asarray(masses, dtype=np.float64)
+    masses = _given(masses, len(x))
     products = HessianProducts(energy, x, masses)
     free = rigid_motions(x, masses, only_translations=is_crystal)
     _check_count(count, *free.shape)
@@ -228,6 +228,11 @@ def weighted(hessian: Any, masses: np.ndarray) -> Any:
     """M^-1/2 H M^-1/2 of a sparse Hessian."""
     scale = scipy.sparse.diags_array(np.repeat(masses, 3) ** -0.5)
     return (scale @ hessian @ scale).tocsr()
+
+
+def _given(masses: np.ndarray | None, n_atoms: int) -> np.ndarray:
+    """The masses, or ones, float64 [n_atoms]."""
+    return np.ones(n_atoms) if masses is None else np.asarray(masses, dtype=np.float64)
 
 
 def _stiff_start(curvature: Any, count: int) -> tuple[Product | None, np.ndarray]:

@@ -92,6 +92,22 @@ def test_a_stopped_comparison_keeps_what_is_done(energy: Energy, bent_chains: np
     assert kept["lbfgs-preconditioned"].ends == (NOT_BEGUN,) * 2
 
 
+def test_stopped_between_starts_of_openmm_it_keeps_those_that_are_done(
+    energy: Energy, system: openmm.System, bent_chains: np.ndarray
+) -> None:
+    job = compare(energy, bent_chains[:2], ("openmm",), MinimizeSettings(tolerance=1.0), system=system)
+    while "start 2 of 2" not in next(job).message:
+        pass
+    kept = jobs.stop(job)
+    assert kept is not None
+    found = kept["openmm"]
+    assert found.ends[1] == NOT_BEGUN
+    assert found.energy[0] == pytest.approx(float(value_and_gradient(energy, found.x[0])[0]))
+    assert found.start_energy[0] == pytest.approx(float(value_and_gradient(energy, bent_chains[0])[0]))
+    assert np.isnan([found.energy[1], found.start_energy[1]]).all()
+    np.testing.assert_array_equal(found.x[1], bent_chains[1])
+
+
 @pytest.mark.parametrize("method", ["modes", "modes-literal", "graph-network"])
 def test_reparametrisations_come_to_the_minimum_too(energy: Energy, bent_chains: np.ndarray, method: str) -> None:
     settings = MinimizeSettings(tolerance=1.0, max_evaluations=1000, patience=0, learning_rate=1e-3)
