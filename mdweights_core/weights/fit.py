@@ -11,30 +11,24 @@ import numpy as np
 
 from mdweights_core.errors import BadInput, MdweightsError, counted
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
+from mdweights_core.weights.caveats import judged
 from mdweights_core.weights.frames.passes import Means, contractions, intensities, intensities_and_means
 from mdweights_core.weights.frames.threads import one_blas_thread
-from mdweights_core.weights.indexing import indexing_warning
-from mdweights_core.weights.objectives import sigma_note, weighting_of
 from mdweights_core.weights.problem import WeightProblem
-from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, LOOSE_KKT, OVERFIT_WARNING, WeightFit, is_collapsed
+from mdweights_core.weights.result import ACTIVE, HISTORY_KEYS, WeightFit
 from mdweights_core.weights.scores import (
-    Scores,
+    BraggScores,
     bragg_scores,
     coefficients,
     entropy_size,
     fit_scale,
-    held_out_error,
     kish,
     score,
 )
-from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings, headline
+from mdweights_core.weights.settings import DEFAULT_STEPS, FitSettings
 from mdweights_core.weights.solvers import SOLVERS, SolverState, Task, Term
 from mdweights_core.weights.solvers.base import relative_entropy
-from mdweights_core.weights.terms import ODD, fewer, fit_task, fit_terms
-
-_HEAVY = 0.25  # of the weight on one frame
-_FALL = 0.01  # of the total CC
-_SCORED = 3  # reflections that have a correlation
+from mdweights_core.weights.terms import fewer, fit_task, fit_terms
 
 
 def fit_weights(
@@ -172,34 +166,18 @@ def _conclude(
     watch: _Watch,
     stopped: bool,
 ) -> WeightFit:
-    state, seconds = reached.now, watch.clock.elapsed
-    both = np.stack([state.weights, problem.prior])
+    seconds, both = watch.clock.elapsed, np.stack([reached.now.weights, problem.prior])
     found = [intensities_and_means(term.frames, both) for term in terms]
     x = [values for values, _ in found]
     calculated, plain = x[0]
     scores, uniform = score(problem, calculated), score(problem, plain)
     gains, gradients = _objective(terms, reached.task, both, found)
-    slopes = _with_entropy(gradients[0], state, reached.task)
-    scale, offset = _scale(problem, calculated)
-    equal_scale, equal_offset = _scale(problem, plain)
-    residual = kkt_residual(state.weights, slopes, reached.task.allowed)
-    bragg = None
-    if problem.bragg is not None:
-        on_bragg = x[1] if len(terms) > 1 else intensities(problem.bragg.frames, both)
-        bragg = bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *on_bragg)
+    slopes = _with_entropy(gradients[0], reached.now, reached.task)
+    residual = kkt_residual(reached.now.weights, slopes, reached.task.allowed)
+    state, warnings = judged(problem, settings, reached.now, residual, x[0], (scores, uniform))
+    scale, offset, on_scale = _scaled(problem, calculated)
     mean_f, mean_intensity = _averages(problem, found[0][1], calculated)
     weights = problem.of_frames(state.weights)
-    opposite = None
-    if residual > _bound(state) and (agreement := getattr(scores, headline(settings.objective))) <= 0:
-        state, opposite = _without_agreement(state, agreement, settings)
-    free_error = held_out_error(problem, calculated, plain, headline(settings.objective))
-    warnings = (
-        *problem.notes,
-        *_sigma_notes(problem, settings),
-        *filter(None, [opposite or _optimality_warning(state, residual, settings.solver)]),
-        *fit_warnings(problem, weights, scores, uniform, settings, state.raw_sum, free_error),
-        *filter(None, [indexing_warning(problem, plain, uniform.cc_aniso)]),
-    )
     return WeightFit(
         weights=weights,
         prior=problem.of_frames(problem.prior),
@@ -215,9 +193,7 @@ def _conclude(
         seconds=seconds,
         converged=state.converged,
         stopped=stopped,
-        outcome=f"Stopped by the user after {counted(reached.before + state.iteration, 'iteration')}."
-        if stopped
-        else state.outcome,
+        outcome=f"Stopped by the user after {counted(reached.count, 'iteration')}." if stopped else state.outcome,
         influence=problem.of_frames(_doubling(gradients[1], problem.prior)),
         multipliers=_to_frames(problem, state.weights @ slopes - slopes),
         history=watch.history,
@@ -226,16 +202,24 @@ def _conclude(
         groups=problem.groups,
         observed=problem.observed.astype(np.float32),
         observed_sigma=None if problem.sigma is None else problem.sigma.astype(np.float32),
-        calculated=(scale * calculated + offset).astype(np.float32),
-        uniform_calculated=(equal_scale * plain + equal_offset).astype(np.float32),
+        calculated=on_scale,
+        uniform_calculated=_scaled(problem, plain)[2],
         free=problem.free,
         scale=scale,
         offset=offset,
         mean_f=mean_f,
         mean_intensity=mean_intensity,
         raw_sum=state.raw_sum,
-        bragg=bragg,
+        bragg=_on_bragg(problem, both, x),
     )
+
+
+def _on_bragg(problem: WeightProblem, both: np.ndarray, x: list[np.ndarray]) -> BraggScores | None:
+    """Agreement with the Bragg amplitudes; their intensities `x` are known already where they were fitted."""
+    if problem.bragg is None:
+        return None
+    on_bragg = x[1] if len(x) > 1 else intensities(problem.bragg.frames, both)
+    return bragg_scores(problem.bragg.data.intensity, problem.bragg.data.free, *on_bragg)
 
 
 def _objective(
@@ -286,9 +270,11 @@ def _averages(problem: WeightProblem, means: Means, diffuse: np.ndarray) -> tupl
     return on_p1, (diffuse + bragg).astype(np.float32)
 
 
-def _scale(problem: WeightProblem, calculated: np.ndarray) -> tuple[float, float]:
+def _scaled(problem: WeightProblem, calculated: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Scale and offset fitted on the work set, and the intensity brought to the observed one's: float32 [n_group]."""
     work = ~problem.free
-    return fit_scale(calculated[work], problem.observed[work])
+    scale, offset = fit_scale(calculated[work], problem.observed[work])
+    return scale, offset, (scale * calculated + offset).astype(np.float32)
 
 
 def _doubling(gradient: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -307,96 +293,3 @@ def kkt_residual(weights: np.ndarray, gradient: np.ndarray, allowed: np.ndarray 
     inside = float(np.abs(reduced[active]).max(initial=0.0))
     barred = active if allowed is None else active | ~allowed
     return max(inside, float(reduced[~barred].max(initial=0.0)))
-
-
-def _bound(state: SolverState) -> float:
-    """The residual above which a fit is no optimum; that of a strong entropy is theta times one of log weights."""
-    return LOOSE_KKT * max(1.0, state.theta)
-
-
-def _without_agreement(state: SolverState, agreement: float, settings: FitSettings) -> tuple[SolverState, str]:
-    """A solver's end where nothing agrees, which is no optimum, and what to look for."""
-    name = "total CC" if headline(settings.objective) == "cc" else "anisotropic CC"
-    text = f"No weights were found that agree with the map: the {name} on the fitted reflections is {agreement:.3f}."
-    warning = f"{text} Look at the map's column, its sign and its indexing, and at the frames' crystal."
-    return replace(state, converged=False, outcome=text if state.converged else state.outcome), warning
-
-
-def _optimality_warning(state: SolverState, residual: float, solver: str) -> str | None:
-    if not state.converged or residual <= _bound(state):
-        return None
-    instead = "" if solver == "gauss-newton" else ", or finish with the solver gauss-newton"
-    return (
-        f"The solver ended away from the optimum (KKT residual {residual:.1e}): read groups of frames, not single "
-        f"weights{instead}."
-    )
-
-
-def fit_warnings(
-    problem: WeightProblem,
-    weights: np.ndarray,
-    scores: Scores,
-    uniform: Scores,
-    settings: FitSettings,
-    raw_sum: float = 1.0,
-    free_error: float = 0.0,
-) -> Iterator[str]:
-    """What a user must know before believing the weights, one sentence each.
-
-    `free_error` is the standard error of the difference between the held-out scores: a fall within it says nothing.
-    """
-    yield from _odd_frames(problem)
-    n_frames, n_work, n_eff = problem.n_frames, problem.n_work, kish(weights)
-    plain_name = "equal weights" if np.ptp(problem.prior) == 0 else "the weights before the fit"
-    if n_frames == 2:
-        yield "With two frames the diffuse map has the same shape whatever their weights: this fit means nothing."
-    key = f"{headline(settings.objective)}_free"
-    held_out, plain = getattr(scores, key), getattr(uniform, key)
-    if plain - held_out > free_error:  # False for NaN
-        yield (
-            f"{OVERFIT_WARNING}on {counted(int(problem.free.sum()), 'held-out reflection')} the weights do worse "
-            f"({held_out:.3f}) than {plain_name} ({plain:.3f}), by {plain - held_out:.3f} ± {free_error:.3f}. "
-            "Raise theta, or do not use these weights."
-        )
-    if problem.free.sum() < _SCORED:
-        yield "No reflections were held out, so nothing can tell a good fit from an overfitted one."
-    if problem.n_units > 0.25 * n_work:
-        yield (
-            f"{problem.n_units} weights are fitted to {n_work} reflections: too few data per frame to trust single "
-            "weights. Raise theta, or take fewer frames or higher resolution."
-        )
-    if is_collapsed(weights):
-        yield f"The weights collapsed onto about {n_eff:.1f} of {n_frames} frames. Raise theta to spread them."
-    elif weights.max() > _HEAVY and n_frames > 4:
-        heaviest = int(weights.argmax())
-        yield f"Frame {heaviest} alone carries {100 * weights.max():.0f} % of the weight. Raise theta to spread it."
-    if scores.cc < uniform.cc - _FALL and not problem.is_anisotropic:
-        yield (
-            f"The total CC fell from {uniform.cc:.3f} with {plain_name} to {scores.cc:.3f}: the weighted ensemble has "
-            "the wrong fall-off with resolution. Raise theta."
-        )
-    if problem.is_anisotropic:
-        yield "The observed map came without its isotropic part: only the anisotropic CC means anything."
-    if abs(raw_sum - 1) > 0.005:
-        yield (
-            f"The prototype's weights summed to {raw_sum:.3f} instead of 1, so Bragg intensity leaked into its fit; "
-            "all scores here are for the weights divided by their sum."
-        )
-
-
-def _sigma_notes(problem: WeightProblem, settings: FitSettings) -> Iterator[str]:
-    if problem.sigma is None or "sigma" not in weighting_of(settings, problem.sigma):
-        return
-    note = sigma_note(problem.sigma, problem.groups.lattice.inverse_d)
-    if note is not None:
-        yield note
-
-
-def _odd_frames(problem: WeightProblem) -> Iterator[str]:
-    odd = np.flatnonzero(problem.oddness > ODD)
-    if len(odd):
-        named = ", ".join(map(str, odd[:5])) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
-        yield (
-            f"Frame {named}: up to {problem.oddness.max():.0f} times as far from the mean as others, as if of another "
-            "origin, orientation or crystal. Look at it, or leave it out."
-        )

@@ -13,7 +13,8 @@ from mdweights_core import jobs
 from mdweights_core.errors import BadInput, MdweightsError
 from mdweights_core.weights import fit as fit_module
 from mdweights_core.weights.bragg import BraggData
-from mdweights_core.weights.fit import _optimality_warning, fit_warnings, fit_weights
+from mdweights_core.weights.caveats import fit_warnings, optimality_warning
+from mdweights_core.weights.fit import fit_weights
 from mdweights_core.weights.frames.blocks import BlockBuilder
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.problem import BraggPart
@@ -303,10 +304,10 @@ def test_rounding_under_a_huge_theta_is_no_distance_from_the_optimum(truth, thet
 
 def test_a_solver_is_not_advised_to_itself():
     state = SolverState(np.zeros(0), np.zeros(0), 0.0, np.zeros(0), converged=True)
-    told = {name: _optimality_warning(state, 0.5, name) for name in ("gauss-newton", "adam")}
+    told = {name: optimality_warning(state, 0.5, name) for name in ("gauss-newton", "adam")}
     assert "gauss-newton" not in told["gauss-newton"]
     assert "gauss-newton" in told["adam"]
-    assert _optimality_warning(replace(state, theta=100.0), 0.5, "adam") is None
+    assert optimality_warning(replace(state, theta=100.0), 0.5, "adam") is None
 
 
 def test_two_frames_are_called_meaningless():
