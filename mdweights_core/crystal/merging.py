@@ -29,6 +29,15 @@ class MergedMap:
     sigma: np.ndarray | None
     free: np.ndarray | None
 
+    def select(self, rows: np.ndarray) -> MergedMap:
+        """The groups of a mask, bool [n_group]."""
+        return MergedMap(
+            laue_groups(self.groups.lattice.select(rows)),  # the same order: groups are sorted by index
+            self.intensity[rows],
+            None if self.sigma is None else self.sigma[rows],
+            None if self.free is None else self.free[rows],
+        )
+
 
 def average_equivalents(diffuse_map: DiffuseMap) -> MergedMap:
     """Average equivalent observations; a group is free when any of its observations is flagged so."""

@@ -9,8 +9,6 @@ which spares single precision the cancellation of two numbers that are each most
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,26 +16,22 @@ from pathlib import Path
 import numpy as np
 
 from mdweights_core.crystal.lattice import DiffuseMap, format_cell, repeats_of, same_cell, supercell
-from mdweights_core.crystal.laue import LaueGroups, find_points, laue_groups
+from mdweights_core.crystal.laue import LaueGroups, find_points
 from mdweights_core.crystal.merging import average_equivalents
 from mdweights_core.crystal.shells import AnisotropicOperator, anisotropic_operator
-from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.files import disk_problem
-from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.errors import BadInput
+from mdweights_core.jobs import Job
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.bragg import BraggData
-from mdweights_core.weights.frames.blocks import BlockBuilder, FrameBlocks
+from mdweights_core.weights.frames.blocks import FrameBlocks
 from mdweights_core.weights.frames.passes import intensities, powers
-from mdweights_core.weights.frames.room import usual_room
+from mdweights_core.weights.frames.reader import Reader
 from mdweights_core.weights.free_set import drawn_free_set
 from mdweights_core.weights.masks import apply_masks, looks_like_bragg, outlier_note
-from mdweights_core.weights.prior import spread, tied_groups
+from mdweights_core.weights.prior import spread
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 _FLAT = 1e-6  # relative spread that is only rounding
-_READ_BYTES = 64 * 2**20
-_CENTRE_BLOCKS = 8
-_SMALLEST_F, _LARGEST_F = 1e-12, 1e15  # any unit in between gives the same fit; beyond 1e19 intensities overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,27 +173,22 @@ def build_problem(
     _check(diffuse_map, store)
     suspicion = looks_like_bragg(diffuse_map)
     diffuse_map, masked = apply_masks(diffuse_map, settings)
-    seen = average_equivalents(diffuse_map)
-    rows, covered = _store_rows(seen.groups, store)
+    whole = average_equivalents(diffuse_map)
+    rows, covered = _store_rows(whole.groups, store)
     outliers = outlier_note(diffuse_map, settings)
     notes = (*store.origin["warnings"], *masked, *_coverage_notes(covered), *filter(None, [suspicion, outliers]))
-    groups = laue_groups(seen.groups.lattice.select(covered))  # the same order: groups are sorted by index
-    rows = rows[: groups.copies.shape[0], covered]
-    observed = seen.intensity[covered]
-    sigma = None if seen.sigma is None else seen.sigma[covered]
-    free = _free_set(
-        None if seen.free is None else seen.free[covered], len(observed), settings.free_fraction, settings.seed
-    )
-    _refuse_flat(observed[~free], diffuse_map)
-    reader = _Reader(store, prior, settings.tied_frames, memory, scratch or store.path.parent)
-    frames = yield from reader.read(rows)
+    seen = whole.select(covered)
+    free = _free_set(seen.free, len(seen.intensity), settings.free_fraction, settings.seed)
+    _refuse_flat(seen.intensity[~free], diffuse_map)
+    reader = Reader(store, prior, settings.tied_frames, memory, scratch or store.path.parent)
+    frames = yield from reader.read(rows[: seen.groups.copies.shape[0], covered])
     problem = WeightProblem(
-        groups=groups,
-        observed=observed,
-        sigma=sigma,
+        groups=seen.groups,
+        observed=seen.intensity,
+        sigma=seen.sigma,
         free=free,
         frames=frames,
-        operator=anisotropic_operator(groups.lattice.inverse_d, reference=~free),
+        operator=anisotropic_operator(seen.groups.lattice.inverse_d, reference=~free),
         prior=reader.unit_prior,
         unit=reader.unit,
         frame_prior=None if reader.unit is None else reader.prior,
@@ -207,12 +196,12 @@ def build_problem(
         is_anisotropic=diffuse_map.is_anisotropic,
         notes=notes,
     )
-    if not powers(frames, np.ones(len(groups))).any():
+    if not powers(frames, np.ones(len(free))).any():
         raise BadInput("all frames have the same structure factors: there is no diffuse intensity", where=store.path)
     return problem
 
 
-def _bragg_part(data: BraggData, store: StructureFactorStore, reader: _Reader) -> Job[BraggPart]:
+def _bragg_part(data: BraggData, store: StructureFactorStore, reader: Reader) -> Job[BraggPart]:
     rows, covered = _store_rows(data.groups, store)
     if not covered.all():
         raise BadInput(
@@ -283,113 +272,3 @@ def _refuse_flat(observed: np.ndarray, diffuse_map: DiffuseMap) -> None:
             where=diffuse_map.provenance.get("file"),
             advice="Choose another column",
         )
-
-
-def _largest(values: np.ndarray) -> float:
-    """The largest real or imaginary part of `values`, without its sign; NaN where one is no number."""
-    parts = (values.real, values.imag)
-    return float(np.abs([limit for part in parts for limit in (part.min(), part.max())]).max())
-
-
-def _unusable(largest: float, path: Path) -> BadInput:
-    """What is wrong with structure factors of this size."""
-    if np.isnan(largest):
-        return BadInput("the frames' structure factors hold values that are not numbers", where=path)
-    return BadInput(
-        f"the largest of the frames' structure factors is {largest:.1e}, and intensities of that size cannot be "
-        "computed with in single precision",
-        where=path,
-        advice=f"Give structure factors in electrons, or in any unit between {_SMALLEST_F:g} and {_LARGEST_F:g}",
-    )
-
-
-class _Reader:
-    """Reads structure factors of a store into blocks, units instead of frames where some are tied."""
-
-    def __init__(
-        self,
-        store: StructureFactorStore,
-        prior: np.ndarray | None,
-        tied: int,
-        memory: float | None,
-        scratch: Path,
-    ) -> None:
-        n = store.n_frames
-        self.store, self.scratch, self.tied = store, scratch, tied
-        self.prior = np.full(n, 1.0 / n) if prior is None else prior
-        self.unit = tied_groups(n, tied) if tied > 1 else None
-        self.unit_prior = self.prior if self.unit is None else np.bincount(self.unit, self.prior)
-        if len(self.unit_prior) < 2:
-            raise BadInput(f"{n} frames tied by {tied} are one unit only", advice="Tie fewer frames together")
-        self.memory = usual_room() if memory is None else memory
-
-    def read(self, rows: np.ndarray) -> Job[FrameBlocks]:
-        """E of all units on the store's `rows` [n_copies, n_group] (-1: none)."""
-        present = rows >= 0
-        share = (present / np.maximum(present.sum(axis=0), 1)).astype(np.float32)
-        centre = self._centre(rows)
-        builder = BlockBuilder(len(self.unit_prior), share, centre, scratch=self._place(rows.shape))
-        clock, done, largest = Clock(), 0, _largest(centre)
-        for frames in self._parts():
-            values = self._values(frames, rows) - centre
-            largest = max(_largest(values), largest)  # in this order: what is no number stays
-            if not largest <= _LARGEST_F:
-                raise _unusable(largest, self.store.path)
-            units, mixture = self._units(frames)
-            builder.put(units, values, mixture)
-            done += len(values)
-            if clock.is_due():
-                yield Progress("reading", done, self.store.n_frames, "Reading structure factors")
-        if 0 < largest < _SMALLEST_F:
-            raise _unusable(largest, self.store.path)
-        return builder.finish()
-
-    def _parts(self) -> Iterator[slice]:
-        """Blocks of frames: files are read as a whole, each only once, and units are not cut."""
-        in_file = self.store.frames_per_chunk
-        length = in_file * max(1, _READ_BYTES // (8 * in_file * self.store.n_hkl))
-        length = max(length // self.tied, 1) * self.tied
-        return (slice(i, min(i + length, self.store.n_frames)) for i in range(0, self.store.n_frames, length))
-
-    def _values(self, frames: slice, rows: np.ndarray) -> np.ndarray:
-        part = self.store.read(frames)
-        return np.where(rows >= 0, part[:, np.maximum(rows, 0)], np.complex64(0))
-
-    def _centre(self, rows: np.ndarray) -> np.ndarray:
-        """The mean over some blocks of frames from beginning to end: any centre near the mean will do."""
-        parts = list(self._parts())
-        chosen = np.unique(np.linspace(0, len(parts) - 1, _CENTRE_BLOCKS).astype(int))
-        total, count = np.zeros(rows.shape, dtype=np.complex128), 0
-        for i in chosen:
-            values = self._values(parts[i], rows)
-            total, count = total + values.sum(axis=0, dtype=np.complex128), count + len(values)
-        return (total / count).astype(np.complex64)
-
-    def _units(self, frames: slice) -> tuple[slice, np.ndarray | None]:
-        """Which units some frames are, and how they are mixed from them [n_units, n_frames]."""
-        if self.unit is None:
-            return frames, None
-        unit, prior = self.unit[frames], self.prior[frames]
-        first, last = int(unit[0]), int(unit[-1]) + 1
-        mixture = np.zeros((last - first, len(unit)))
-        mixture[unit - first, np.arange(len(unit))] = prior / self.unit_prior[unit]
-        return slice(first, last), mixture
-
-    def _place(self, shape: tuple[int, ...]) -> Path | None:
-        """None for the memory; else the folder where there is room on disk."""
-        need = 4.0 * len(self.unit_prior) * (2 * shape[0] + 1) * shape[1]
-        if need <= self.memory:
-            self.memory -= need  # Bragg amplitudes come beside the diffuse map
-            return None
-        try:
-            free = shutil.disk_usage(self.scratch).free
-        except OSError as error:
-            raise disk_problem(error, self.scratch) from error
-        if need > 0.95 * free:
-            raise DiskProblem(
-                f"{self.store.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are "
-                f"neither in memory nor on this disk ({free / 2**30:.0f} GiB free)",
-                where=self.scratch,
-                advice="Free some space, raise --d-min, or take fewer frames",
-            )
-        return self.scratch

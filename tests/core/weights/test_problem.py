@@ -15,9 +15,9 @@ from mdweights_core.crystal.laue import find_points, find_rows, group_of, images
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.scattering.reflections import half_lattice
 from mdweights_core.scattering.storage.store import FrameTable, StructureFactorStore
-from mdweights_core.weights import problem as module
 from mdweights_core.weights.bragg import BraggData
 from mdweights_core.weights.fit import fit_weights
+from mdweights_core.weights.frames import reader as module
 from mdweights_core.weights.frames import room
 from mdweights_core.weights.frames.passes import intensities
 from mdweights_core.weights.frames.scratch import Scratch
