@@ -100,7 +100,7 @@ def with_source(run: FrameRun, source: FrameSource) -> FrameRun:
 def in_project(run: FrameRun, folder: Path) -> FrameRun:
     """The run with its store in a project's folder, under the name of its key."""
     place = store_place(folder, run.key)
-    known = {name: vars(run)[name] for name in ("source", "collectable", "key") if name in vars(run)}
+    known: dict[str, Any] = {name: vars(run)[name] for name in ("source", "collectable", "key") if name in vars(run)}
     return _knowing(run, known, out=place)
 
 

@@ -38,11 +38,11 @@ from mdweights_core.scattering.storage.filling import (
     require_space,
     same_store,
 )
+from mdweights_core.scattering.storage.layout import frames_text
 from mdweights_core.scattering.storage.resume import digest_of, may_begin_with, other_frames, run_key
 from mdweights_core.scattering.storage.store import (
     FrameTable,
     StructureFactorStore,
-    frames_text,
     sole_writer,
     store_bytes,
 )
@@ -113,12 +113,7 @@ def predict(
     if store is None or not store.is_complete:
         # made before an older store is touched: it refuses what cannot be computed
         run = _Run.of(source, rows, target, settings, symmetry, execution)
-        with sole_writer(out):
-            yield Progress(STAGE, 0, source.n_frames, "Preparing")
-            with closing((yield from _opened_pool(run, execution))) as pool:
-                store = yield from _store_to_fill(out, run, key, may_replace)
-                store.warn([*source.warnings, *run.placement.warnings, *run.warnings, *pool.warnings])
-                yield from _fill(store, run, pool)
+        store = yield from _filled(out, run, key, execution, may_replace)
     store.conclude(closing_warnings(store, source, target, settings))  # also where a run was stopped before it could
     store.remember_files(source.paths, source.topology_path)
     return store
@@ -146,6 +141,19 @@ def _check(source: FrameSource, lattice: MillerLattice) -> None:
         raise BadInput("There are no reflections to compute", advice="Choose wider resolution limits")
     if not source.n_frames:
         raise BadInput("There are no frames", where=source.paths[0] if source.paths else None)
+
+
+def _filled(
+    out: Path, run: _Run, key: dict[str, Any], execution: Execution, may_replace: bool
+) -> Job[StructureFactorStore]:
+    """The store of `run`, complete."""
+    with sole_writer(out):
+        yield Progress(STAGE, 0, run.source.n_frames, "Preparing")
+        with closing((yield from _opened_pool(run, execution))) as pool:
+            store = yield from _store_to_fill(out, run, key, may_replace)
+            store.warn([*run.source.warnings, *run.placement.warnings, *run.warnings, *pool.warnings])
+            yield from _fill(store, run, pool)
+    return store
 
 
 def _store_to_fill(out: Path, run: _Run, key: dict[str, Any], may_replace: bool) -> Job[StructureFactorStore]:

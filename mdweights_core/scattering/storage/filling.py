@@ -18,11 +18,10 @@ import numpy as np
 from mdweights_core.crystal.lattice import MillerLattice, cell_parameters
 from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.jobs import Clock, Progress
-from mdweights_core.scattering.storage.layout import DIGEST_BYTES
+from mdweights_core.scattering.storage.layout import DIGEST_BYTES, frames_text
 from mdweights_core.scattering.storage.store import (
     DamagedStore,
     StructureFactorStore,
-    frames_text,
     is_store,
 )
 

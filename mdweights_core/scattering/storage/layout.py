@@ -141,3 +141,14 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array:
     if not isinstance(array, zarr.Array):
         raise TypeError(f"{name} is not an array")
     return array
+
+
+def frames_text(frames: np.ndarray) -> str:
+    """Numbers of frames as people count them: ``frame 3``, ``frames 1 to 32 and 65 to 96``."""
+    runs = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
+    names = [str(run[0] + 1) if len(run) == 1 else f"{run[0] + 1} to {run[-1] + 1}" for run in runs]
+    if len(names) > 4:
+        names = [*names[:3], f"{len(frames) - sum(map(len, runs[:3]))} more"]
+    return ("frame " if len(frames) == 1 else "frames ") + " and ".join(
+        [", ".join(names[:-1]), names[-1]][len(names) == 1 :]
+    )

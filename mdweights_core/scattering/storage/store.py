@@ -39,6 +39,7 @@ from mdweights_core.scattering.storage.layout import (
     create_arrays,
     frame_attributes,
     frame_table,
+    frames_text,
     lattice_of,
     table_columns,
 )
@@ -48,7 +49,6 @@ __all__ = [
     "FrameTable",
     "StructureFactorStore",
     "clear_way",
-    "frames_text",
     "is_store",
     "sole_writer",
     "store_bytes",
@@ -425,17 +425,6 @@ class StructureFactorStore:
             where=self.path,
             advice="Run predict again: only these are computed anew",
         )
-
-
-def frames_text(frames: np.ndarray) -> str:
-    """Numbers of frames as people count them: ``frame 3``, ``frames 1 to 32 and 65 to 96``."""
-    runs = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
-    names = [str(run[0] + 1) if len(run) == 1 else f"{run[0] + 1} to {run[-1] + 1}" for run in runs]
-    if len(names) > 4:
-        names = [*names[:3], f"{len(frames) - sum(map(len, runs[:3]))} more"]
-    return ("frame " if len(frames) == 1 else "frames ") + " and ".join(
-        [", ".join(names[:-1]), names[-1]][len(names) == 1 :]
-    )
 
 
 def _once(attributes: Mapping[str, Any], *names: str) -> list[str]:

@@ -16,11 +16,11 @@ import pytest
 from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput, DiskProblem
+from mdweights_core.scattering.storage.layout import frames_text
 from mdweights_core.scattering.storage.store import (
     FrameTable,
     StructureFactorStore,
     clear_way,
-    frames_text,
     is_store,
     store_bytes,
 )
