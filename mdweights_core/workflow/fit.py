@@ -96,19 +96,12 @@ def fit_project(
         on_check=on_check,
         on_note=on_note,
     )
-    if validation_settings is not None and validation_settings.is_nothing:
-        validation_settings = None
     project, is_whole = yield from _fitted(
         out, inputs, fit_settings, start_weights, making, validation_settings, energies
     )
     if meaning_settings is None or not is_whole:
         return project
-    try:
-        project = replace(project, meaning=(yield from explained(project, meaning_settings)))
-        yield from saved(project)
-    except Stopped:
-        pass
-    return project
+    return (yield from _explained(project, meaning_settings))
 
 
 def _fitted(
@@ -124,6 +117,8 @@ def _fitted(
 
     The structure factors, which may be most of the memory, are let go of with this frame.
     """
+    if validation_settings is not None and validation_settings.is_nothing:
+        validation_settings = None
     problem, factors = yield from making
     check_room(out, problem, 0 if validation_settings is None else validation_settings.samples)
     if validation_settings is not None:
@@ -147,3 +142,13 @@ def _fitted(
     except Stopped:
         return project, False
     return project, validation.complete
+
+
+def _explained(project: Project, settings: MeaningSettings) -> Job[Project]:
+    """The saved project with the meaning of its weights; without it where that is stopped."""
+    try:
+        project = replace(project, meaning=(yield from explained(project, settings)))
+        yield from saved(project)
+    except Stopped:
+        pass
+    return project
