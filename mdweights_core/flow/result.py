@@ -1,0 +1,104 @@
+"""Configurations drawn from a trained flow with their exact weights, as plain arrays; imports without JAX."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mdweights_core.errors import BadInput
+from mdweights_core.io.files import atomic_write, require_file
+from mdweights_core.io.packing import packed, unpacked
+
+
+@dataclass(frozen=True, eq=False)
+class FlowSamples:
+    """S configurations of N Cartesian variables.
+
+    Attributes
+    ----------
+    x : float32 [S, N]
+        Nanometres for molecules. Energies and densities were evaluated in double precision before rounding.
+    u : float64 [S]
+        Reduced energies, kT; infinite where the energy is no number.
+    log_weights : float64 [S]
+        ln of the importance weights exp(-u) / q(x), not normalised: their mean estimates the partition function of
+        the coordinates' measure (Cartesian volume; for molecules without the motions of the whole).
+    example_log_weights : float64 [T]
+        The same at examples that the flow was trained on; empty where there are none.
+    probes : float32 [P, N]
+        Minima of the energy found from scattered configurations.
+    probe_log_weights : float64 [P]
+        At these: far above those of the draws where the flow has missed a region.
+    probe_log_masses : float64 [P]
+        ln of the partition function of each minimum's surroundings, in the harmonic approximation.
+    history : float32 [steps, 4]
+        Of the training: losses by example, by energy, along the reaction coordinate, effective share of the batch.
+    training_energies, energies : int
+        Asked for by the training; by the draws and probes.
+    seconds : float
+        Training and drawing.
+    round_trip, log_det_error : float
+        Largest difference of latents after a round trip in double precision, and of the sum of both log-determinants.
+    seed : int
+    notes : tuple of str
+    """
+
+    x: np.ndarray
+    u: np.ndarray
+    log_weights: np.ndarray
+    example_log_weights: np.ndarray
+    probes: np.ndarray
+    probe_log_weights: np.ndarray
+    probe_log_masses: np.ndarray
+    history: np.ndarray
+    training_energies: int
+    energies: int
+    seconds: float
+    round_trip: float
+    log_det_error: float
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_samples(self) -> int:
+        """Number of configurations."""
+        return len(self.u)
+
+
+def save_samples(samples: FlowSamples, path: Path) -> None:
+    """Write samples as NPZ, all at once or not at all.
+
+    Raises
+    ------
+    DiskProblem
+        When it cannot be written.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    record = np.frombuffer(json.dumps(packed(samples, "", arrays)).encode(), dtype=np.uint8)
+
+    def fill(target: Path) -> None:
+        with target.open("wb") as stream:
+            np.savez(stream, record=record, **arrays)  # type: ignore[arg-type]
+
+    atomic_write(path, fill)
+
+
+def load_samples(path: Path) -> FlowSamples:
+    """Read what `save_samples` wrote.
+
+    Raises
+    ------
+    BadInput
+        When it is not there, or something else.
+    """
+    try:
+        with require_file(path).open("rb") as stream, np.load(stream) as file:
+            arrays = {name: file[name] for name in file.files}
+        return FlowSamples(**unpacked(FlowSamples, "", arrays, json.loads(arrays.pop("record").tobytes())))
+    except (OSError, LookupError, ValueError, TypeError, EOFError) as error:
+        raise BadInput(
+            "These are not samples of a flow, or they are damaged", where=path, advice="Sample again"
+        ) from error
