@@ -17,6 +17,7 @@ from mdweights_core.io.files import atomic_write_text
 from mdweights_core.project import Project
 from mdweights_core.report import figures
 from mdweights_core.report.parts import conclusion, light_rows, meaning_part, validation_svg
+from mdweights_core.report.selection_part import selection_part
 from mdweights_core.report.settings_table import setting_rows
 from mdweights_core.weights.result import WeightFit
 
@@ -48,6 +49,7 @@ def _context(project: Project) -> dict[str, Any]:
         "lights": light_rows(project),
         "validation_svg": validation_svg(project),
         "meaning": meaning_part(project),
+        "selection": selection_part(project),
         "settings": setting_rows(project),
         "has_errors": bool(np.isfinite(weight_errors(project)).any()),
         "fit": fit,

@@ -8,6 +8,7 @@ from typing import Any
 from mdweights_core.errors import counted
 from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
+from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import OBJECTIVES, WEIGHTINGS, ValidationSettings
 
 
@@ -95,7 +96,15 @@ def _later_rows(project: Project) -> list[tuple[str, str]]:
             f"{s.temperature:g} K, {counted(s.n_components, 'component')}, at most {counted(s.max_clusters, 'cluster')}"
         )
         rows.append(("Meaning", told + atoms + energies))
+    if project.selection is not None:
+        rows.append(("Selection of frames", _selection(project.selection.settings)))
     return rows
+
+
+def _selection(s: SelectionSettings) -> str:
+    most = "" if s.max_frames is None else f", at most {s.max_frames}"
+    bred = f", at most {counted(s.generations, 'generation')}, seed {s.seed}" if s.method == "genetic" else ""
+    return f"{s.method}, at least {counted(s.min_frames, 'frame')} kept{most}{bred}"
 
 
 def _validation(s: ValidationSettings) -> str:

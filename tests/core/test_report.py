@@ -12,6 +12,8 @@ import pytest
 from mdweights_core.report import write_report
 from mdweights_core.report.settings_table import setting_rows
 from mdweights_core.weights.scores import BraggScores
+from mdweights_core.weights.selection.result import PATH_KEYS, Selection, comparison, verdict
+from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import FitSettings
 
 _VOID = {"meta", "br", "link"}
@@ -142,3 +144,40 @@ def test_what_was_said_of_the_map_and_of_scattering_is_told(example_project):
     assert rows["Reindexed by"] == "k,h,-l"
     assert rows["d min"] == "1.5 Å"
     assert rows["Structure factors"] == "remove drift no; b iso 12.0"
+
+
+def a_selection(method: str, n_frames: int, n_removed: int) -> Selection:
+    """Every second frame goes; held-out agreement rises with the work set's."""
+    order = np.zeros(n_frames, dtype=np.int64)
+    order[1 : 2 * n_removed : 2] = np.arange(n_removed, 0, -1)
+    steps = np.arange(n_removed + 1.0)
+    path = dict.fromkeys(PATH_KEYS, 0.5 + 0.01 * steps) | {"step": steps, "n_kept": n_frames - steps}
+    kept = order == 0
+    weights = kept / kept.sum()
+    order = order if method == "greedy" else np.zeros_like(order)
+    settings = SelectionSettings(method, min_frames=5, max_frames=90)
+    return Selection(settings, "cc_aniso", kept, order, weights, path, 900, 100, "No deletion helps.", False, 1.0)
+
+
+def test_frames_kept_stand_beside_the_weights(example_project, tmp_path):
+    selection = a_selection("greedy", len(example_project.fit.weights), 3)
+    page = text_of(dataclasses.replace(example_project, selection=selection), tmp_path)
+    words = words_of(page)
+    for sentence in (verdict(selection), comparison(selection, example_project.fit), selection.outcome):
+        assert sentence in words
+    assert "● good 105 frames of 108 kept" in words
+    assert "Left out, in the order of their deletion (greedy): 5, 3, 1." in words
+    assert "Selection of frames greedy, at least 5 frames kept, at most 90" in words
+    assert page.count("<svg") == 15
+
+
+def test_frames_without_an_order_are_listed_as_far_as_one_reads(example_project, tmp_path):
+    some = a_selection("genetic", 200, 62)
+    words = words_of(text_of(dataclasses.replace(example_project, selection=some), tmp_path))
+    listed = ", ".join(str(frame) for frame in range(1, 120, 2))
+    assert f"Left out (genetic): {listed} and 2 more." in words
+    assert "at most 300 generations, seed 0" in words
+
+
+def test_a_project_without_a_selection_says_nothing_of_one(page):
+    assert "Whole frames" not in words_of(page)
