@@ -8,13 +8,19 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from mdweights_core.energy.structure_checks import box_of, close_pairs, residue_name
+from mdweights_core.energy.water import counted_water, is_ion, is_water
 from mdweights_core.errors import BadInput
+
+_NO_TWO = 0.15  # nm: waters or ions closer than that are one, disordered about an axis
 
 
 def fill_cell(
     path: Path, topology: Any, x: np.ndarray, copies: tuple[int, int, int] = (1, 1, 1)
-) -> tuple[Any, np.ndarray]:
-    """Topology and positions in nm of all molecules of unit cells, and the box of all of them.
+) -> tuple[Any, np.ndarray, list[str]]:
+    """Topology and positions in nm of all molecules of unit cells, the box of all of them, and what is unusual.
+
+    Waters and ions on an axis of symmetry, which are their own symmetry mates, are there once.
 
     Parameters
     ----------
@@ -42,8 +48,30 @@ def fill_cell(
     edges = [length / 10 * n for length, n in zip((cell.a, cell.b, cell.c), copies, strict=True)]
     angles = np.radians([cell.alpha, cell.beta, cell.gamma])
     modeller.topology.setPeriodicBoxVectors(computePeriodicBoxVectors(*edges, *angles))
-    positions = np.array(modeller.positions.value_in_unit(unit.nanometer), dtype=np.float64)
-    return modeller.topology, positions
+    said = _leave_once(modeller)
+    return modeller.topology, _positions(modeller), said
+
+
+def _leave_once(modeller: Any) -> list[str]:
+    """Take waters and ions away that lie where a mate of theirs does, and say how many these were."""
+    atoms = [atom for atom in modeller.topology.atoms() if atom.element is not None and atom.element.symbol != "H"]
+    x = _positions(modeller)[[atom.index for atom in atoms]]
+    pairs, _ = close_pairs(x, box_of(modeller.topology), _NO_TWO)
+    both = [(atoms[i].residue, atoms[j].residue) for i, j in pairs]
+    mates = {
+        b: None for a, b in both if a is not b and (is_water(b) or is_ion(b)) and residue_name(a) == residue_name(b)
+    }
+    if not mates:
+        return []
+    modeller.delete(list(mates))
+    verb = "was" if len(mates) == 1 else "were"
+    return [f"{counted_water(list(mates))} {verb} left out, which are on an axis of symmetry where their mates are."]
+
+
+def _positions(modeller: Any) -> np.ndarray:
+    from openmm import unit
+
+    return np.array(modeller.positions.value_in_unit(unit.nanometer), dtype=np.float64).reshape(-1, 3)
 
 
 def images(

@@ -100,7 +100,7 @@ def set_up(
     with _told_of(path):
         topology, x, system, said = _parts(path, settings, coordinates, is_start=is_start)
         if is_start:
-            refuse_impossible_positions(topology, x)
+            refuse_impossible_positions(topology, x, is_crystal=settings.crystal)
         energy = energy_of(system, x if np.isfinite(x).all() else None)
         if is_start:
             _refuse_infinite(energy, x)
@@ -141,6 +141,7 @@ def _from_structure(path: Path, settings: EnergySettings, *, is_start: bool) -> 
     if settings.drop_water:
         topology, x, said = without_water(topology, x)
     field, modelled = _force_field(settings, topology)
+    said += modelled
     if settings.repair:
         topology, x, done = repaired(field, topology, x, settings.ph)
         said += done
@@ -150,9 +151,10 @@ def _from_structure(path: Path, settings: EnergySettings, *, is_start: bool) -> 
     if is_start or settings.crystal:
         refuse_impossible_positions(topology, x)
     if settings.crystal:
-        topology, x = fill_cell(path, topology, x, settings.copies)
+        topology, x, once = fill_cell(path, topology, x, settings.copies)
+        said += once
     system = make_system(field, topology, may_add=not settings.add_hydrogens, **_method(settings))
-    return topology, x, system, said + modelled
+    return topology, x, system, said
 
 
 def _from_amber(path: Path, other: Path | None, settings: EnergySettings) -> tuple[Any, np.ndarray, Any, list[str]]:

@@ -14,7 +14,7 @@ LONG = 0.25  # nm: no bond is that long
 NAMED = 3  # of many, in a sentence
 
 
-def refuse_impossible_positions(topology: Any, x: np.ndarray) -> None:
+def refuse_impossible_positions(topology: Any, x: np.ndarray, *, is_crystal: bool = False) -> None:
     """Refuse positions that are not numbers, and atoms in the same place, by their names.
 
     Parameters
@@ -22,6 +22,8 @@ def refuse_impossible_positions(topology: Any, x: np.ndarray) -> None:
     topology : openmm.app.Topology
     x : float64 [n_atoms, 3]
         In nm.
+    is_crystal : bool
+        Whether atoms meet those of the cells around, too.
     """
     atoms = list(topology.atoms())
     broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
@@ -30,20 +32,69 @@ def refuse_impossible_positions(topology: Any, x: np.ndarray) -> None:
             f"{counted(len(broken), 'position')} are not numbers: {_listed([name_of(atoms[i]) for i in broken])}",
             advice="Take these atoms out of the file, or give their positions",
         )
-    pairs = close_pairs(x)
+    box = box_of(topology) if is_crystal else None
+    pairs, apart = close_pairs(x, box)
     if len(pairs):
-        named = [f"{name_of(atoms[i])} and {name_of(atoms[j])} ({_apart(x, i, j):.2f} Å)" for i, j in pairs]
+        named = [
+            f"{name_of(atoms[i])} and {name_of(atoms[j])} ({10 * distance:.2f} Å)"
+            for (i, j), distance in zip(pairs, apart, strict=True)
+        ]
         raise BadInput(
             f"{counted(len(pairs), 'pair')} of atoms are closer than {10 * CLASH:g} Å: {_listed(named)}",
             advice="Look for alternative conformations or molecules that are there twice",
         )
 
 
-def close_pairs(x: np.ndarray) -> np.ndarray:
-    """Pairs of atoms [m, 2] closer than `CLASH` nm."""
+def close_pairs(x: np.ndarray, box: np.ndarray | None = None, limit: float = CLASH) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of atoms closer than a limit, in a crystal also to images in the cells around.
+
+    Parameters
+    ----------
+    x : float64 [n_atoms, 3]
+        In nm.
+    box : float64 [3, 3], optional
+        Edges of the cell in its rows, nm.
+    limit : float
+        In nm.
+
+    Returns
+    -------
+    pairs : int64 [m, 2]
+    distances : float64 [m]
+        In nm.
+    """
     from scipy.spatial import cKDTree
 
-    return cKDTree(x).query_pairs(CLASH, output_type="ndarray")
+    number = np.arange(len(x))
+    if box is not None:
+        x, number = _with_margin(x, box, limit)
+    pairs = cKDTree(x).query_pairs(limit, output_type="ndarray")
+    apart = np.linalg.norm(x[pairs[:, 0]] - x[pairs[:, 1]], axis=1)
+    pairs, first = np.unique(np.sort(number[pairs], axis=1), axis=0, return_index=True)
+    return pairs, apart[first]
+
+
+def _with_margin(x: np.ndarray, box: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms put into their cell, and those images that lie within a width of it, nm; which atom each is."""
+    to_fractional = np.linalg.inv(box)
+    fractional = x @ to_fractional
+    fractional -= np.floor(fractional)
+    margin = width * np.linalg.norm(to_fractional, axis=0)
+    parts, numbers = [], []
+    for shift in np.ndindex(3, 3, 3):
+        image = fractional + np.array(shift) - 1
+        near = np.flatnonzero(((image > -margin) & (image < 1 + margin)).all(axis=1))
+        parts.append(image[near] @ box)
+        numbers.append(near)
+    return np.concatenate(parts), np.concatenate(numbers)
+
+
+def box_of(topology: Any) -> np.ndarray | None:
+    """Edges of the cell of a topology in rows [3, 3], nm; None where it has none."""
+    from openmm import unit
+
+    vectors = topology.getPeriodicBoxVectors()
+    return None if vectors is None else np.array(vectors.value_in_unit(unit.nanometer), dtype=np.float64)
 
 
 def remarks_on(topology: Any, x: np.ndarray) -> list[str]:

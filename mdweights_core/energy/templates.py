@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,9 @@ from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.frames.quiet import quiet
 
 _VARIANTS = {"HIS": ("HID", "HIE", "HIP", "HSD", "HSE", "HSP", "HIS")}  # residues whose protons force fields tell apart
+
+_SEED = 1  # 0 has OpenMM choose one
+_IN_ORDER = {"DeterministicForces": "true", "Threads": "1"}  # sums of forces come out the same
 
 
 def make_system(field: Any, topology: Any, *, may_add: bool, **method: Any) -> Any:
@@ -121,18 +127,33 @@ def with_hydrogens(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple
     from openmm import Platform, app, unit
 
     modeller = app.Modeller(topology, x * unit.nanometer)
+    ions, platform = _named_ions(field, topology), Platform.getPlatformByName("CPU")
     try:
-        modeller.addHydrogens(
-            field,
-            pH=ph,
-            platform=Platform.getPlatformByName("CPU"),
-            residueTemplates=_named_ions(field, topology),
-        )
+        with _repeatable():
+            modeller.addHydrogens(field, pH=ph, platform=platform, residueTemplates=ions)
     except ValueError as error:
         _refuse_unmatched(field, modeller.topology, str(error), may_add=False)
         raise BadInput(f"Hydrogens cannot be added: {' '.join(str(error).split())}") from error
     positions = np.array(modeller.positions.value_in_unit(unit.nanometer), dtype=np.float64)
     return modeller.topology, positions, len(positions) - len(x)
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Let atoms that are added lie in the same place every time, so that a run can be gone on with."""
+    from openmm import Platform
+
+    cpu, before = Platform.getPlatformByName("CPU"), random.getstate()
+    usual = {name: cpu.getPropertyDefaultValue(name) for name in _IN_ORDER}
+    random.seed(_SEED)  # what OpenMM draws first places from
+    try:
+        for name, value in _IN_ORDER.items():
+            cpu.setPropertyDefaultValue(name, value)
+        yield
+    finally:
+        random.setstate(before)
+        for name, value in usual.items():
+            cpu.setPropertyDefaultValue(name, value)
 
 
 def repaired(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple[Any, np.ndarray, list[str]]:
@@ -143,7 +164,7 @@ def repaired(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple[Any, 
     text = io.StringIO()
     app.PDBFile.writeFile(topology, x * unit.nanometer, text, keepIds=True)
     text.seek(0)
-    with quiet():
+    with quiet(), _repeatable():
         fixer = PDBFixer(pdbfile=text)
         fixer.missingResidues = {}  # to invent whole loops is not repairing
         fixer.findNonstandardResidues()
@@ -155,7 +176,7 @@ def repaired(field: Any, topology: Any, x: np.ndarray, ph: float) -> tuple[Any, 
         fixer.topology, fixer.positions = modeller.topology, modeller.positions
         fixer.findMissingAtoms()
         n_missing = sum(map(len, (*fixer.missingAtoms.values(), *fixer.missingTerminals.values())))
-        fixer.addMissingAtoms()
+        fixer.addMissingAtoms(seed=_SEED)
         n_heavy = fixer.topology.getNumAtoms()
         fixer.addMissingHydrogens(ph)
     n_hydrogens = fixer.topology.getNumAtoms() - n_heavy
