@@ -87,7 +87,7 @@ def same_as_openmm(name: str, folder: Path) -> list[Line]:
     """A structure with amber14 and OBC2."""
     structure = protein_of(villin(), folder) if name == "villin" else peptides() / f"{name}.pdb"
     repair = name == "5AWL"  # an X-ray structure, without hydrogens
-    molecule = set_up(structure, replace(OBC2, add_hydrogens=repair, repair=repair))
+    molecule = set_up(structure, replace(OBC2, add_hydrogens=repair, repair=repair, drop_water=repair))
     return [parity(name, molecule.system, molecule.x)]
 
 
