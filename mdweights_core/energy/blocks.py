@@ -245,7 +245,7 @@ def pair_blocks(
     n = len(x)
     n_blocks = -(-n // size)
     atom = np.zeros(n_blocks * size, dtype=np.int32)
-    atom[:n] = _compact_order(np.asarray(x), size)
+    atom[:n] = compact_order(np.asarray(x), size)
     place = np.empty(n, dtype=np.int32)
     place[atom[:n]] = np.arange(n)
     near, mask = _near_tiles(np.sort(place[excluded.reshape(-1, 2)], axis=1), n, n_blocks, size)
@@ -279,8 +279,11 @@ def _near_tiles(excluded: np.ndarray, n: int, n_blocks: int, size: int) -> tuple
     return near.astype(np.int32), mask
 
 
-def _compact_order(x: np.ndarray, size: int) -> np.ndarray:
-    """Order of atoms in which blocks of `size` are compact: halved along the longest side again and again."""
+def compact_order(x: np.ndarray, size: int) -> np.ndarray:
+    """Order int32 [n] of atoms at x [n, 3] in which blocks of `size` are compact.
+
+    They are halved along their longest side again and again, between blocks.
+    """
     order = np.empty(len(x), dtype=np.int32)
     waiting = [(0, np.arange(len(x)))]
     while waiting:

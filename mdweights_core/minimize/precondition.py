@@ -8,15 +8,12 @@ of every 50 steps takes (docs/benchmarks.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
-import scipy.sparse.linalg
 
+from mdweights_core.energy.curvature import Solve, factorised
 from mdweights_core.minimize.base import Objective
 
 FLOOR = 1000.0
@@ -27,8 +24,6 @@ REFRESH_DISTANCE = 0.02
 
 REFRESH_STEPS = 50
 """Steps after which P is taken anew in any case."""
-
-Solve = Callable[[np.ndarray], np.ndarray]
 
 
 class Anchored(Protocol):
@@ -76,23 +71,3 @@ class Preconditioner:
             known = _Factor(anchor, factorised(objective.curvature(anchor), self.floor))
             self._factors[row] = known
         return known.solve(q)
-
-
-def factorised(curvature: Any, floor: float) -> Solve:
-    """The inverse of curvature + floor I, as a function of a vector.
-
-    Parameters
-    ----------
-    curvature : sparse or dense [n, n]
-        Symmetric, positive semidefinite.
-    floor : float
-        Positive.
-    """
-    n = curvature.shape[0]
-    if not scipy.sparse.issparse(curvature):
-        factor = scipy.linalg.cho_factor(curvature + floor * np.eye(n), lower=True)
-        return lambda q: scipy.linalg.cho_solve(factor, q)
-    # symmetric, no pivoting: SuperLU does then what a sparse Cholesky factorisation does, with twice its numbers
-    matrix = (curvature + floor * scipy.sparse.eye_array(n)).tocsc()
-    symmetric = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
-    return scipy.sparse.linalg.splu(matrix, **symmetric).solve

@@ -9,9 +9,7 @@ import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
 
-from mdweights_core.modes.eigen import Product
-
-_FLOOR = 1e-3
+FLOOR = 1e-3
 """Added to a preconditioner, relative to its mean diagonal: rigid motions cost nothing."""
 
 
@@ -34,7 +32,7 @@ class TwoLevel:
     def __init__(self, hessian: Any, motions: Any, free: np.ndarray) -> None:
         self._motions = motions
         diagonal = atom_blocks(hessian)
-        floor = _FLOOR * np.trace(diagonal.mean(axis=0)) / 3
+        floor = FLOOR * np.trace(diagonal.mean(axis=0)) / 3
         self._own = np.linalg.inv(diagonal + floor * np.eye(3))
         self.coarse = (motions.T @ (hessian @ motions)).toarray()
         self._free = motions.T @ free
@@ -72,12 +70,3 @@ def atom_blocks(hessian: Any) -> np.ndarray:
         inside = rows // 3 == columns // 3
         blocks[rows[inside] // 3, rows[inside] % 3, columns[inside] % 3] = line[inside]
     return blocks
-
-
-def factorised(curvature: Any) -> Product:
-    """The inverse of a sparse positive semidefinite matrix with a floor, the bonded curvature of a molecule for one."""
-    n = curvature.shape[0]
-    floor = _FLOOR * curvature.diagonal().mean()
-    matrix = (curvature + floor * scipy.sparse.eye_array(n)).tocsc()
-    symmetric = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
-    return scipy.sparse.linalg.splu(matrix, **symmetric).solve

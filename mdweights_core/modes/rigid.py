@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse
 
+from mdweights_core.energy.blocks import compact_order
+
 _FLAT = 1e-8
 """A rotation that moves atoms by less than this share of the largest one is none: of a line about itself."""
 
@@ -39,19 +41,10 @@ def rigid_motions(x: np.ndarray, masses: np.ndarray | None = None, *, only_trans
     return left[:, sizes > _FLAT * sizes[0]]
 
 
-def bisected(x: np.ndarray, size: int) -> np.ndarray:
-    """Number compact blocks of at most `size` atoms, found by halving along the longest side: int64 [n_atoms]."""
-    labels = np.zeros(len(x), dtype=np.int64)
-    waiting, count = [np.arange(len(x))], 0
-    while waiting:
-        atoms = waiting.pop()
-        if len(atoms) <= size:
-            labels[atoms] = count
-            count += 1
-            continue
-        side = np.ptp(x[atoms], axis=0).argmax()
-        atoms = atoms[np.argsort(x[atoms, side], kind="stable")]
-        waiting += [atoms[len(atoms) // 2 :], atoms[: len(atoms) // 2]]
+def compact_blocks(x: np.ndarray, size: int) -> np.ndarray:
+    """Number compact blocks of `size` atoms, the last with what is left: int64 [n_atoms]."""
+    labels = np.empty(len(x), dtype=np.int64)
+    labels[compact_order(x, size)] = np.arange(len(x)) // size
     return labels
 
 

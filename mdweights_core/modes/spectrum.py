@@ -10,14 +10,14 @@ import scipy.linalg
 import scipy.sparse
 
 from mdweights_core.energy.base import Energy
-from mdweights_core.energy.curvature import stiffness_matrix
+from mdweights_core.energy.curvature import factorised, stiffness_matrix
 from mdweights_core.energy.elastic import ElasticNetwork
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.jobs import Job
 from mdweights_core.modes.eigen import Eigenpairs, Product, lowest
 from mdweights_core.modes.hessians import HessianProducts
-from mdweights_core.modes.precondition import TwoLevel, factorised
-from mdweights_core.modes.rigid import bisected, block_motions, rigid_motions
+from mdweights_core.modes.precondition import FLOOR, TwoLevel
+from mdweights_core.modes.rigid import block_motions, compact_blocks, rigid_motions
 
 TOLERANCE = 1e-4
 """Largest residual of a mode, relative to the largest eigenvalue asked for."""
@@ -129,7 +129,7 @@ def elastic_modes(
     _check_count(count, *free.shape)
     if len(free) <= DENSE:
         return _modes(_all_of(hessian.toarray(), free, count), reference, masses, 0)
-    motions = block_motions(reference, bisected(reference, BLOCK), masses)
+    motions = block_motions(reference, compact_blocks(reference, BLOCK), masses)
     levels = TwoLevel(hessian, motions, free)
     start = levels.softest(min(count + max(8, count // 4), motions.shape[1] - 6))
     pairs = yield from lowest(
@@ -240,7 +240,7 @@ def _stiff_start(curvature: Any, count: int) -> tuple[Product | None, np.ndarray
     columns = np.random.default_rng(0).normal(size=(curvature.shape[0], count))
     if not curvature.nnz:
         return None, columns
-    inverse = factorised(curvature)
+    inverse = factorised(curvature, FLOOR * curvature.diagonal().mean())
     return inverse, inverse(columns)
 
 

@@ -17,7 +17,7 @@ from mdweights_core.minimize.cartesian import FreeAtoms
 from mdweights_core.minimize.evaluation import evaluator
 from mdweights_core.minimize.lbfgs import Lbfgs
 from mdweights_core.minimize.methods import minimizer_of
-from mdweights_core.minimize.precondition import Preconditioner, factorised
+from mdweights_core.minimize.precondition import Preconditioner
 from mdweights_core.minimize.settings import MinimizeSettings
 
 METHODS = ("lbfgs-preconditioned", "lbfgs", "fire", "adam")
@@ -168,16 +168,6 @@ def test_nothing_lower_is_said(chain: Energy) -> None:
     settings = MinimizeSettings(method="lbfgs")
     _, ends = descend(minimizer_of(settings), objective, np.zeros((1, 6)), settings)
     assert ends == [End.STALLED]
-
-
-@pytest.mark.parametrize("is_sparse", [True, False])
-def test_factors_invert(is_sparse: bool) -> None:
-    rng = np.random.default_rng(2)
-    half = scipy.sparse.random_array((60, 40), density=0.1, rng=rng)
-    matrix = half.T @ half
-    solve = factorised(matrix.tocsc() if is_sparse else matrix.toarray(), 3.0)
-    q = rng.normal(size=40)
-    np.testing.assert_allclose(matrix @ solve(q) + 3.0 * solve(q), q, atol=1e-12)
 
 
 def test_the_curvature_is_the_hessian_where_nothing_is_strained(chain: Energy, bent_chains: np.ndarray) -> None:
