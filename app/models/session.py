@@ -135,7 +135,8 @@ class Session(QObject):
     def open_map(self, path: Path) -> None:
         """Open a map; a fit to the former one and its column choices are forgotten."""
         self._drop_fit()
-        self.inputs.edit(map=path, column=None, sigma_column=None, free_column=None, space_group=None)
+        others = ("column", "sigma_column", "free_column", "space_group", "map_supercell")
+        self.inputs.edit(map=path, **dict.fromkeys(others))
 
     def open_frames(self, frames: Sequence[Path], topology: Path | None = None) -> None:
         """Open the frames of a simulation; a fit of the former ones is forgotten."""

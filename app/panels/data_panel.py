@@ -47,6 +47,7 @@ class DataPanel(QScrollArea):
         document.draft_changed.connect(self.map_box.show_draft)
         self.map_box.edited.connect(self._on_edited)
         self.frames_box.edited.connect(self._on_edited)
+        self.map_box.failed.connect(self.failed)
         self.frames_box.failed.connect(self.failed)
         self.map_box.open_requested.connect(self.map_requested)
         self.frames_box.open_requested.connect(self.frames_requested)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QFontMetrics, QIcon, QPainter, QPalette, QPixmap, QResizeEvent
@@ -17,7 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mdweights_core.errors import MdweightsError
+from mdweights_core.errors import BadInput, MdweightsError
+
+T = TypeVar("T")
 
 
 class ElidedLabel(QLabel):
@@ -115,6 +118,19 @@ class Entry(QLineEdit):
         """Say why the text cannot be used; None takes the mark away."""
         self._problem = problem
         self._paint()
+
+    def take(self, parse: Callable[[str], T], use: Callable[[T], None], tell: Callable[[BadInput], None]) -> None:
+        """Hand what is typed to `use`, as `parse` reads it; what cannot be used is marked, and told once."""
+        try:
+            value = parse(self.text())
+        except BadInput as problem:
+            is_known = self._problem is not None and self._problem.sentence == problem.sentence
+            self.mark(problem)
+            if not is_known:  # leaving the field says the same again
+                tell(problem)
+            return
+        self.mark(None)
+        use(value)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

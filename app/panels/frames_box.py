@@ -185,16 +185,7 @@ class FramesBox(QGroupBox):
 
     @Slot()
     def _on_cell(self) -> None:
-        try:
-            cell = parse_cell(self.cell.text())
-        except BadInput as problem:
-            told = self.cell.problem is not None and self.cell.problem.sentence == problem.sentence
-            self.cell.mark(problem)
-            if not told:  # leaving the field says the same again
-                self.failed.emit(problem)
-            return
-        self.cell.mark(None)
-        self.edited.emit({"cell": cell})
+        self.cell.take(parse_cell, lambda cell: self.edited.emit({"cell": cell}), self.failed.emit)
 
     @Slot(bool)
     def _on_drift(self, checked: bool) -> None:

@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 
 from app.models.document import MTZ, Draft
 from app.models.readings import MapReading
-from app.panels.forms import ElidedLabel, add_row, form, note, resolution_box
+from app.panels.forms import ElidedLabel, Entry, add_row, form, note, resolution_box
+from app.panels.scattering_text import parse_supercell, show_supercell
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput
 
@@ -30,6 +31,7 @@ EMPTY = (
     "No map yet. Drop a file with diffuse intensities (MTZ, CCP4 map, Lunus lattice or list, mdx2 table) anywhere on "
     "the window, or press Open map."
 )
+SUPERCELL_TIP = "Unit cells in the cell of a map whose indices are those of a supercell, along a, b and c: 2 2 3"
 INTENSITY_TYPES, SIGMA_TYPES, FREE_TYPES = "JKFGR", "QLM", "I"
 
 
@@ -38,6 +40,7 @@ class MapBox(QGroupBox):
 
     edited = Signal(dict)
     open_requested = Signal()
+    failed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Map", parent)
@@ -46,7 +49,7 @@ class MapBox(QGroupBox):
         self.info = note(EMPTY)
         self.columns = {key: QComboBox() for key in ("column", "sigma_column", "free_column")}
         self.d_min, self.d_max = resolution_box(), resolution_box()
-        self.space_group, self.reindex = QLineEdit(), QLineEdit()
+        self.space_group, self.reindex, self.supercell = QLineEdit(), QLineEdit(), Entry()
         self._reading: MapReading | None = None
         self._draft = Draft()
         self._lay_out()
@@ -69,6 +72,9 @@ class MapBox(QGroupBox):
     @Slot(object)
     def show_draft(self, draft: Draft) -> None:
         """Show the choices of a draft."""
+        if draft.map_supercell != self._draft.map_supercell or self.supercell.problem is None:  # else to be mended
+            self.supercell.setText(show_supercell(draft.map_supercell))
+            self.supercell.mark(None)
         self._draft = draft
         if self._reading is not None:
             self.info.setText(describe(self._reading, draft))
@@ -84,6 +90,7 @@ class MapBox(QGroupBox):
     def _lay_out(self) -> None:
         for field in (self.space_group, self.reindex):
             field.setPlaceholderText("as in the file")
+        self.supercell.setPlaceholderText("one cell")
         self._fields = QWidget()
         rows = form(self._fields)
         add_row(rows, "&Intensity", self.columns["column"], "Column with the diffuse intensities")
@@ -105,6 +112,7 @@ class MapBox(QGroupBox):
         tip = "Space group in place of the file's, or where it tells none; its Laue class says what is averaged"
         add_row(rows, "Space &group", self.space_group, tip)
         add_row(rows, "&Reindex", self.reindex, "Change of indices applied on reading, for example k,h,-l")
+        add_row(rows, "Su&percell", self.supercell, SUPERCELL_TIP)
         head = QHBoxLayout()
         head.addWidget(self.name, 1)
         head.addWidget(self.open_button)
@@ -121,6 +129,7 @@ class MapBox(QGroupBox):
         self.d_max.valueChanged.connect(self._on_limits)
         self.space_group.editingFinished.connect(self._on_symmetry)
         self.reindex.editingFinished.connect(self._on_symmetry)
+        self.supercell.editingFinished.connect(self._on_supercell)
 
     def _fill_columns(self, summary: MapSummary) -> None:
         guesses = {"column": summary.intensity, "sigma_column": summary.sigma, "free_column": summary.free}
@@ -155,6 +164,10 @@ class MapBox(QGroupBox):
     def _on_symmetry(self) -> None:
         fields = {"space_group": self.space_group, "reindex": self.reindex}
         self.edited.emit({name: field.text().strip() or None for name, field in fields.items()})
+
+    @Slot()
+    def _on_supercell(self) -> None:
+        self.supercell.take(parse_supercell, lambda cells: self.edited.emit({"map_supercell": cells}), self.failed.emit)
 
 
 def _limit(box: QDoubleSpinBox) -> float | None:

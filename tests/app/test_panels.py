@@ -125,6 +125,26 @@ def test_column_and_limit_choices_are_told(qtbot: QtBot, map_box: MapBox) -> Non
     assert edited.args[0] == {"reindex": "k,h,-l", "space_group": None}
 
 
+def test_the_supercell_of_a_map_is_told_or_marked(qtbot: QtBot, map_box: MapBox) -> None:
+    map_box.show_reading(MapReading(summary()))
+    map_box.supercell.setText("2 2 3")
+    with qtbot.waitSignal(map_box.edited) as edited:
+        map_box.supercell.editingFinished.emit()
+    assert edited.args[0] == {"map_supercell": (2, 2, 3)}
+    map_box.supercell.setText("twice")
+    with qtbot.waitSignal(map_box.failed) as failed:
+        map_box.supercell.editingFinished.emit()
+    assert "'twice' is not a supercell" in failed.args[0].sentence
+    with qtbot.assertNotEmitted(map_box.failed):
+        map_box.supercell.editingFinished.emit()  # leaving the field again says nothing new
+    map_box.show_draft(Draft(d_min=2.0))  # something else was edited
+    assert map_box.supercell.text() == "twice"
+    map_box.show_draft(Draft(map_supercell=(2, 2, 3)))
+    assert (map_box.supercell.text(), map_box.supercell.problem) == ("2 × 2 × 3", None)
+    map_box.show_draft(Draft())
+    assert map_box.supercell.text() == ""
+
+
 def test_showing_a_draft_is_no_edit(qtbot: QtBot, map_box: MapBox) -> None:
     map_box.show_reading(MapReading(summary()))
     with qtbot.assertNotEmitted(map_box.edited):

@@ -201,3 +201,10 @@ def test_a_fit_that_tells_early_is_stopped_as_any_other(staged_fit: list[str], t
         pass
     assert stop(job) == "reading of project"
     assert staged_fit == ["fitted", "stopped"]
+
+
+def test_a_map_of_a_supercell_is_read_on_the_unit_cell(lat: Path) -> None:
+    read = run(tasks.read_map(Draft(map=lat, cell=CELL, space_group="P 2 2 2", map_supercell=(2, 3, 1))))
+    assert read.problem is None
+    assert tuple(read.used.lattice.ndiv) == (2, 3, 1)
+    assert read.used.lattice.cell.parameters == pytest.approx((10, 10, 40, 90, 90, 90))
