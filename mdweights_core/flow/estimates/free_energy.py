@@ -9,8 +9,8 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.estimates.log_weights import effective_number, normalised
-from mdweights_core.flow.estimates.resampling import drawn_means, log_error
-from mdweights_core.flow.estimates.states import checked_masks
+from mdweights_core.flow.estimates.resampling import drawn_means, drawn_shares, log_error, scatter_of_logs
+from mdweights_core.flow.estimates.states import checked_masks, labels_of
 
 EXP, BAR = "exp", "bar"
 """Methods: weights of the samples alone (exponential averaging); samples and reference frames (acceptance ratio)."""
@@ -94,10 +94,9 @@ def state_difference(log_w: np.ndarray, first: np.ndarray, second: np.ndarray, s
 
 
 def _finite(w: np.ndarray, masks: np.ndarray, occupation: Occupation, seed: int) -> Difference:
-    drawn = drawn_means((masks * w).T, seed=seed)
-    both = drawn.all(axis=1)
-    logs = np.log(drawn[both, 1] / drawn[both, 0])
-    scatter = float(logs.std(ddof=1)) if len(logs) > 1 else 0.0
+    drawn = drawn_shares(w, labels_of(masks), 2, seed=seed)
+    both = drawn[drawn.all(axis=1)]
+    scatter = float(scatter_of_logs(both[:, 1] / both[:, 0]))
     counts = float(np.hypot(*log_error(np.array([occupation.n_first, occupation.n_second]))))
     value = -float(np.log(occupation.second / occupation.first))
     return Difference(value, max(scatter, counts), float("nan"), occupation)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mdweights_core.flow.estimates.log_weights import checked, effective_number, log_mean, normalised, relative
 from mdweights_core.flow.estimates.pareto import ParetoTail, pareto_tail
-from mdweights_core.flow.estimates.resampling import drawn_means, honest
+from mdweights_core.flow.estimates.resampling import drawn_means, honest, scatter_of_logs
 
 CLIPPED = 1e-4
 """Share of the largest weights that papers clip before they quote an effective sample size."""
@@ -111,10 +111,8 @@ def entropy_fraction(log_w: np.ndarray) -> float:
 def log_partition(log_w: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """ln of the mean weight and its bootstrap error, from log-weights [S] of independent samples."""
     w = relative(log_w)
-    means = drawn_means(w[:, None], seed=seed)[:, 0]
-    logs = np.log(means[means > 0])
-    error = honest(logs.std(ddof=1), np.array(effective_number(w)))
-    return log_mean(log_w), float(error)
+    scatter = scatter_of_logs(drawn_means(w[:, None], seed=seed)[:, 0])
+    return log_mean(log_w), float(honest(scatter, np.array(effective_number(w))))
 
 
 def forward_fraction(log_w: np.ndarray, weights: np.ndarray | None = None) -> float:
