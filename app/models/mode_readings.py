@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.models.minima_readings import FrameChoice, MinimaReading
+from mdweights_core.modes.choice import frequencies
 
 if TYPE_CHECKING:
     from mdweights_core.io.frames.atoms import Atoms
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 FRAME, MINIMUM, HESSIAN = "frame", "minimum", "hessian"
 """An elastic network of a frame, or of a minimised conformation; the true Hessian there."""
-
-STILL = 0.01
-"""Rms force, kJ/mol/nm, up to which frequencies of a Hessian mean something."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,5 +77,4 @@ class ModesReading:
     @property
     def heights(self) -> np.ndarray:
         """Wavenumbers in 1/cm, or of a network the frequencies as multiples of the lowest, float64 [k]."""
-        found = self.modes.wavenumbers
-        return found if self.has_frequencies else found / max(float(found[0]), np.finfo(float).tiny)
+        return frequencies(self.modes, is_hessian=self.has_frequencies)

@@ -10,18 +10,15 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.models.minima_readings import FrameChoice, MinimaReading
-from app.models.mode_readings import FRAME, HESSIAN, STILL, ModesReading, ModesRequest
+from app.models.mode_readings import FRAME, HESSIAN, ModesReading, ModesRequest
 from app.workers import mode_tasks
+from mdweights_core.modes.choice import ATOM_CUTOFF, STILL, suggested_network
 
 if TYPE_CHECKING:
     from app.models.runner import Runner
     from app.models.session import Session
 
 MODES = "finding slow modes"
-TRACE, ATOM_CUTOFF, TRACE_CUTOFF = "name CA", 0.8, 1.5
-"""Networks of C-alpha atoms have springs of up to 1.5 nm, those of all atoms of up to 0.8 nm."""
-
-_LEAST_TRACE = 10  # C-alpha atoms that are a network
 
 
 class ModesModel(QObject):
@@ -87,9 +84,7 @@ class ModesModel(QObject):
         """Atoms of an elastic network that suit the frames, and its longest spring in nm."""
         frames = self._session.document.frames
         atoms = None if frames is None else frames.atoms
-        if atoms is not None and int(((atoms.name == "CA") & (atoms.element == "C")).sum()) >= _LEAST_TRACE:
-            return TRACE, TRACE_CUTOFF
-        return "", ATOM_CUTOFF
+        return ("", ATOM_CUTOFF) if atoms is None else suggested_network(atoms)
 
     def start(self, of: str, count: int, select: str, cutoff: float) -> None:
         """Find modes."""

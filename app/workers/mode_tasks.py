@@ -10,19 +10,21 @@ from app.models.minima_readings import PER_NM
 from app.models.mode_readings import FRAME, HESSIAN, ModesReading, ModesRequest
 from app.workers.minimise_tasks import open_choice
 from mdweights_core.errors import BadInput
-from mdweights_core.jobs import Clock, Job, Progress
+from mdweights_core.jobs import Job, Progress
+from mdweights_core.modes.choice import as_many
 
 if TYPE_CHECKING:
     from mdweights_core.io.frames.atoms import Atoms
     from mdweights_core.io.frames.trajectories import FrameSource
     from mdweights_core.modes.spectrum import Modes
 
-STAGE, PROJECTING = "slow modes", "projecting frames"
-_RIGID = 6  # motions of a molecule that bend nothing
+STAGE = "slow modes"
 
 
 def slow_modes(request: ModesRequest) -> Job[ModesReading]:
     """The lowest modes of an elastic network or a Hessian, and the frames projected on them."""
+    from mdweights_core.modes.frames_along import frames_along
+
     yield Progress(STAGE, message="Setting up the modes")
     source = None if request.frames is None else open_choice(request.frames)
     atoms, x, rows = _place(request, source)
@@ -31,10 +33,8 @@ def slow_modes(request: ModesRequest) -> Job[ModesReading]:
     frames = _same(source, request, chosen)
     if frames is None:
         return ModesReading(request, modes, chosen, None, None)
-    amplitudes, total = yield from _projected(frames, modes)
-    about = amplitudes - amplitudes.mean(axis=0)
-    shares = (about**2).sum(axis=0) / max(total, np.finfo(float).tiny)
-    return ModesReading(request, modes, chosen, amplitudes, shares)
+    seen = yield from frames_along(frames, modes)
+    return ModesReading(request, modes, chosen, seen.amplitudes, seen.shares)
 
 
 def _place(request: ModesRequest, source: FrameSource | None) -> tuple[Atoms, np.ndarray, np.ndarray]:
@@ -56,7 +56,7 @@ def _network(request: ModesRequest, x: np.ndarray) -> Job[Modes]:
     from mdweights_core.energy.elastic import elastic_network
     from mdweights_core.modes.spectrum import elastic_modes
 
-    count = _count(request, len(x))
+    count = as_many(request.count, len(x))
     return (yield from elastic_modes(elastic_network(x, cutoff=request.cutoff), x, count))
 
 
@@ -66,16 +66,9 @@ def _hessian(request: ModesRequest) -> Job[Modes]:
     reading = request.minima
     assert reading is not None
     molecule, is_crystal = reading.molecule, reading.request.energy.crystal
-    x, count = reading.result.x[request.start], _count(request, molecule.n_atoms)
+    x, count = reading.result.x[request.start], as_many(request.count, molecule.n_atoms)
     job = hessian_modes(molecule.energy, x, count, masses=molecule.masses, is_crystal=is_crystal)
     return (yield from job)
-
-
-def _count(request: ModesRequest, n_atoms: int) -> int:
-    there = 3 * n_atoms - _RIGID
-    if there < 1:
-        raise BadInput("Fewer than three atoms have no modes", advice="Choose more atoms")
-    return min(request.count, there)
 
 
 def _same(source: FrameSource | None, request: ModesRequest, atoms: Atoms) -> FrameSource | None:
@@ -90,23 +83,3 @@ def _same(source: FrameSource | None, request: ModesRequest, atoms: Atoms) -> Fr
         source = source.select(select_atoms(source.atoms, request.select))
     is_same = len(source.atoms) == len(atoms) and bool(np.all(source.atoms.element == atoms.element))
     return source if is_same else None
-
-
-def _projected(source: FrameSource, modes: Modes) -> Job[tuple[np.ndarray, float]]:
-    """Amplitudes of all frames, nm Da^1/2, and the sum of their mass-weighted squared displacements."""
-    from mdweights_core.crystal.superposition import fit
-    from mdweights_core.modes.trajectories import project
-
-    clock, parts = Clock(), []
-    total, square = np.zeros(modes.reference.shape), 0.0
-    for chunk in source.chunks():
-        x = chunk.positions.astype(np.float64) / PER_NM
-        parts.append(project(x, modes))
-        moved = fit(x, modes.reference).moved(x) - (modes.reference - modes.reference.mean(axis=0))
-        total += moved.sum(axis=0)
-        square += float(np.sum(modes.masses[:, None] * moved**2))
-        if clock.is_due():
-            yield Progress(PROJECTING, chunk.start + len(x), source.n_frames)
-    mean = total / source.n_frames
-    about_mean = square - source.n_frames * float(np.sum(modes.masses[:, None] * mean**2))
-    return np.concatenate(parts), about_mean

@@ -17,7 +17,7 @@ from support.window_fakes import InstantRunner
 
 from app.models.minima import MINIMISE, MinimaModel
 from app.models.minima_readings import FrameChoice, MinimiseRequest
-from app.models.mode_readings import FRAME, HESSIAN, MINIMUM, STILL, ModesReading, ModesRequest
+from app.models.mode_readings import FRAME, HESSIAN, MINIMUM, ModesReading, ModesRequest
 from app.models.molecules import MoleculeModel
 from app.models.readings import MOLECULES, FramesReading
 from app.models.session import Session
@@ -39,6 +39,7 @@ from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Progress
 from mdweights_core.minimize.settings import MinimizeSettings
+from mdweights_core.modes.choice import STILL
 from mdweights_core.modes.spectrum import Modes
 from mdweights_core.modes.trajectories import explained, project
 
