@@ -44,14 +44,14 @@ def draw(flow: Flow, system: System, key: Array, count: int, dtype: Any) -> Draw
     z = flow.latents(key, count, dtype)
     y, of_flow = jax.vmap(flow.generate)(z)
     x, of_coordinates = jax.vmap(system.coordinates.place)(y)
-    u = jax.vmap(system.target.reduced)(x)
+    u = jax.vmap(system.target.reduced)(x.astype(jnp.float64))
     log_q = jax.vmap(flow.latent_log_density)(z) - of_flow - of_coordinates
     return Draws(y, x, jnp.where(jnp.isfinite(u), u, jnp.inf), log_q)
 
 
 def batches(flow: Flow, system: System, count: int, seed: int, dtype: Any) -> Iterator[Draws]:
     """Draw `count` configurations batch by batch: the same ones however far it gets."""
-    size = min(BATCH, count)
+    size = max(min(BATCH, count), 1)
     for i in range(-(-count // size)):
         found = draw(flow, system, jax.random.fold_in(jax.random.key(seed), i), size, dtype)
         yield Draws(*(np.asarray(part)[: count - i * size] for part in found))

@@ -79,8 +79,9 @@ def generate(flow: Flow, coordinates: Coordinates, z: Array) -> tuple[Array, Arr
 
 def _guarded(target: Target, x: Array, temperature: Array, high: Array) -> tuple[Array, Array]:
     """Energies u/T [S], and numbers [S] with their values up to `high`, logarithms above, and finite gradients by x."""
-    raw, gradient = jax.vmap(jax.value_and_grad(target.reduced))(jax.lax.stop_gradient(x))
-    u, gradient = raw / temperature, gradient / temperature
+    exact = jax.lax.stop_gradient(x).astype(jnp.float64)  # differences of large terms: single precision is too coarse
+    raw, slope = jax.vmap(jax.value_and_grad(target.reduced))(exact)
+    u, gradient = (raw / temperature).astype(x.dtype), (slope / temperature).astype(x.dtype)
     is_fine = jnp.isfinite(u) & jnp.all(jnp.isfinite(gradient), axis=1)
     excess = jnp.maximum(jnp.where(is_fine, u, high) - high, 0.0)
     value = jnp.where(is_fine, jnp.minimum(u, high), high) + jnp.log1p(excess)

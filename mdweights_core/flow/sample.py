@@ -50,7 +50,7 @@ def sample(
     """
     clock = Clock()
     flow: Flow = cast(trained.flow, jnp.float64)
-    system = System(cast(trained.target, jnp.float64), trained.coordinates)
+    system = System(trained.target, trained.coordinates)
     round_trip, log_det_error = _errors(flow, seed)
     parts: list[Draws] = []
     minima, probe_energies = None, 0

@@ -126,3 +126,40 @@ def _at_least(name: str, value: int, least: int) -> None:
 def _positive(name: str, value: float) -> None:
     if not 0 < value < float("inf"):
         raise BadInput(f"the {name.replace('_', ' ')} is {value:g}, but must be positive")
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """All that a user chooses of one run: training, draws and their number.
+
+    Attributes
+    ----------
+    temperature : float
+        K, of molecules; toy systems are in units of kT.
+    schedule : str
+        A name of `recipes.RECIPES`; empty for the one that fits: "mixed" with examples, "annealed" without.
+    effort : float
+        Steps of the training, as a multiple of the usual number.
+    batch : int
+    flow : FlowSettings
+    samples : int
+        Configurations to draw.
+    probe : bool
+        Whether to look for minima that the flow may have missed.
+    seed : int
+    """
+
+    temperature: float = 300.0
+    schedule: str = ""
+    effort: float = 1.0
+    batch: int = 512
+    flow: FlowSettings = field(default_factory=FlowSettings)
+    samples: int = 100_000
+    probe: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive("temperature", self.temperature)
+        _positive("effort", self.effort)
+        _at_least("batch", self.batch, 2)
+        _at_least("samples", self.samples, 100)

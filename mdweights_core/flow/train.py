@@ -13,7 +13,7 @@ from mdweights_core.errors import BadInput, DiskProblem, counted
 from mdweights_core.flow.coordinates.base import Coordinates
 from mdweights_core.flow.draw import draw_in_single
 from mdweights_core.flow.losses import Dials, Losses, System
-from mdweights_core.flow.model import Flow, cast, make_flow
+from mdweights_core.flow.model import Flow, make_flow
 from mdweights_core.flow.optimise import MOST_STEPS, Batch, Rates, begin, fresh_moments, steps
 from mdweights_core.flow.reaction import Reaction
 from mdweights_core.flow.run import Run, fingerprint, load_run, save_run
@@ -177,7 +177,7 @@ class _Training:
         reaction: Reaction | None,
         y: np.ndarray | None,
     ) -> None:
-        self._system = System(cast(target, jnp.float32), coordinates, reaction)
+        self._system = System(target, coordinates, reaction)
         self._settings, self._y = settings, y
         self._ends = np.cumsum([stage.steps for stage in settings.stages])
         self._pace = 0.0  # seconds a step takes
@@ -248,7 +248,7 @@ class _Training:
         """The lowest energy among examples, or draws where there are none, kT: what high energies are counted from."""
         if self._y is not None:
             x = jax.vmap(lambda y: self._system.coordinates.place(y)[0])(jnp.asarray(self._y[:512]))
-            u = np.asarray(jax.vmap(self._system.target.reduced)(x))
+            u = np.asarray(jax.vmap(self._system.target.reduced)(x.astype(jnp.float64)))
         else:
             u = draw_in_single(run.state.average, self._system, 512, self._settings.seed, 1.0, energies_only=True)[1]
         u = u[np.isfinite(u)]
