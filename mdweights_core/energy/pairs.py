@@ -134,27 +134,46 @@ def _both(placed: Tree, tiles: Tiles) -> tuple[Tree, Tree]:
     )
 
 
+class _Leaves:
+    """The leaves of a tree, and the places of those by which is differentiated."""
+
+    def __init__(self, tree: Tree, wanted: Sequence[bool]) -> None:
+        self.values, self._shape = jax.tree.flatten(tree)
+        self.places = [place for place, _ in enumerate(self.values) if wanted[place]]
+
+    def chosen(self, values: Sequence[Array]) -> list[Array]:
+        """Those of some values for all leaves."""
+        return [values[place] for place in self.places]
+
+    def tree(self, values: Sequence[Any], new: Iterable[Any]) -> Tree:
+        """A tree of values for all leaves, with new ones where they are wanted."""
+        found = list(values)
+        for place, value in zip(self.places, new, strict=True):
+            found[place] = value
+        return jax.tree.unflatten(self._shape, found)
+
+    def gradient(self, new: Iterable[Any]) -> Tree:
+        """A tree of derivatives, None where none is wanted."""
+        return self.tree([None] * len(self.values), new)
+
+
 def _energy_and_gradient(
     function: PairFunction, blocks: PairBlocks, x: Array, features: Tree, shared: Tree, wanted: _Wanted
 ) -> tuple[Array, tuple[Array | None, Tree, Tree]]:
     """Sum over pairs and its derivatives by positions, features and shared values; None for those not wanted."""
-    per_atom, feature_tree = jax.tree.flatten(jax.tree.map(blocks.blocks, features))
-    common, shared_tree = jax.tree.flatten(shared)
-    atom_wanted = [i for i, is_wanted in enumerate(wanted.leaves[: len(per_atom)]) if is_wanted]
-    common_wanted = [i for i, is_wanted in enumerate(wanted.leaves[len(per_atom) :]) if is_wanted]
+    per_atom = _Leaves(jax.tree.map(blocks.blocks, features), wanted.leaves)
+    common = _Leaves(shared, wanted.leaves[len(per_atom.values) :])
 
     def add(carry: Tree, tiles: Tiles) -> Tree:
-        first, second = _both(per_atom, tiles)
+        first, second = _both(per_atom.values, tiles)
 
         def energy(r: Array, a: list[Array], b: list[Array], c: list[Array]) -> Array:
-            sides = [_replaced(old, atom_wanted, new) for old, new in ((first, a), (second, b))]
-            one, other = (jax.tree.unflatten(feature_tree, side) for side in sides)
-            found = function(r, one, other, jax.tree.unflatten(shared_tree, _replaced(common, common_wanted, c)))
+            found = function(r, per_atom.tree(first, a), per_atom.tree(second, b), common.tree(common.values, c))
             return jnp.sum(jnp.where(tiles.counts, found, 0.0))
 
-        a, b, c = _chosen(first, atom_wanted), _chosen(second, atom_wanted), _chosen(common, common_wanted)
         differentiated: Callable[..., Any] = jax.value_and_grad(energy, argnums=(0, 1, 2, 3))
-        found, (by_r, by_a, by_b, by_c) = differentiated(tiles.distance, a, b, c)
+        at = (per_atom.chosen(first), per_atom.chosen(second), common.chosen(common.values))
+        found, (by_r, by_a, by_b, by_c) = differentiated(tiles.distance, *at)
         total, by_x, by_atom, by_common = carry
         if wanted.x:
             pull = (by_r / tiles.distance)[..., None] * tiles.displacement
@@ -163,33 +182,17 @@ def _energy_and_gradient(
         by_common = [g + u for g, u in zip(by_common, by_c, strict=True)]
         return total + found, by_x, by_atom, by_common
 
+    per_block = (blocks.n_blocks, blocks.size)
     start: Tree = (
         jnp.zeros(()),
-        jnp.zeros((blocks.n_blocks, blocks.size, 3)) if wanted.x else None,
-        [jnp.zeros((blocks.n_blocks, blocks.size))] * len(atom_wanted),
-        [jnp.zeros_like(common[i]) for i in common_wanted],
+        jnp.zeros((*per_block, 3)) if wanted.x else None,
+        [jnp.zeros(per_block)] * len(per_atom.places),
+        [jnp.zeros_like(value) for value in common.chosen(common.values)],
     )
     total, by_x, by_atom, by_common = over_tiles(blocks, x, start, add)
-    by_feature = _replaced([None] * len(per_atom), atom_wanted, map(blocks.atoms, by_atom))
-    by_shared = _replaced([None] * len(common), common_wanted, by_common)
-    return total, (
-        blocks.atoms(by_x) if wanted.x else None,
-        jax.tree.unflatten(feature_tree, by_feature),
-        jax.tree.unflatten(shared_tree, by_shared),
-    )
+    by_positions = blocks.atoms(by_x) if wanted.x else None
+    return total, (by_positions, per_atom.gradient(map(blocks.atoms, by_atom)), common.gradient(by_common))
 
 
 def _onto(sums: Array, tiles: Tiles, of_first: Array, of_second: Array) -> Array:
     return sums.at[tiles.first].add(of_first).at[tiles.second].add(of_second)
-
-
-def _chosen(values: Sequence[Array], places: Sequence[int]) -> list[Array]:
-    return [values[place] for place in places]
-
-
-def _replaced(values: Sequence[Any], places: Sequence[int], new: Iterable[Any]) -> list[Any]:
-    """Return the same values with new ones in some places."""
-    found = list(values)
-    for place, value in zip(places, new, strict=True):
-        found[place] = value
-    return found
