@@ -79,21 +79,13 @@ def write(reading: MinimaReading, target: Path) -> Job[tuple[Path, Path | None]]
     BadInput
         When no start has an energy.
     """
-    from mdweights_core.minimize.frames import write_frames
+    from mdweights_core.minimize.frames import write_with_topology
 
     yield Progress("exporting", message=f"Writing {target.name}")
     rows = reading.reached
     if not len(rows):
         raise BadInput("No conformation was reached", advice="Minimise again")
-    topology, x = reading.molecule.topology, reading.result.x
-    write_frames(topology, x[rows], target)
-    if target.suffix.lower() == ".pdb":
-        return target, None
-    beside = target.with_suffix(".pdb")
-    if beside.exists():
-        beside = target.with_name(f"{target.stem}_topology.pdb")
-    write_frames(topology, x[rows[:1]], beside)
-    return target, beside
+    return write_with_topology(reading.molecule.topology, reading.result.x[rows], target)
 
 
 def written(reading: MinimaReading, files: tuple[Path, Path | None]) -> str:

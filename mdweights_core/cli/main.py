@@ -19,6 +19,7 @@ from mdweights_core.cli import (
     fit,
     info,
     minimize,
+    modes,
     predict,
     report,
     rerun,
@@ -31,7 +32,7 @@ from mdweights_core.errors import MdweightsError
 from mdweights_core.faults import write_fault_log
 
 INTERRUPTED = 130
-_COMMANDS = (info, predict, fit, validate, scan, explain, select, minimize, export, report, rerun, demo)
+_COMMANDS = (info, predict, fit, validate, scan, explain, select, minimize, modes, export, report, rerun, demo)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdweights_core.cli.arguments import add_json, check_place, positive, three
+from mdweights_core.cli.arguments import add_json, check_place, positive
 from mdweights_core.cli.console import Terminal
-from mdweights_core.energy.settings import FORCE_FIELDS, SOLVENTS, EnergySettings
+from mdweights_core.cli.energy_options import add_energy_options, energy_settings
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.minimize.settings import METHODS, SPRING, YARDSTICKS, MinimizeSettings
 from mdweights_core.project import Project
@@ -33,25 +33,11 @@ def add(commands: Any) -> None:
     parser.add_argument("--checkpoint", type=Path, metavar="F.npz", help="the same command goes on from there")
     parser.add_argument("--reference", type=Path, metavar="S", help="structure of the same atoms to tell RMSDs to")
     add_json(parser)
-    _add_energy(parser.add_argument_group("energy"))
+    add_energy_options(parser.add_argument_group("energy"))
     _add_starts(parser.add_argument_group("starts: the structure itself, or"))
     _add_held(parser.add_argument_group("atoms that are held"))
     _add_method(parser.add_argument_group("minimiser"))
     parser.set_defaults(run=run)
-
-
-def _add_energy(group: argparse._ArgumentGroup) -> None:
-    fields = ", ".join(FORCE_FIELDS)
-    group.add_argument("--coordinates", type=Path, metavar="F", help="of a prmtop or a System")
-    group.add_argument("--forcefield", default="amber14", metavar="NAME", help=f"{fields}, or a file .xml (amber14)")
-    group.add_argument("--solvent", choices=tuple(SOLVENTS), default="obc2", help="implicit solvent (obc2)")
-    group.add_argument("--cutoff", type=float, metavar="NM", help="of non-bonded pairs (none)")
-    group.add_argument("--crystal", action="store_true", help="the whole cell, periodic")
-    group.add_argument("--copies", type=three, default=(1, 1, 1), metavar="na,nb,nc", help="cells of it (1,1,1)")
-    group.add_argument("--add-hydrogens", action="store_true", help="add those that are missing")
-    group.add_argument("--repair", action="store_true", help="let PDBFixer add missing atoms and leave out ligands")
-    group.add_argument("--ph", type=float, default=7.0, help="for hydrogens that are added (7)")
-    group.add_argument("--model", type=positive, default=1, metavar="N", help="of the structure file (1)")
 
 
 def _add_starts(group: argparse._ArgumentGroup) -> None:
@@ -117,13 +103,15 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
         max_step=args.max_step,
         learning_rate=args.learning_rate,
     )
-    from mdweights_core.energy.setup import read_structure, set_up
+    from mdweights_core.energy.setup import read_reference, set_up
+    from mdweights_core.energy.structure_checks import remarks_on_starts
 
-    molecule = set_up(args.structure, _energy_settings(args), coordinates=args.coordinates)
-    for remark in molecule.remarks:
-        terminal.warn(remark)
+    is_start = not (args.frames or args.project)
+    molecule = set_up(args.structure, energy_settings(args), coordinates=args.coordinates, is_start=is_start)
     starts, frames = _starts(args, molecule)
-    reference = None if args.reference is None else _same_atoms(read_structure(args.reference)[1], molecule, args)
+    for remark in (*molecule.remarks, *remarks_on_starts(starts, frames)):
+        terminal.warn(remark)
+    reference = None if args.reference is None else read_reference(args.reference, molecule)
     if args.compare:
         _compare(args, terminal, molecule, starts, settings, reference)
     else:
@@ -146,20 +134,6 @@ def _refuse_what_does_nothing(args: argparse.Namespace) -> None:
     idle = [name for name in ("result", "checkpoint", "fix", "restrain") if args.compare and getattr(args, name)]
     if idle:
         raise BadInput(f"--{idle[0]} does not go with --compare", advice="Leave one of them out")
-
-
-def _energy_settings(args: argparse.Namespace) -> EnergySettings:
-    return EnergySettings(
-        force_field=args.forcefield,
-        solvent=args.solvent,
-        cutoff=args.cutoff,
-        crystal=args.crystal,
-        copies=args.copies,
-        add_hydrogens=args.add_hydrogens,
-        repair=args.repair,
-        ph=args.ph,
-        model=args.model,
-    )
 
 
 def _starts(args: argparse.Namespace, molecule: Molecule) -> tuple[np.ndarray, list[int]]:
@@ -198,16 +172,6 @@ def _source(args: argparse.Namespace) -> tuple[FrameSource, list[int] | None]:
     if args.highest:
         chosen = by_weight[::-1][: args.highest]
     return source, chosen
-
-
-def _same_atoms(x: np.ndarray, molecule: Molecule, args: argparse.Namespace) -> np.ndarray:
-    if len(x) != molecule.n_atoms:
-        raise BadInput(
-            f"the reference has {counted(len(x), 'atom')}, the structure {molecule.n_atoms}",
-            where=args.reference,
-            advice="Give a structure of the same atoms",
-        )
-    return x
 
 
 def _minimize(

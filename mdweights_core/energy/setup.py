@@ -231,6 +231,32 @@ def read_structure(path: str | Path, model: int = 1) -> tuple[Any, np.ndarray]:
         return found.topology, _in_nm(found.getPositions(frame=model - 1))
 
 
+def read_reference(path: str | Path, molecule: Molecule) -> np.ndarray:
+    """Positions [n_atoms, 3] in nm of a structure that a molecule is compared with.
+
+    Raises
+    ------
+    BadInput
+        When it is of other atoms.
+    """
+    topology, x = read_structure(path)
+    theirs, ours = ([atom.element for atom in it.atoms()] for it in (topology, molecule.topology))
+    if len(theirs) != len(ours):
+        raise BadInput(
+            f"The reference has {counted(len(theirs), 'atom')}, the structure {len(ours)}",
+            where=Path(path),
+            advice="Give a structure of the same atoms, with its hydrogens",
+        )
+    if theirs != ours:
+        first = next(i for i, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] is not pair[1])
+        raise BadInput(
+            f"Atom {first + 1} of the reference is another than that of the structure",
+            where=Path(path),
+            advice="Give a structure of the same atoms in the same order",
+        )
+    return x
+
+
 def _force_field(settings: EnergySettings, topology: Any) -> tuple[Any, list[str]]:
     """The force field, with a model of water and ions where the structure has some that it does not know."""
     from openmm import app

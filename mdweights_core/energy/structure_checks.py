@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,18 @@ def refuse_impossible_positions(topology: Any, x: np.ndarray, *, is_crystal: boo
             f"{counted(len(pairs), 'pair')} of atoms are closer than {10 * CLASH:g} Å: {_listed(named)}",
             advice="Look for alternative conformations or molecules that are there twice",
         )
+
+
+def remarks_on_starts(starts: np.ndarray, frames: Sequence[int]) -> list[str]:
+    """A sentence on frames [S, n_atoms, 3] in nm whose atoms lie on top of one another; `frames` are their numbers."""
+    pairs = zip(starts, frames, strict=False)  # the structure itself is no frame, and was looked at
+    clashing = [frame for x, frame in pairs if np.isfinite(x).all() and len(close_pairs(x)[0])]
+    if not clashing:
+        return []
+    return [
+        f"{len(clashing)} of {counted(len(frames), 'frame')} have atoms closer than {10 * CLASH:g} Å, the first of "
+        f"them frame {clashing[0]}: these are pushed apart, which can end far from where the frame was."
+    ]
 
 
 def close_pairs(x: np.ndarray, box: np.ndarray | None = None, limit: float = CLASH) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdweights_core.energy.base import Energy, value_and_gradient
-from mdweights_core.io.files import atomic_write, atomic_write_text
+from mdweights_core.io.csv_files import write_csv
+from mdweights_core.io.files import atomic_write
 from mdweights_core.jobs import Job, Progress, Stopped
 from mdweights_core.minimize.base import End
 from mdweights_core.minimize.close_pairs import curvature_of
@@ -125,7 +124,7 @@ def write_table(comparison: Comparison, path: Path) -> None:
             spent = (found.evaluations[i], found.seconds[i], found.rmsd_to_start[i])
             until = [number for level in LEVELS for number in (found.until(i, level) or ("", ""))]
             rows.append([method, i + 1, found.ends[i], *numbers, *spent, *until])
-    _write_csv(heads, rows, path)
+    write_csv(path, heads, rows)
 
 
 def write_traces(comparison: Comparison, path: Path) -> None:
@@ -137,15 +136,7 @@ def write_traces(comparison: Comparison, path: Path) -> None:
         for i in range(found.n_starts)
         for line in zip(*(values.tolist() for values in found.trace(i).values()), strict=True)
     ]
-    _write_csv(heads, rows, path)
-
-
-def _write_csv(heads: Sequence[str], rows: Sequence[Sequence[object]], path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(rows)
-    atomic_write_text(path, text.getvalue())
+    write_csv(path, heads, rows)
 
 
 def draw(comparison: Comparison, path: Path) -> None:

@@ -10,9 +10,12 @@ import numpy as np
 
 from mdweights_core.errors import BadInput
 from mdweights_core.io.files import atomic_write, atomic_write_text
+from mdweights_core.io.frames.selection import residue_index
 
 if TYPE_CHECKING:
     from openmm import app
+
+    from mdweights_core.io.frames.atoms import Atoms
 
 FORMATS = (".pdb", ".xtc")
 _DENSEST = 0.004  # nm^3 per atom: a box that is smaller is the dummy of a structure that has none
@@ -37,6 +40,44 @@ def write_frames(topology: app.Topology, x: np.ndarray, path: Path) -> None:
         atomic_write_text(path, _pdb(topology, x))
     else:
         atomic_write(path, lambda target: _write_xtc(topology, x, target))
+
+
+def write_with_topology(topology: app.Topology, x: np.ndarray, path: Path) -> tuple[Path, Path | None]:
+    """Write conformations x [S, n_atoms, 3] (nm), and beside an XTC file the first of them as its topology.
+
+    Returns
+    -------
+    Path
+        The conformations.
+    Path or None
+        Their topology, STEM.pdb, or STEM_topology.pdb where there is a file of that name.
+    """
+    write_frames(topology, x, path)
+    if path.suffix.lower() == ".pdb":
+        return path, None
+    beside = path.with_suffix(".pdb")
+    if beside.exists():
+        beside = path.with_name(f"{path.stem}_topology.pdb")
+    write_frames(topology, x[:1], beside)
+    return path, beside
+
+
+def topology_of(atoms: Atoms) -> app.Topology:
+    """Atoms as OpenMM has them, without bonds."""
+    from openmm import app
+
+    made = app.Topology()
+    chain = residue = None
+    before = -1
+    for i, number in enumerate(residue_index(atoms)):
+        if chain is None or atoms.chain[i] != atoms.chain[i - 1]:
+            chain = made.addChain(str(atoms.chain[i]))
+        if number != before:
+            residue, before = made.addResidue(str(atoms.residue_name[i]), chain, str(atoms.residue_number[i])), number
+        symbol = str(atoms.element[i])
+        element = app.Element.getBySymbol(symbol) if symbol in app.Element._elements_by_symbol else None
+        made.addAtom(str(atoms.name[i]), element, residue)
+    return made
 
 
 def _pdb(topology: app.Topology, x: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ from app.scenes.molecule_scene import MoleculeView
 from app.workers import mode_tasks
 from app.workers.minimise_tasks import minimise
 from mdweights_core import jobs
+from mdweights_core.cli.main import main
 from mdweights_core.energy.base import value
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
@@ -224,6 +226,28 @@ def test_frames_are_projected_as_the_core_does(peptide: tuple[ModesRequest, Mode
     np.testing.assert_allclose(found.amplitudes[2], 0.0, atol=1e-5)  # the network is at rest there
     np.testing.assert_allclose(found.shares, explained(positions, found.modes), rtol=1e-4)
     assert len(found.atoms) == len(heavy)
+
+
+def test_the_command_line_finds_the_same(
+    peptide: tuple[ModesRequest, ModesReading],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    request, found = peptide
+    assert request.frames is not None
+    monkeypatch.chdir(tmp_path)
+    path = str(request.frames.paths[0])
+    words = ["--select", request.select, "--springs", "0.8", "--model", "3", "--count", "5", "--json"]
+    assert main(["modes", path, *words, "--frames", path, "--projection", "along.csv"]) == 0
+    told = json.loads(capsys.readouterr().out)["modes"]
+    assert [line["frequency"] for line in told] == found.heights.tolist()
+    assert [line["collectivity"] for line in told] == found.modes.collectivity.tolist()
+    assert found.shares is not None
+    assert found.amplitudes is not None
+    assert [line["share"] for line in told] == found.shares.tolist()
+    along = np.loadtxt("along.csv", delimiter=",", skiprows=1)
+    np.testing.assert_array_equal(along[:, 1:], 10 * found.amplitudes)
 
 
 def test_more_modes_than_there_are_is_as_many_as_there_are(peptide: tuple[ModesRequest, ModesReading]) -> None:

@@ -34,8 +34,8 @@ def minimize(peptide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
     """Run the command in an empty folder; what it printed as JSON, or said in vain."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: object, fails: int = 0) -> Any:
-        code = main(["minimize", str(peptide), *map(str, words), *VACUUM, "--json"])
+    def run(*words: object, fails: int = 0, of: Path | str = peptide) -> Any:
+        code = main(["minimize", str(of), *map(str, words), *VACUUM, "--json"])
         told = capsys.readouterr()
         assert code == fails, told.err
         return told.err if fails else json.loads(told.out)
@@ -68,6 +68,23 @@ def test_chosen_frames_become_frames_again(minimize: Run, peptide: Path) -> None
     for i, start in enumerate(told["starts"]):
         theirs = mdtraj.rmsd(read[i], models[start["frame"]])[0]
         assert start["rmsd_to_start"] == pytest.approx(theirs, abs=1e-3)
+
+
+def test_frames_need_no_possible_structure(minimize: Run, peptide: Path) -> None:
+    lines = peptide.read_text().split("ENDMDL")[0].splitlines(keepends=True)
+    atoms = [i for i, line in enumerate(lines) if line.startswith("ATOM")]
+    lines[atoms[1]] = lines[atoms[1]][:30] + lines[atoms[0]][30:54] + lines[atoms[1]][54:]  # in one place
+    Path("clash.pdb").write_text("".join(lines))
+    assert "closer than 0.5" in minimize("--out", "low.pdb", of="clash.pdb", fails=2)
+    told = minimize("--out", "low.xtc", "--frames", peptide, "--only", "2", of="clash.pdb")
+    assert told["starts"][0]["end"] == "converged"
+
+
+def test_a_reference_of_other_atoms_is_refused(minimize: Run, peptide: Path) -> None:
+    other = peptide.with_name("2JOF.pdb")
+    assert "The reference has 284 atoms, the structure 75" in minimize(
+        "--out", "low.pdb", "--reference", other, fails=2
+    )
 
 
 def test_atoms_can_be_fixed_and_restrained(minimize: Run, peptide: Path) -> None:
