@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from mdweights_core.errors import BadInput
-from mdweights_core.flow.estimates.importance import kish_fraction
+from mdweights_core.flow.estimates.importance import importance, kish_fraction
+from mdweights_core.flow.estimates.judgement import Evidence, judge
 from mdweights_core.flow.estimates.modes import cluster_labels, hole, minima, populations
 from mdweights_core.flow.estimates.reference import reference_frames
 
@@ -203,3 +204,11 @@ def test_clusters_of_frames_take_samples_in():
 def test_a_single_cluster_holds_everything():
     label, sample = cluster_labels(np.zeros((5, 2)), np.zeros((3, 2)), 1)
     assert (label.tolist(), sample.tolist()) == ([0] * 5, [0] * 3)
+
+
+def test_one_well_alone_is_judged_to_miss_the_other_without_a_reference():
+    found = judge(Evidence(importance(ONE.log_w), minima=_at_minima(ONE)))
+    assert found.lights[0].state == "good"
+    assert found.conclusion == "mode-dropped"
+    assert "3.3 % of the ensemble lies there" in found.lights[1].sentence
+    assert judge(Evidence(importance(BOTH.log_w), minima=_at_minima(BOTH))).conclusion == "supported"
