@@ -9,7 +9,6 @@ As a test:    make bench
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -30,27 +29,16 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from comparisons import Line, missed, show
+from peptides import VILLIN, structure, without_solvent
 
-from mdweights_core.energy.base import Energy, hessian_product, value_and_gradient, values_by_term
+from mdweights_core.energy.base import hessian_product, value_and_gradient, values_by_term
 from mdweights_core.energy.openmm_system import energy_of, term_names
 from mdweights_core.energy.settings import EnergySettings
-from mdweights_core.energy.setup import set_up
+from mdweights_core.energy.setup import Molecule, set_up
 
 OBC2 = EnergySettings()
 ENERGY_BAR, FORCE_BAR = 1e-3, 1e-6  # kJ/mol, and of the largest force
 GIB = 2**30
-
-
-def peptides() -> Path:
-    repository = Path(__file__).resolve().parents[2]
-    folder = Path(os.environ.get("MDWEIGHTS_SHARED_DATA") or repository.parent / "shared" / "data") / "peptides"
-    if not folder.is_dir():
-        pytest.skip(f"the real data is not here: {folder}")
-    return folder
-
-
-def villin() -> Path:
-    return Path(app.__file__).parent / "data" / "test.pdb"
 
 
 def parity(name: str, system: Any, x: np.ndarray) -> Line:
@@ -85,71 +73,80 @@ def parity(name: str, system: Any, x: np.ndarray) -> Line:
 
 def same_as_openmm(name: str, folder: Path) -> list[Line]:
     """A structure with amber14 and OBC2."""
-    structure = protein_of(villin(), folder) if name == "villin" else peptides() / f"{name}.pdb"
+    path = protein_of_villin(folder) if name == "villin" else structure(f"{name}.pdb")
     repair = name == "5AWL"  # an X-ray structure, without hydrogens
-    molecule = set_up(structure, replace(OBC2, add_hydrogens=repair, repair=repair, drop_water=repair))
+    molecule = set_up(path, replace(OBC2, add_hydrogens=repair, repair=repair, drop_water=repair))
     return [parity(name, molecule.system, molecule.x)]
 
 
 def same_with_a_cutoff(folder: Path) -> list[Line]:
     """Villin in its box of water, with a reaction field."""
-    structure = app.PDBFile(str(villin()))
+    file = app.PDBFile(str(VILLIN))
     system = app.ForceField("amber14-all.xml", "amber14/tip3p.xml").createSystem(
-        structure.topology,
+        file.topology,
         nonbondedMethod=app.CutoffPeriodic,
         nonbondedCutoff=1.0 * unit.nanometer,
         constraints=None,
         rigidWater=False,
     )
-    return [parity("villin in water, cut-off 1 nm", system, in_nm(structure.positions))]
+    return [parity("villin in water, cut-off 1 nm", system, in_nm(file.positions))]
 
 
 def same_for_a_force_field(field: str, solvent: str, folder: Path) -> list[Line]:
     """Met-enkephalin with a force field and a solvent model."""
-    molecule = set_up(peptides() / "1PLW.pdb", EnergySettings(force_field=field, solvent=solvent))
+    molecule = set_up(structure("1PLW.pdb"), EnergySettings(force_field=field, solvent=solvent))
     return [parity(f"1PLW, {field}, {solvent}", molecule.system, molecule.x)]
 
 
 def faster_than_openmm(folder: Path) -> list[Line]:
     """Energy and forces of all pairs with OBC2, both on one thread, in turn; the quickest of each."""
-    lines = []
-    for name in ("1PLW", "2JOF", "2WXC"):
-        molecule = set_up(peptides() / f"{name}.pdb", OBC2)
-        context = openmm.Context(
-            molecule.system,
-            openmm.VerletIntegrator(1.0),
-            openmm.Platform.getPlatformByName("CPU"),
-            {"Threads": "1"},
-        )
+    return [evaluations_in_turn(name, has_bar=name == "2JOF") for name in ("1PLW", "2JOF", "2WXC")]
 
-        def theirs(context: Any = context, x: np.ndarray = molecule.x) -> None:
-            context.setPositions(x)
-            context.getState(getEnergy=True, getForces=True).getForces(asNumpy=True)
 
-        def ours(energy: Energy = molecule.energy, x: np.ndarray = molecule.x) -> None:
-            value_and_gradient(energy, x)[1].block_until_ready()
+def evaluations_in_turn(name: str, *, has_bar: bool) -> Line:
+    """An evaluation of a structure by OpenMM and by us."""
+    molecule = set_up(structure(f"{name}.pdb"), OBC2)
+    theirs, ours = openmm_evaluation(molecule), partial(evaluate, molecule)
+    compiled = seconds_of(ours)
+    rounds = [(seconds_of(theirs), seconds_of(ours)) for _ in range(30)]
+    best_theirs, best_ours = (min(seconds) for seconds in zip(*rounds, strict=True))
+    return Line(
+        f"OpenMM {openmm.version.version} on its CPU platform, {name}, {molecule.n_atoms} atoms",
+        f"{1e3 * best_theirs:.2f} ms",
+        f"{1e3 * best_ours:.2f} ms; Hessian product {1e3 * product_seconds(molecule):.2f} ms; "
+        f"compiled in {compiled:.1f} s",
+        best_theirs / best_ours,
+        "faster" if has_bar else "-",
+        best_ours < best_theirs if has_bar else None,
+    )
 
-        begin = time.perf_counter()
-        ours()
-        compiled = time.perf_counter() - begin
-        rounds = [(seconds_of(theirs), seconds_of(ours)) for _ in range(30)]
-        best_theirs, best_ours = (min(seconds) for seconds in zip(*rounds, strict=True))
-        v = np.random.default_rng(0).normal(size=molecule.x.shape)
+
+def evaluate(molecule: Molecule) -> None:
+    """Energy and forces by us."""
+    value_and_gradient(molecule.energy, molecule.x)[1].block_until_ready()
+
+
+def openmm_evaluation(molecule: Molecule) -> Callable[[], object]:
+    """Energy and forces by OpenMM on one thread."""
+    platform = openmm.Platform.getPlatformByName("CPU")
+    context = openmm.Context(molecule.system, openmm.VerletIntegrator(1.0), platform, {"Threads": "1"})
+
+    def work() -> object:
+        context.setPositions(molecule.x)
+        return context.getState(getEnergy=True, getForces=True).getForces(asNumpy=True)
+
+    return work
+
+
+def product_seconds(molecule: Molecule) -> float:
+    """The quickest of ten products with the Hessian."""
+    v = np.random.default_rng(0).normal(size=molecule.x.shape)
+
+    def work() -> None:
         hessian_product(molecule.energy, molecule.x, v).block_until_ready()
-        product = min(
-            seconds_of(lambda m=molecule, v=v: hessian_product(m.energy, m.x, v).block_until_ready()) for _ in range(10)
-        )
-        lines.append(
-            Line(
-                f"OpenMM {openmm.version.version} on its CPU platform, {name}, {molecule.n_atoms} atoms",
-                f"{1e3 * best_theirs:.2f} ms",
-                f"{1e3 * best_ours:.2f} ms; Hessian product {1e3 * product:.2f} ms; compiled in {compiled:.1f} s",
-                best_theirs / best_ours,
-                "faster" if name == "2JOF" else "-",
-                best_ours < best_theirs if name == "2JOF" else None,
-            )
-        )
-    return lines
+
+    work()
+    return min(seconds_of(work) for _ in range(10))
 
 
 def linear_in_the_number_of_atoms(folder: Path) -> list[Line]:
@@ -190,14 +187,11 @@ def box_of_water(n_atoms: int) -> tuple[Any, np.ndarray]:
     return system, in_nm(modeller.positions)
 
 
-def protein_of(path: Path, folder: Path) -> Path:
-    """Write the protein of a structure without water and ions."""
-    structure = app.PDBFile(str(path))
-    modeller = app.Modeller(structure.topology, structure.positions)
-    modeller.delete([r for r in modeller.topology.residues() if r.name in ("HOH", "Cl")])
-    out = folder / f"protein_{path.name}"
+def protein_of_villin(folder: Path) -> Path:
+    """Write villin without its water and ions."""
+    model, out = without_solvent(VILLIN), folder / "villin.pdb"
     with out.open("w") as file:
-        app.PDBFile.writeFile(modeller.topology, modeller.positions, file)
+        app.PDBFile.writeFile(model.topology, model.positions, file)
     return out
 
 

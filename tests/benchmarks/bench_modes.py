@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -25,13 +25,16 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a script
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from peptides import structure
 
 from mdweights_core import jobs
 from mdweights_core.energy.base import Energy, values
 from mdweights_core.energy.curvature import stiffness_matrix
 from mdweights_core.energy.elastic import elastic_network
 from mdweights_core.energy.loops import STEEP_CORE, Loops, Variant
+from mdweights_core.energy.setup import read_structure, set_up
 from mdweights_core.minimize.base import Reparametrisation
 from mdweights_core.minimize.cartesian import FreeAtoms
 from mdweights_core.minimize.evaluation import evaluator
@@ -43,7 +46,6 @@ from mdweights_core.modes.backbone import backbone_modes, block_norms
 from mdweights_core.modes.spectrum import Modes, elastic_modes
 
 PARTS = ["loops", "chains", "molecules", "modes"]
-REPOSITORY = Path(__file__).resolve().parents[2]
 CASES: tuple[tuple[Variant, int], ...] = (("lj", 400), ("lj", 1000), ("bond-lj", 400), ("bond-lj", 1000))
 LIMIT = {400: 3000, 1000: 7500}
 EXPECTED_COST = 2
@@ -86,11 +88,11 @@ def with_modes(system: Loops, starts: np.ndarray, limit: int) -> Outcome:
 
 def without_modes(system: Loops, starts: np.ndarray, limit: int) -> list[Outcome]:
     """All coordinates from the start, with the same energy and the same number of evaluations."""
-    common = {"tolerance": 1e-8, "max_evaluations": limit, "max_step": 0.3}
+    common = MinimizeSettings(tolerance=1e-8, max_evaluations=limit, max_step=0.3)
     ways = {
-        "L-BFGS": MinimizeSettings(method="lbfgs", **common),
-        "FIRE": MinimizeSettings(method="fire", **common),
-        "Adam": MinimizeSettings(method="adam", learning_rate=0.02, patience=0, **common),
+        "L-BFGS": replace(common, method="lbfgs"),
+        "FIRE": replace(common, method="fire"),
+        "Adam": replace(common, method="adam", learning_rate=0.02, patience=0),
     }
     free = FreeAtoms(np.zeros((system.n, 3)))
     return [carried_out(name, system, starts, [Stage(free, way)]) for name, way in ways.items()]
@@ -167,9 +169,7 @@ def molecules_table(n_starts: int, console: Console, limit: int = 600) -> None:
 
     Couplings are those of bonds, angles and torsions at the start, and cost nothing.
     """
-    from mdweights_core.energy.setup import read_structure, set_up
-
-    path = REPOSITORY.parent / "shared" / "data" / "peptides" / "1PLW.pdb"
+    path = structure("1PLW.pdb")
     energy = set_up(path).energy
     evaluate = evaluator(energy)
     table = Table(title=f"1PLW, {n_starts} models, {limit} evaluations", title_justify="left", box=None, pad_edge=False)

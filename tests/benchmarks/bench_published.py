@@ -24,7 +24,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # when run as a script
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_modes import Outcome, carried_out
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from openmm import app, unit
 
 from mdweights_core.energy.base import Energy
@@ -20,8 +21,26 @@ N_STARTS = 10
 NOISE = 0.01
 """Standard deviation of what starts of a single structure differ by, nm."""
 
+VILLIN = Path(app.__file__).parent / "data" / "test.pdb"
+"""Villin in its box of water, which comes with OpenMM."""
+
 _SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-_FOLDER = Path(os.environ.get("MDWEIGHTS_SHARED_DATA") or _SHARED) / "peptides"
+
+
+def structure(name: str) -> Path:
+    """A file of the peptides; a test is skipped where these are not."""
+    folder = Path(os.environ.get("MDWEIGHTS_SHARED_DATA") or _SHARED) / "peptides"
+    if not folder.is_dir():
+        pytest.skip(f"the real data is not here: {folder}")
+    return folder / name
+
+
+def without_solvent(path: Path) -> app.Modeller:
+    """The protein of a structure in water with ions."""
+    file = app.PDBFile(str(path))
+    model = app.Modeller(file.topology, file.positions)
+    model.delete([residue for residue in model.topology.residues() if residue.name in ("HOH", "Cl")])
+    return model
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +65,7 @@ def _peptide(topology: app.Topology, x: np.ndarray) -> Peptide:
 
 def _models(name: str) -> Peptide:
     """Models of an NMR structure, evenly spread."""
-    file = app.PDBFile(str(_FOLDER / name))
+    file = app.PDBFile(str(structure(name)))
     every = np.linspace(0, file.getNumFrames() - 1, N_STARTS).astype(int)
     return _peptide(file.topology, np.stack([_positions(file.getPositions(True, int(i))) for i in every]))
 
@@ -58,7 +77,7 @@ def _with_noise(x: np.ndarray) -> np.ndarray:
 
 def _crystal_structure(name: str) -> Peptide:
     """A structure without hydrogens or with few, in ten versions."""
-    file = app.PDBFile(str(_FOLDER / name))
+    file = app.PDBFile(str(structure(name)))
     model = app.Modeller(file.topology, file.positions)
     model.deleteWater()
     random.seed(0)  # where OpenMM puts hydrogens first
@@ -66,16 +85,14 @@ def _crystal_structure(name: str) -> Peptide:
     return _peptide(model.topology, _with_noise(_positions(model.positions)))
 
 
-def _without_solvent(file: app.PDBFile) -> Peptide:
-    """The protein of a structure in water with ions, in ten versions."""
-    model = app.Modeller(file.topology, file.positions)
-    model.deleteWater()
-    model.delete([residue for residue in model.topology.residues() if residue.name == "Cl"])
+def _villin() -> Peptide:
+    """Villin without its water, in ten versions."""
+    model = without_solvent(VILLIN)
     return _peptide(model.topology, _with_noise(_positions(model.positions)))
 
 
 def _frame(name: str) -> Peptide:
-    file = app.PDBFile(str(_FOLDER / name))
+    file = app.PDBFile(str(structure(name)))
     return _peptide(file.topology, _with_noise(_positions(file.getPositions(True))))
 
 
@@ -85,7 +102,7 @@ _CASES: dict[str, Callable[[], Peptide]] = {
     "2JOF": lambda: _models("2JOF.pdb"),
     "2JOF unfolded": lambda: _frame("fold_2JOF-T1000-steps20000.pdb"),
     "2WXC": lambda: _models("2WXC.pdb"),
-    "villin": lambda: _without_solvent(app.PDBFile(str(Path(app.__file__).parent / "data" / "test.pdb"))),
+    "villin": _villin,
 }
 NAMES = tuple(_CASES)
 
