@@ -22,7 +22,7 @@ _TINY = 1e-20  # nm^4, far below the square of any area, and its power -3/2 is a
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Placement:
-    """The atoms of a Z-matrix after its start: m atoms in n_levels levels, none wider than `width`.
+    """The atoms of a Z-matrix after its start: m atoms in n_levels levels, none of more than `width`.
 
     Attributes
     ----------
@@ -30,23 +30,21 @@ class Placement:
         Each atom with its references p, g and t.
     rows : int [n_levels, width, 3]
         Where p, g and t are in the order of placement.
-    starts : int [n_levels]
-        The row, after the start, of the first atom of each level.
+    to : int [n_levels, width]
+        Where the atoms of each level come; what fills a level up goes to one place after all atoms.
     first : int [m]
         See `ZMatrix`.
     order : int [n_atoms]
         The place of each atom in the order of placement.
     n_start : int
-    width : int
     """
 
     quads: Array
     rows: Array
-    starts: Array
+    to: Array
     first: Array
     order: Array
     n_start: int = field(metadata={"static": True})
-    width: int = field(metadata={"static": True})
 
     @classmethod
     def of(cls, zmatrix: ZMatrix) -> Placement:
@@ -57,17 +55,18 @@ class Placement:
         _, starts, sizes = np.unique(zmatrix.levels, return_index=True, return_counts=True)
         width = int(sizes.max(initial=0))
         rows = np.zeros((len(starts), width, 3), dtype=np.int64)
-        rows[:] = np.arange(3)  # what fills the table up is placed by the start, and then written over
+        rows[:] = np.arange(3)
+        to = np.full((len(starts), width), len(order))
         for level, (begin, size) in enumerate(zip(starts, sizes, strict=True)):
             rows[level, :size] = place[zmatrix.references[begin : begin + size]]
+            to[level, :size] = place[zmatrix.atoms[begin : begin + size]]
         return cls(
             jnp.asarray(np.concatenate([zmatrix.atoms[:, None], zmatrix.references], axis=1)),
             jnp.asarray(rows),
-            jnp.asarray(starts),
+            jnp.asarray(to),
             jnp.asarray(zmatrix.first),
             jnp.asarray(place),
             n_start=len(zmatrix.start.atoms),
-            width=width,
         )
 
     @property
@@ -86,15 +85,13 @@ class Placement:
             Torsions of siblings as differences to the first.
         """
         local, log_volume = self._local(lengths, angles, torsions)
-        x = jnp.concatenate([start, jnp.zeros((self.m + self.width, 3), start.dtype)])
-        local = jnp.concatenate([local, jnp.zeros((self.width, 3), start.dtype)])
+        x = jnp.concatenate([start, jnp.zeros((self.m + 1, 3), start.dtype)])
 
-        def place_level(x: Array, level: tuple[Array, Array]) -> tuple[Array, None]:
-            rows, begin = level
-            here = jax.lax.dynamic_slice_in_dim(local, begin, self.width)
-            return jax.lax.dynamic_update_slice_in_dim(x, _extended(x[rows], here), begin + self.n_start, 0), None
+        def place_level(x: Array, level: tuple[Array, Array, Array]) -> tuple[Array, None]:
+            rows, to, here = level
+            return x.at[to].set(_extended(x[rows], here)), None
 
-        x, _ = jax.lax.scan(place_level, x, (self.rows, self.starts))
+        x, _ = jax.lax.scan(place_level, x, (self.rows, self.to, local[self.to - self.n_start]))
         return x[self.order], log_volume
 
     def read(self, x: Array) -> tuple[Array, Array, Array]:

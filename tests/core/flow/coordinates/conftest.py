@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import openmm
 import pytest
+from openmm import app, unit
+
+from mdweights_core.energy.base import Energy
+from mdweights_core.energy.bonded import HarmonicBonds
+from mdweights_core.energy.openmm_system import energy_of
+from mdweights_core.energy.setup import Molecule
 
 TURNS = 2 * np.pi
+ALA2 = {
+    "ACE": "CH3 H1 H2 H3 C O",
+    "ALA": "N H CA HA CB HB1 HB2 HB3 C O",
+    "NME": "N H C H1 H2 H3",
+}
+ALA2_X = """2.021 2.143 0.233 1.980 1.173 0.725 1.728 2.034 -0.809 1.347 2.833 0.738 3.431 2.684 0.301 4.316 2.033 0.858
+3.634 3.871 -0.265 2.832 4.324 -0.679 4.910 4.592 -0.307 5.519 4.290 0.546 5.647 4.195 -1.594 6.619 4.687 -1.632
+5.062 4.493 -2.466 5.800 3.116 -1.616 4.719 6.122 -0.220 3.631 6.648 -0.486 5.787 6.844 0.142 6.637 6.329 0.331
+5.814 8.301 0.275 6.807 8.630 0.585 5.570 8.769 -0.681 5.086 8.623 1.022"""  # angstrom
+
+
+@jax.jit
+def placed_all(coordinates: Any, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Positions [S, N] of variables [S, n], and log-dets [S]."""
+    return jax.vmap(coordinates.place)(y)
+
+
+@jax.jit
+def read_all(coordinates: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Variables [S, n] of positions [S, N], and log-dets [S]."""
+    return jax.vmap(coordinates.read)(x)
+
+
+@jax.jit
+def with_jacobian(coordinates: Any, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Positions [N] of variables [n], and their derivatives [N, n]."""
+
+    def place(at: jax.Array) -> jax.Array:
+        return coordinates.place(at)[0]
+
+    return place(y), jax.jacfwd(place)(y)
 
 
 def check_round_trip(coordinates: Any, y: np.ndarray, *, tolerance: float = 1e-10) -> None:
     """Variables [S, n] are read back from where they place, the two log-dets cancel, and dtypes stay."""
     y = jnp.asarray(y)
-    x, placed = jax.jit(jax.vmap(coordinates.place))(y)
-    back, read = jax.jit(jax.vmap(coordinates.read))(x)
+    x, placed = placed_all(coordinates, y)
+    back, read = read_all(coordinates, x)
     assert len(coordinates.names) == len(coordinates.circular) == coordinates.n == y.shape[1]
     assert x.shape == (len(y), coordinates.n_cartesian)
     assert {a.dtype for a in (x, placed, back, read)} == {y.dtype}
@@ -39,19 +77,105 @@ def rigid_columns(x: np.ndarray) -> np.ndarray:
 
 def volume_change(coordinates: Any, y: np.ndarray, *, rigid: bool) -> float:
     """ln |det dx/dy| of one configuration from its Jacobian; with rigid motions, or by the Gram determinant."""
-    jacobian = np.asarray(jax.jacfwd(lambda at: coordinates.place(at)[0])(jnp.asarray(y)))
+    x, jacobian = (np.asarray(found) for found in with_jacobian(coordinates, jnp.asarray(y)))
     if rigid:
-        jacobian = np.concatenate([jacobian, rigid_columns(np.asarray(coordinates.place(jnp.asarray(y))[0]))], axis=1)
+        jacobian = np.concatenate([jacobian, rigid_columns(x)], axis=1)
     return float(np.linalg.slogdet(jacobian.T @ jacobian)[1] / 2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def round_trip() -> Callable[..., None]:
     """Return the check of a round trip."""
     return check_round_trip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def jacobian() -> Callable[..., float]:
     """Return the volume change told by automatic differentiation."""
     return volume_change
+
+
+def alanine_topology() -> Any:
+    """ACE-ALA-NME."""
+    topology = app.Topology()
+    chain = topology.addChain("A")
+    for number, (residue_name, names) in enumerate(ALA2.items(), start=1):
+        residue = topology.addResidue(residue_name, chain, str(number))
+        for name in names.split():
+            topology.addAtom(name, app.Element.getBySymbol(name[0]), residue)
+    topology.createStandardBonds()
+    return topology
+
+
+def simulated(molecule: Molecule, n_frames: int, temperature: float = 300.0) -> np.ndarray:
+    """Frames [n_frames, n_atoms, 3] of Langevin dynamics, 25 steps apart."""
+    integrator = openmm.LangevinMiddleIntegrator(temperature, 5.0, 0.001)
+    integrator.setRandomNumberSeed(7)
+    context = openmm.Context(molecule.system, integrator, openmm.Platform.getPlatformByName("Reference"))
+    context.setPositions(molecule.x)
+    context.applyConstraints(1e-8)
+    context.setVelocitiesToTemperature(temperature, 3)
+    integrator.step(200)
+    frames = []
+    for _ in range(n_frames):
+        integrator.step(25)
+        state = context.getState(getPositions=True)
+        frames.append(state.getPositions(asNumpy=True).value_in_unit(unit.nanometer))
+    return np.array(frames, dtype=np.float64)
+
+
+def alanine_dipeptide(constraints: Any = None) -> Molecule:
+    """Alanine dipeptide in vacuum, at a minimum unless there are constraints."""
+    topology = alanine_topology()
+    system = app.ForceField("amber96.xml").createSystem(topology, constraints=constraints)
+    x = np.array(ALA2_X.split(), dtype=np.float64).reshape(-1, 3) / 10
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    context.setPositions(x)
+    openmm.LocalEnergyMinimizer.minimize(context, 0.01)
+    x = np.array(context.getState(getPositions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer))
+    return Molecule(topology, x, system, energy_of(system, x), np.zeros(0, dtype=int))
+
+
+def molecule_of_springs(bonds: Sequence[tuple[int, int]], x: np.ndarray, elements: str | None = None) -> Molecule:
+    """Atoms X1, X2... of one residue, with springs of one constant for bonds."""
+    topology = app.Topology()
+    residue = topology.addResidue("MOL", topology.addChain("A"))
+    symbols = elements or "C" * len(x)
+    atoms = [
+        topology.addAtom(f"{symbol}{i + 1}", app.Element.getBySymbol(symbol), residue)
+        for i, symbol in enumerate(symbols)
+    ]
+    system = openmm.System()
+    for _ in atoms:
+        system.addParticle(12.0)
+    for a, b in bonds:
+        topology.addBond(atoms[a], atoms[b])
+    pairs = np.array(bonds, dtype=int).reshape(-1, 2)
+    length = np.linalg.norm(x[pairs[:, 0]] - x[pairs[:, 1]], axis=1)
+    springs = HarmonicBonds(jnp.asarray(pairs), jnp.asarray(length), jnp.full(len(pairs), 2e5))
+    return Molecule(topology, x, system, Energy({"bonds": springs}, len(x)), np.zeros(0, dtype=int))
+
+
+@pytest.fixture(scope="session")
+def springs() -> Callable[..., Molecule]:
+    """Return what makes a molecule of springs."""
+    return molecule_of_springs
+
+
+@pytest.fixture(scope="session")
+def alanine() -> Molecule:
+    """Return alanine dipeptide without constraints."""
+    return alanine_dipeptide()
+
+
+@pytest.fixture(scope="session")
+def alanine_frames(alanine: Molecule) -> np.ndarray:
+    """Return 400 frames of it."""
+    return simulated(alanine, 400)
+
+
+@pytest.fixture(scope="session")
+def stiff_alanine() -> tuple[Molecule, np.ndarray]:
+    """Return alanine dipeptide with constraints of all bonds to hydrogens, and 200 frames."""
+    molecule = alanine_dipeptide(app.HBonds)
+    return molecule, simulated(molecule, 200)
