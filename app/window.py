@@ -231,6 +231,7 @@ class MainWindow(QMainWindow):
         self.workbench.meaning_panel.energies_requested.connect(self.commands.open_energies)
         self.workbench.selection_panel.started.connect(self.banner.hide)
         self.workbench.selection_panel.marks_requested.connect(self.commands.mark_selection)
+        self.workbench.selection_panel.fit_requested.connect(self.commands.fit_only)
         self.data_panel.failed.connect(self.tell)
         self.data_panel.map_requested.connect(self.commands.open_map)
         self.data_panel.frames_requested.connect(self.commands.open_frames)

@@ -306,6 +306,11 @@ class WindowCommands(QObject):
         """Mark the frames of a selection keep and all others drop."""
         self._undo.push(MarkSelection(self._session.marks, kept))
 
+    def fit_only(self, kept: np.ndarray) -> None:
+        """Fit weights to some frames, bool [n_frames], and give all others none."""
+        self._session.inputs.edit(only=tuple(np.flatnonzero(kept).tolist()))
+        self._fit_panel.start()
+
     def clear_brush(self) -> None:
         """Forget the brushed frames."""
         self._session.selection.set_brushed([])

@@ -142,7 +142,7 @@ class Session(QObject):
         """Open the frames of a simulation; a fit of the former ones is forgotten."""
         self._drop_fit()
         cell = self.document.draft.cell if self.document.asks_for_cell else None  # else it was of the former frames
-        self.inputs.edit(frames=tuple(frames), topology=topology, cell=cell)
+        self.inputs.edit(frames=tuple(frames), topology=topology, cell=cell, only=None)
 
     def open_inputs(self, inputs: FitInputs) -> None:
         """Open a map and frames that belong together."""

@@ -91,10 +91,13 @@ def _held_out(fit: WeightFit) -> Light:
 
 
 def _frames(fit: WeightFit) -> Light:
-    from mdweights_core.weights.result import is_collapsed  # with it come libraries the empty window need not wait for
+    from mdweights_core.weights.result import (  # with it come libraries the empty window need not wait for
+        fitted_frames,
+        is_collapsed,
+    )
 
     name, value = "concentration", f"{fit.n_eff:.1f} effective frames"
-    if is_collapsed(fit.weights):
+    if is_collapsed(fit.weights[fitted_frames(fit)]):
         tip = "The weights collapsed onto so few frames that they mean nothing; raise theta"
         return Light(Verdict.BAD, name, value, tip)
     if fit.n_eff < FEW_FRAMES:

@@ -67,7 +67,8 @@ class FitSummary(QGroupBox):
         for key, _, _ in SCORES:
             for column, scores in (("fitted", fit.scores), ("equal", fit.uniform)):
                 self.cells[key, column].setText(_cc(getattr(scores, key)))
-        self.headings["equal"].setText("equal" if np.ptp(fit.prior) < _ALIKE / len(fit.prior) else "prior")
+        prior = fit.prior[fit.prior > 0]
+        self.headings["equal"].setText("equal" if np.ptp(prior) < _ALIKE / len(prior) else "prior")
         self.text.setText(describe(fit, measured_error))
 
     def show_running(self, running: bool) -> None:
@@ -89,7 +90,7 @@ class FitSummary(QGroupBox):
 
 def describe(fit: WeightFit, measured_error: float | None = None) -> str:
     """Sizes and outcome as lines."""
-    n = len(fit.weights)
+    n = int((fit.prior > 0).sum())
     lines = [
         f"{fit.n_eff:.1f} of {n} frames effective (Kish), {fit.n_eff_entropy:.1f} by entropy, {fit.n_active} active",
         f"{fit.iterations} steps in {fit.seconds:.1f} s, KKT residual {fit.kkt_residual:.1e}",

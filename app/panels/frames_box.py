@@ -23,6 +23,7 @@ from app.panels.forms import ElidedLabel, Entry, add_row, form, note
 from app.panels.scattering_text import deviations
 from mdweights_core.crystal.lattice import format_cell
 from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.io.frames.frame_numbers import parse_numbers, show_numbers
 from mdweights_core.scattering.settings import LARGEST_B
 
 EMPTY = (
@@ -33,6 +34,7 @@ NEEDS_TOPOLOGY = "\N{BLACK UP-POINTING TRIANGLE} This trajectory needs a topolog
 
 
 DRIFT_TIP = "Take out the translation of each frame as a whole, found from its CA atoms; rotations stay"
+ONLY_TIP = "Frames that are fitted, counted from 0, such as 0-99,120; the others keep their numbers and get no weight"
 COMPUTED = "These frames are structure factors already: nothing is taken out of them any more"
 
 
@@ -52,7 +54,7 @@ class FramesBox(QGroupBox):
         self.open_button = QPushButton("Open frames…")
         self.topology_button = QPushButton("Topology…")
         self.info = note(EMPTY)
-        self.cell = Entry()
+        self.cell, self.only = Entry(), Entry()
         self.b_iso = QDoubleSpinBox()
         self.remove_drift = QCheckBox("Remove &drift of the whole system")
         self.settings_button, self.check_button = QPushButton("Scattering…"), QPushButton("Check frames")
@@ -103,6 +105,10 @@ class FramesBox(QGroupBox):
         if draft.cell != self._draft.cell or self.cell.problem is None:  # what cannot be used stays to be mended
             self.cell.setText("" if draft.cell is None else " ".join(f"{value:g}" for value in draft.cell))
             self.cell.mark(None)
+        if draft.only != self._draft.only or self.only.problem is None:
+            self.only.setText("" if draft.only is None else show_numbers(draft.only))
+            self.only.setCursorPosition(0)
+            self.only.mark(None)
         self.b_iso.blockSignals(True)
         self.b_iso.setValue(draft.scattering.b_iso)
         self.b_iso.blockSignals(False)
@@ -125,6 +131,8 @@ class FramesBox(QGroupBox):
         self._rows = rows = form(self._fields)
         tip = "Unit cell of the crystal: a b c in Å, alpha beta gamma in degrees; empty takes the one in the files"
         add_row(rows, "C&ell", self.cell, tip)
+        self.only.setPlaceholderText("all frames")
+        add_row(rows, "&Only frames", self.only, ONLY_TIP)
         self.b_iso.setRange(0.0, LARGEST_B)
         self.b_iso.setDecimals(1)
         self.b_iso.setSuffix(" Å²")
@@ -143,6 +151,7 @@ class FramesBox(QGroupBox):
         self.open_button.clicked.connect(self._on_open)
         self.topology_button.clicked.connect(self._on_topology)
         self.cell.editingFinished.connect(self._on_cell)
+        self.only.editingFinished.connect(self._on_only)
         self.remove_drift.clicked.connect(self._on_drift)
         self.b_iso.valueChanged.connect(self._on_b_iso)
         self.settings_button.clicked.connect(self._on_settings)
@@ -187,6 +196,10 @@ class FramesBox(QGroupBox):
     def _on_cell(self) -> None:
         self.cell.take(parse_cell, lambda cell: self.edited.emit({"cell": cell}), self.failed.emit)
 
+    @Slot()
+    def _on_only(self) -> None:
+        self.only.take(parse_only, lambda frames: self.edited.emit({"only": frames}), self.failed.emit)
+
     @Slot(bool)
     def _on_drift(self, checked: bool) -> None:
         self.edited.emit({"scattering": replace(self._draft.scattering, remove_drift=checked)})
@@ -225,6 +238,22 @@ def describe(reading: FramesReading, box_warnings: tuple[str, ...] = ()) -> str:
     return "\n".join(
         [*lines, *(f"\N{BLACK UP-POINTING TRIANGLE} {warning}" for warning in (*reading.warnings, *box_warnings))]
     )
+
+
+def parse_only(text: str) -> tuple[int, ...] | None:
+    """Numbers and ranges of frames, or None for an empty field.
+
+    Raises
+    ------
+    BadInput
+        When the text is no list of two frames at least.
+    """
+    if not text.strip():
+        return None
+    numbers = parse_numbers(text)
+    if len(numbers) < 2:
+        raise BadInput("A fit needs two frames at least", advice="Name more frames, or none to take all")
+    return numbers
 
 
 def parse_cell(text: str) -> tuple[float, float, float, float, float, float] | None:

@@ -27,6 +27,7 @@ NO_FIT = "Fit weights first: frames are selected for the same map, and compared 
 START_TIP = "Keep or leave out whole frames for the correlation that the fit raised"
 STOP_TIP = "Stop, and keep what is reached (Ctrl+.)"
 MARK_TIP = "Mark the frames of this step keep, all others drop (Ctrl+Z takes it back)"
+FIT_TIP = "Fit weights to the frames of this step; the others keep their numbers and get none (Only frames, in Data)"
 BRUSH_TIP = "Brush the frames that this step leaves out: every view shows them"
 
 
@@ -37,11 +38,14 @@ class SelectionPanel(QWidget):
     -------
     marks_requested(object)
         Frames to be marked keep, bool [n_frames]; all others are to be marked drop.
+    fit_requested(object)
+        Frames to be fitted, bool [n_frames]; all others are to have no weight.
     started()
         A selection was asked for.
     """
 
     marks_requested = Signal(object)
+    fit_requested = Signal(object)
     started = Signal()
 
     def __init__(self, session: Session, plot: Any, parent: QWidget | None = None) -> None:
@@ -52,6 +56,8 @@ class SelectionPanel(QWidget):
         self.form, self.button = SelectionForm(), QPushButton()
         self.words, self.place = QLabel(), note()
         self.mark_button, self.brush_button = QPushButton("Mark keep / drop"), QPushButton("Brush left out")
+        self.fit_button = QPushButton("Fit only these")
+        self._buttons = (self.mark_button, self.brush_button, self.fit_button)
         self._side = self._make_side()
         self._lay_out()
         self._connect()
@@ -106,8 +112,9 @@ class SelectionPanel(QWidget):
         page.setAccessibleName("What the selection came to")
         self.mark_button.setToolTip(MARK_TIP)
         self.brush_button.setToolTip(BRUSH_TIP)
+        self.fit_button.setToolTip(FIT_TIP)
         buttons = QHBoxLayout()
-        for button in (self.mark_button, self.brush_button):
+        for button in self._buttons:
             buttons.addWidget(button)
         side = QWidget()
         layout = QVBoxLayout(side)
@@ -128,6 +135,7 @@ class SelectionPanel(QWidget):
         self.button.clicked.connect(self._on_button)
         self.mark_button.clicked.connect(self.mark)
         self.brush_button.clicked.connect(self._on_brush)
+        self.fit_button.clicked.connect(self.fit)
         self._plot.step_chosen.connect(self._choose)
 
     # ---- what happens
@@ -145,6 +153,12 @@ class SelectionPanel(QWidget):
             self.marks_requested.emit(self.kept)
 
     @Slot()
+    def fit(self) -> None:
+        """Ask for a fit of the frames of the step that is looked at."""
+        if self._selection is not None:
+            self.fit_requested.emit(self.kept)
+
+    @Slot()
     def refresh(self) -> None:
         """Enable what can be done now."""
         session = self._session
@@ -154,8 +168,9 @@ class SelectionPanel(QWidget):
         self.button.setToolTip(STOP_TIP if selecting else START_TIP)
         self.button.setEnabled(free or selecting)
         self.form.setEnabled(free)
-        for button in (self.mark_button, self.brush_button):
+        for button in self._buttons:
             button.setEnabled(not selecting)
+        self.fit_button.setEnabled(free)
 
     @Slot(int)
     def _choose(self, step: int) -> None:

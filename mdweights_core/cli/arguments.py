@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.files import require_writable
+from mdweights_core.io.frames.frame_numbers import parse_numbers, read_kept
 from mdweights_core.project import FitInputs
 from mdweights_core.scattering.settings import (
     BOXES,
@@ -146,6 +147,24 @@ def three(text: str) -> tuple[int, int, int]:
     return a, b, c
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    """Numbers and ranges: ``0-9,20``."""
+    try:
+        return parse_numbers(text)
+    except BadInput as problem:
+        raise argparse.ArgumentTypeError(problem.sentence) from None
+
+
+def frames_only(text: str) -> tuple[int, ...]:
+    """Numbers and ranges, or a table of frames kept."""
+    if not text.lower().endswith(".csv"):
+        return numbers(text)
+    try:
+        return read_kept(Path(text))
+    except BadInput as problem:
+        raise argparse.ArgumentTypeError(problem.sentence) from None
+
+
 def b_elements(text: str) -> dict[str, float]:
     """Numbers by element: ``H=5,C=2``."""
     try:
@@ -175,6 +194,7 @@ def fit_inputs(args: argparse.Namespace) -> FitInputs:
         prior=getattr(args, "prior", None),
         bragg=getattr(args, "bragg", None),
         map_supercell=args.map_supercell,
+        only=getattr(args, "only", None),
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from mdweights_core.cli.arguments import positive
+from mdweights_core.cli.arguments import frames_only, positive
 from mdweights_core.errors import BadInput
 from mdweights_core.weights.settings import DEFAULT_STEPS, OBJECTIVES, WEIGHTINGS, FitSettings, ValidationSettings
 
@@ -91,6 +91,9 @@ def _add_frames(group: argparse._ArgumentGroup) -> None:
         dest="tied_frames",
         metavar="N",
         help=f"neighbouring frames that share one weight ({FitSettings.tied_frames})",
+    )
+    group.add_argument(
+        "--only", type=frames_only, metavar="0-9,20|KEPT.csv", help="frames that are fitted, or a table of select (all)"
     )
     group.add_argument(
         "--prior", type=Path, metavar="FILE", help="weights of a biased simulation: text, CSV or .npy (all alike)"

@@ -10,14 +10,16 @@ import numpy as np
 
 from mdweights_core.io.files import atomic_write_text
 from mdweights_core.project import Project
+from mdweights_core.weights.result import WeightFit
 from mdweights_core.weights.validation.result import ThetaScan
 
 
 def export_csv(project: Project, path: str | Path) -> None:
     """Write a row per frame: number from 0, source, index in it, time (ps), weight, its error, influence, drift (A).
 
-    The relative weight is weight / prior weight; the error is that of the bootstrap, empty where there was none. Where
-    the meaning of the weights was looked for, pseudo-energy and its error (kJ/mol) follow: ``inf`` for weight zero.
+    The relative weight is weight / prior weight, empty for frames that were not fitted; the error is that of the
+    bootstrap, empty where there was none. Where the meaning of the weights was looked for, pseudo-energy and its error
+    (kJ/mol) follow: ``inf`` for weight zero.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -36,10 +38,15 @@ def _weight_columns(project: Project) -> dict[str, list[str]]:
         "time_ps": _numbers(frames.time, ".6g"),
         "weight": _numbers(fit.weights, ".9g"),
         "weight_error": _numbers(weight_errors(project), ".3g"),
-        "relative_weight": _numbers(fit.weights / fit.prior, ".6g"),
+        "relative_weight": _numbers(_relative(fit), ".6g"),
         "influence": _numbers(fit.influence, ".6g"),
         "drift_A": _numbers(np.linalg.norm(frames.drift, axis=1), ".4f"),
     }
+
+
+def _relative(fit: WeightFit) -> np.ndarray:
+    """Weight / prior weight; NaN for frames that were left out of the fit."""
+    return np.divide(fit.weights, fit.prior, out=np.full(len(fit.prior), np.nan), where=fit.prior > 0)
 
 
 def _energy_columns(project: Project) -> dict[str, list[str]]:

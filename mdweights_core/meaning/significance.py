@@ -38,7 +38,10 @@ def correlations(ratio: np.ndarray, values: np.ndarray, run: np.ndarray) -> Corr
     run : int [n_frames]
         Which simulation each frame belongs to; frames of one lie together, in order of time.
     """
-    known = np.isfinite(values) & np.isfinite(ratio)
+    there = np.isfinite(ratio)
+    if not there.all():  # frames without prior weight tell nothing of any feature
+        return correlations(ratio[there], values[:, there], run[there])
+    known = np.isfinite(values)
     result = _nothing(len(values))
     whole = np.flatnonzero(known.all(axis=1))
     for start in range(0, len(whole), _BATCH):

@@ -11,6 +11,7 @@ from typing import Any
 from mdweights_core.crystal.lattice import DiffuseMap
 from mdweights_core.errors import BadInput
 from mdweights_core.io.frames.frame_files import frame_kind
+from mdweights_core.io.frames.frame_numbers import parse_numbers, show_numbers
 
 OPTIONAL_FILES = ("topology", "prior", "bragg")
 
@@ -39,6 +40,8 @@ class InputChoices:
         File with Bragg amplitudes that are fitted beside the map.
     map_supercell : (int, int, int), optional
         Unit cells along each axis of the map's cell, where its indices are those of a supercell.
+    only : tuple of int, optional
+        Frames that are fitted, counted from 0, rising; all others keep their numbers and have no weight.
     """
 
     topology: Path | None = None
@@ -53,6 +56,7 @@ class InputChoices:
     prior: Path | None = None
     bragg: Path | None = None
     map_supercell: tuple[int, int, int] | None = None
+    only: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class FitInputs(InputChoices):
             raise BadInput(f"d_min ({self.d_min:g} A) must be smaller than d_max ({self.d_max:g} A)")
         if self.map_supercell is not None and min(self.map_supercell) < 1:
             raise BadInput(f"the supercell of the map is {self.map_supercell}, but needs whole numbers of at least 1")
+        if self.only is not None and len(self.only) < 2:
+            raise BadInput("a fit needs two frames at least", advice="Choose more frames, or all of them")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, paths as absolute text."""
@@ -87,6 +93,7 @@ class FitInputs(InputChoices):
         for name in OPTIONAL_FILES:
             file = getattr(self, name)
             plain[name] = None if file is None else os.path.abspath(file)
+        plain["only"] = None if self.only is None else show_numbers(self.only)
         return plain
 
     @classmethod
@@ -99,6 +106,7 @@ class FitInputs(InputChoices):
             known[name] = Path(known[name]) if known.get(name) else None
         for name in ("cell", "map_supercell"):
             known[name] = tuple(known[name]) if known.get(name) else None
+        known["only"] = parse_numbers(known["only"]) if known.get("only") else None
         return cls(**known)
 
 

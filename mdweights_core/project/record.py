@@ -97,7 +97,8 @@ def require_record(record: dict[str, Any]) -> None:
     require_types("project", record, _TYPES)
     scores = {name: float | None for name in record["result"] if "cc" in name}
     require_types("result", record["result"], get_type_hints(WeightFit) | scores | {"gain": float | None})
-    parts: dict[str, Mapping[str, Any] | type] = {"inputs": FitInputs, "predict_settings": PredictSettings}
+    inputs = get_type_hints(FitInputs) | {"only": str | None}  # thousands of frames are written as ranges
+    parts: dict[str, Mapping[str, Any] | type] = {"inputs": inputs, "predict_settings": PredictSettings}
     parts |= {"fit_settings": FitSettings, "provenance": _PROVENANCE}
     parts |= {name: answer.kind for name, answer in _ANSWERS.items() if record.get(name) is not None}
     for name, types in parts.items():

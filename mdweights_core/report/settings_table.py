@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from mdweights_core.errors import counted
+from mdweights_core.io.frames.frame_numbers import show_numbers
 from mdweights_core.project import Project
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.selection.settings import SelectionSettings
@@ -64,6 +65,7 @@ def _inputs_rows(project: Project) -> list[tuple[str, str]]:
         "Reindexed by": i.reindex,
         "Unit cells in the map's cell": None if i.map_supercell is None else " x ".join(map(str, i.map_supercell)),
         "Cell given": None if i.cell is None else ", ".join(f"{value:g}" for value in i.cell),
+        "Frames fitted": None if i.only is None else show_numbers(i.only),
         "d min": None if i.d_min is None else f"{i.d_min:g} Å",
         "d max": None if i.d_max is None else f"{i.d_max:g} Å",
     }

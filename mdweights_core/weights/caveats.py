@@ -97,7 +97,7 @@ def fit_warnings(
     `free_error` is the standard error of the difference between the held-out scores: a fall within it says nothing.
     """
     yield from _odd_frames(problem)
-    n_frames, n_work, n_eff = problem.n_frames, problem.n_work, kish(weights)
+    n_frames, n_work, n_eff = problem.n_fitted, problem.n_work, kish(weights)
     plain_name = "equal weights" if np.ptp(problem.prior) == 0 else "the weights before the fit"
     if n_frames == 2:
         yield "With two frames the diffuse map has the same shape whatever their weights: this fit means nothing."
@@ -116,7 +116,7 @@ def fit_warnings(
             f"{problem.n_units} weights are fitted to {n_work} reflections: too few data per frame to trust single "
             "weights. Raise theta, or take fewer frames or higher resolution."
         )
-    if is_collapsed(weights):
+    if is_collapsed(weights[problem.of_frames(problem.prior) > 0]):
         yield f"The weights collapsed onto about {n_eff:.1f} of {n_frames} frames. Raise theta to spread them."
     elif weights.max() > _HEAVY and n_frames > 4:
         heaviest = int(weights.argmax())
@@ -144,7 +144,7 @@ def _sigma_notes(problem: WeightProblem, settings: FitSettings) -> Iterator[str]
 
 
 def _odd_frames(problem: WeightProblem) -> Iterator[str]:
-    odd = np.flatnonzero(problem.oddness > ODD)
+    odd = np.flatnonzero(problem.each(problem.oddness) > ODD)
     if len(odd):
         named = ", ".join(map(str, odd[:5])) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
         yield (

@@ -185,7 +185,7 @@ def _conclude(
         uniform=uniform,
         n_eff=kish(weights),
         n_eff_entropy=entropy_size(weights),
-        n_active=int((weights > ACTIVE / problem.n_frames).sum()),
+        n_active=int((weights > ACTIVE / problem.n_fitted).sum()),
         gain=float(gains[0]) - _entropy_cost(state, reached.task),
         theta=state.theta,
         kkt_residual=residual,
@@ -195,7 +195,7 @@ def _conclude(
         stopped=stopped,
         outcome=f"Stopped by the user after {counted(reached.count, 'iteration')}." if stopped else state.outcome,
         influence=problem.of_frames(_doubling(gradients[1], problem.prior)),
-        multipliers=_to_frames(problem, state.weights @ slopes - slopes),
+        multipliers=problem.each(state.weights @ slopes - slopes),
         history=watch.history,
         warnings=warnings,
         settings=settings,
@@ -254,10 +254,6 @@ def _with_entropy(gradient: np.ndarray, state: SolverState, task: Task) -> np.nd
     if state.theta == 0:
         return gradient
     return gradient - state.theta * np.log(np.maximum(state.weights, 1e-300) / task.prior)
-
-
-def _to_frames(problem: WeightProblem, values: np.ndarray) -> np.ndarray:
-    return values if problem.unit is None else values[problem.unit]
 
 
 def _averages(problem: WeightProblem, means: Means, diffuse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

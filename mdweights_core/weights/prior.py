@@ -162,8 +162,9 @@ def tied_groups(n_frames: int, tied: int) -> np.ndarray:
 
 
 def tie(weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Weights of blocks, sums of those of their frames: [n_frames] -> float64 [n_blocks]."""
-    return np.bincount(groups, weights)
+    """Weights of blocks, sums of those of their frames: [n_frames] -> float64 [n_blocks]; of block -1 is none."""
+    inside = groups >= 0
+    return np.bincount(groups[inside], weights[inside])
 
 
 def spread(block_weights: np.ndarray, groups: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -173,9 +174,9 @@ def spread(block_weights: np.ndarray, groups: np.ndarray, prior: np.ndarray) -> 
     ----------
     block_weights : float64 [..., n_blocks]
     groups : int64 [n_frames]
-        Block of each frame, see `tied_groups`.
+        Block of each frame, see `tied_groups`; -1 for frames of none, which have no weight.
     prior : float64 [n_frames]
-        Positive.
+        Positive in blocks.
 
     Returns
     -------
@@ -183,4 +184,4 @@ def spread(block_weights: np.ndarray, groups: np.ndarray, prior: np.ndarray) -> 
         Of the same sum.
     """
     share = prior / tie(prior, groups)[groups]
-    return np.asarray(block_weights)[..., groups] * share
+    return np.where(groups >= 0, np.asarray(block_weights)[..., groups] * share, 0.0)

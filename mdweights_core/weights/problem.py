@@ -9,6 +9,7 @@ which spares single precision the cancellation of two numbers that are each most
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from mdweights_core.weights.frames.passes import intensities, powers
 from mdweights_core.weights.frames.reader import Reader
 from mdweights_core.weights.free_set import drawn_free_set
 from mdweights_core.weights.masks import apply_masks, looks_like_bragg, outlier_note
-from mdweights_core.weights.prior import spread
+from mdweights_core.weights.prior import spread, tie
 from mdweights_core.weights.settings import MIN_REFLECTIONS, FitSettings
 
 _FLAT = 1e-6  # relative spread that is only rounding
@@ -53,7 +54,7 @@ class BraggPart:
 class WeightProblem:
     """Observed map and frames on one list of Laue groups.
 
-    Weights are of units: single frames, or neighbours that are tied together.
+    Weights are of units: single frames, or neighbours that are tied together. Some frames may be of none.
 
     Attributes
     ----------
@@ -72,9 +73,9 @@ class WeightProblem:
     prior : float64 [n_units]
         Weights before any fit: positive, sum one.
     unit : int64 [n_frames] or None
-        Unit of each frame; None where each is one.
+        Unit of each frame, -1 for frames that are left out; None where each is one.
     frame_prior : float64 [n_frames] or None
-        The prior of single frames inside units.
+        The prior of single frames inside units, zero outside.
     bragg : BraggPart or None
     is_anisotropic : bool
         The observed map came with its shell means already removed.
@@ -106,6 +107,11 @@ class WeightProblem:
         return self.frames.n_frames if self.unit is None else len(self.unit)
 
     @property
+    def n_fitted(self) -> int:
+        """Number of frames that may have a weight."""
+        return self.n_frames if self.unit is None else int((self.unit >= 0).sum())
+
+    @property
     def n_work(self) -> int:
         """Number of reflections that are fitted."""
         return int((~self.free).sum())
@@ -118,7 +124,11 @@ class WeightProblem:
 
     def of_units(self, weights: np.ndarray) -> np.ndarray:
         """Weights of frames [n_frames] as weights of units [n_units]."""
-        return weights if self.unit is None else np.bincount(self.unit, weights)
+        return weights if self.unit is None else tie(weights, self.unit)
+
+    def each(self, values: np.ndarray) -> np.ndarray:
+        """A value of units [n_units] as one of each of their frames: float64 [n_frames], NaN for frames left out."""
+        return values if self.unit is None else np.where(self.unit >= 0, values[self.unit], np.nan)
 
     @cached_property
     def usual(self) -> np.ndarray:
@@ -138,6 +148,7 @@ def build_problem(
     settings: FitSettings = FitSettings(),
     *,
     prior: np.ndarray | None = None,
+    only: Sequence[int] | None = None,
     bragg: BraggData | None = None,
     memory: float | None = None,
     scratch: Path | None = None,
@@ -154,6 +165,8 @@ def build_problem(
         Masks, free set and tied frames.
     prior : float64 [n_frames], optional
         Weights of a biased simulation; equal ones by default.
+    only : sequence of int, optional
+        Frames that may have a weight, counted from 0, rising; all by default.
     bragg : BraggData, optional
         Fitted beside the map, with `settings.bragg_weight`.
     memory : float, optional
@@ -180,7 +193,7 @@ def build_problem(
     seen = whole.select(covered)
     free = _free_set(seen.free, len(seen.intensity), settings.free_fraction, settings.seed)
     _refuse_flat(seen.intensity[~free], diffuse_map)
-    reader = Reader(store, prior, settings.tied_frames, memory, scratch or store.path.parent)
+    reader = Reader(store, prior, settings.tied_frames, only, memory, scratch or store.path.parent)
     frames = yield from reader.read(rows[: seen.groups.copies.shape[0], covered])
     problem = WeightProblem(
         groups=seen.groups,

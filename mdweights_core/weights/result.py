@@ -181,9 +181,10 @@ def verdict(fit: WeightFit) -> str:
         )
     else:
         first = f"No reflections were held out, so nothing says whether {name} of the fit is more than overfitting"
-    if is_collapsed(fit.weights):
-        return f"{first}; but the weights collapsed onto about {fit.n_eff:.1f} of {len(fit.weights)} frames: unusable."
-    return f"{first}; the weight is spread over about {fit.n_eff:.0f} effective frames of {len(fit.weights)}."
+    n_frames = int(fitted_frames(fit).sum())
+    if is_collapsed(fit.weights[fitted_frames(fit)]):
+        return f"{first}; but the weights collapsed onto about {fit.n_eff:.1f} of {n_frames} frames: unusable."
+    return f"{first}; the weight is spread over about {fit.n_eff:.0f} effective frames of {n_frames}."
 
 
 def disagreement(score: float, chance: float) -> str:
@@ -196,6 +197,11 @@ def disagreement(score: float, chance: float) -> str:
 def without_overfit_warning(fit: WeightFit) -> WeightFit:
     """The fit without what its free set alone has to say of overfitting."""
     return replace(fit, warnings=tuple(text for text in fit.warnings if not text.startswith(OVERFIT_WARNING)))
+
+
+def fitted_frames(fit: WeightFit) -> np.ndarray:
+    """Frames that may have a weight, bool [n_frames]; others were left out of the fit and have none before it."""
+    return fit.prior > 0
 
 
 def is_collapsed(weights: np.ndarray) -> bool:
@@ -215,14 +221,16 @@ def _headline(fit: WeightFit) -> tuple[str, float, float]:
 
 def name_of_prior(fit: WeightFit) -> str:
     """What the weights before the fit are called."""
-    return "equal weights" if np.ptp(fit.prior) < 1e-12 else "weights before"
+    return "equal weights" if np.ptp(fit.prior[fitted_frames(fit)]) < 1e-12 else "weights before"
 
 
 def describe_fit(fit: WeightFit) -> str:
     """What was fitted, in one line: frames, reflections, Laue class, resolution."""
     d = fit.groups.lattice.d_spacing
+    n_frames, n_fitted = len(fit.weights), int(fitted_frames(fit).sum())
+    frames = f"{n_frames} frames" if n_fitted == n_frames else f"{n_fitted} of {n_frames} frames"
     return (
-        f"{len(fit.weights)} frames, {int((~fit.free).sum())} work and {int(fit.free.sum())} free reflections, "
+        f"{frames}, {int((~fit.free).sum())} work and {int(fit.free.sum())} free reflections, "
         f"Laue class {laue_class(fit.groups.lattice.space_group)}, {d.max():.2f} to {d.min():.2f} Å"
     )
 
@@ -236,6 +244,7 @@ def fit_summary(fit: WeightFit) -> dict[str, Any]:
     return {
         **{key: _finite(value) for key, value in numbers.items()},
         "n_frames": len(fit.weights),
+        "n_fitted": int(fitted_frames(fit).sum()),
         "n_reflections": int((~fit.free).sum()),
         "n_free": int(fit.free.sum()),
         "n_eff": fit.n_eff,

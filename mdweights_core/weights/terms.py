@@ -72,7 +72,7 @@ def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | 
         When one frame only may have a weight, or the floor on the effective frames is above their number.
     """
     n = problem.n_units
-    if settings.max_frames == 1 and problem.unit is None:
+    if settings.max_frames == 1 and problem.n_units == problem.n_fitted:
         raise BadInput(
             "one frame alone has no diffuse intensity, whatever its weight", advice="Let more frames have a weight"
         )
@@ -86,7 +86,7 @@ def fit_task(problem: WeightProblem, settings: FitSettings, start: np.ndarray | 
         prior=problem.prior,
         theta=settings.theta,
         n_eff_floor=_possible_floor(problem, settings.n_eff_floor),
-        crowding=None if problem.unit is None else np.bincount(problem.unit, problem.of_frames(np.ones(n)) ** 2),
+        crowding=None if n == problem.n_fitted else problem.of_units(problem.of_frames(np.ones(n)) ** 2),
     )
 
 

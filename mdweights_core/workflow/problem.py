@@ -85,6 +85,7 @@ def weight_problem(
         factors.store,
         fit_settings,
         prior=prior,
+        only=inputs.only,
         bragg=bragg_intensities,
         memory=memory,
         scratch=out if out.is_dir() else out.parent,

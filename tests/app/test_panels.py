@@ -177,6 +177,27 @@ def test_a_cell_that_is_none(qtbot: QtBot, text: str) -> None:
     assert text in failed.args[0].sentence
 
 
+def test_frames_that_are_fitted_are_typed_and_shown(qtbot: QtBot) -> None:
+    box = FramesBox()
+    qtbot.addWidget(box)
+    box.only.setText("0-2, 9")
+    with qtbot.waitSignal(box.edited) as edited:
+        box.only.editingFinished.emit()
+    assert edited.args[0] == {"only": (0, 1, 2, 9)}
+    for text, why in (("some", "is not a list of frames"), ("4", "two frames at least")):
+        box.only.setText(text)
+        with qtbot.waitSignal(box.failed) as failed, qtbot.assertNotEmitted(box.edited):
+            box.only.editingFinished.emit()
+        assert why in failed.args[0].sentence
+    box.show_draft(Draft(frames=(Path("run.nc"),), only=(0, 1, 2, 9)))
+    assert (box.only.text(), box.only.problem) == ("0-2,9", None)
+    box.show_draft(Draft(frames=(Path("run.nc"),)))
+    assert box.only.text() == ""
+    with qtbot.waitSignal(box.edited) as edited:
+        box.only.editingFinished.emit()
+    assert edited.args[0] == {"only": None}
+
+
 def test_frames_without_and_with_a_reading(qtbot: QtBot) -> None:
     box = FramesBox()
     qtbot.addWidget(box)

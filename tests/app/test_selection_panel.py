@@ -182,6 +182,18 @@ def test_any_deletion_can_be_gone_back_to(
     assert asked.args[0].tolist() == [True, False, True, True, True, True]
 
 
+def test_a_fit_of_the_frames_of_a_step_is_asked_for(
+    qtbot: QtBot, panel: SelectionPanel, session: Session, runner: InstantRunner, tmp_path: Path
+) -> None:
+    show(session, tmp_path, selection=a_selection())
+    panel._plot.step_chosen.emit(1)
+    with qtbot.waitSignal(panel.fit_requested) as asked:
+        panel.fit_button.click()
+    assert asked.args[0].tolist() == [True, False, True, True, True, True]
+    session.fit.start()
+    assert not panel.fit_button.isEnabled()
+
+
 def test_a_set_that_was_bred_has_no_order_to_go_back_in(
     panel: SelectionPanel, session: Session, tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[str]]:
     return arrange
 
 
-def with_fit(window: MainWindow, path: Path, n_frames: int = 6) -> None:
+def with_fit(window: MainWindow, path: Path, n_frames: int = 6, **parts: Any) -> None:
     session = window.session
     session.selection.set_n_frames(n_frames)
     session.marks.set_n_frames(n_frames)
@@ -66,7 +66,7 @@ def with_fit(window: MainWindow, path: Path, n_frames: int = 6) -> None:
     for view in window.plots:  # what is drawn is tested with the plots
         view.set_slices = view.set_shells = view.set_history = lambda *_: None
     window.session.document.project_changed.disconnect(window._bindings[0]._on_project)
-    session.document.set_project(a_project(path, n_frames=n_frames), unsaved=True)
+    session.document.set_project(a_project(path, n_frames=n_frames, **parts), unsaved=True)
 
 
 def drop(window: MainWindow, *paths: Path) -> QDropEvent:
@@ -178,6 +178,31 @@ def test_frames_are_selected_from_the_menu_and_marked(
     assert window.session.marks.frames_with(Mark.DROP).tolist() == [1, 4]
     window.menus.actions["edit.undo"].trigger()
     assert not window.session.marks.values.any()
+
+
+def test_the_frames_of_a_selection_are_fitted_and_all_of_them_again(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Draft] = []
+
+    def fit(draft: Draft, *_: object) -> Any:
+        asked.append(draft)
+        yield Progress("reading")
+
+    monkeypatch.setattr(tasks, "fit", fit)
+    with_fit(window, tmp_path, selection=a_selection())
+    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
+    window.session.marks.assign(np.array([2]), Mark.UNSURE)
+    window.workbench.selection_panel.fit_button.click()
+    qtbot.waitUntil(lambda: not window.session.is_busy)
+    assert [draft.only for draft in asked] == [(0, 2, 3, 5)]
+    assert window.data_panel.frames_box.only.text() == "0,2-3,5"
+    assert window.session.marks.frames_with(Mark.UNSURE).tolist() == [2]  # frames keep their numbers
+    window.data_panel.frames_box.only.setText("")
+    window.data_panel.frames_box.only.editingFinished.emit()
+    window.fit_panel.start()
+    qtbot.waitUntil(lambda: not window.session.is_busy)
+    assert asked[-1].only is None
 
 
 def test_selecting_a_frame_anywhere_selects_it_everywhere(window: MainWindow, tmp_path: Path) -> None:

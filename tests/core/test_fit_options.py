@@ -93,3 +93,15 @@ def test_help_can_be_printed(capsys):
         parse("--help")
     assert ended.value.code == 0
     assert "--mask-outliers N" in capsys.readouterr().out
+
+
+def test_frames_to_fit_are_a_list_or_a_table_of_a_selection(tmp_path, capsys):
+    assert parse().only is None
+    assert parse("--only", "0-2,9").only == (0, 1, 2, 9)
+    table = tmp_path / "kept.csv"
+    table.write_text("frame,kept,deletion\n0,1,\n1,0,1\n2,1,\n")
+    assert parse("--only", str(table)).only == (0, 2)
+    for wrong, why in (("9-2", "is not a list of frames"), (str(tmp_path / "none.csv"), "none.csv")):
+        with pytest.raises(SystemExit):
+            parse("--only", wrong)
+        assert why in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from mdweights_core.jobs import Clock, Job, Progress
 from mdweights_core.scattering.storage.store import StructureFactorStore
 from mdweights_core.weights.frames.blocks import BlockBuilder, FrameBlocks
 from mdweights_core.weights.frames.room import usual_room
-from mdweights_core.weights.prior import tied_groups
+from mdweights_core.weights.prior import tie, tied_groups
 
 _READ_BYTES = 64 * 2**20
 _CENTRE_BLOCKS = 8
@@ -39,6 +39,18 @@ def _unusable(largest: float, path: Path) -> BadInput:
     )
 
 
+def _existing(only: Sequence[int], store: StructureFactorStore) -> np.ndarray:
+    """Numbers of frames, which must be there: int64 [n]."""
+    frames = np.asarray(only, dtype=np.int64)
+    if frames[-1] >= store.n_frames:
+        raise BadInput(
+            f"there is no frame {frames[-1]}: frames are numbered from 0 to {store.n_frames - 1}",
+            where=store.path,
+            advice="Choose among the frames that there are",
+        )
+    return frames
+
+
 class Reader:
     """Reads structure factors of a store into blocks, units instead of frames where some are tied.
 
@@ -49,6 +61,8 @@ class Reader:
         Weights before any fit; None for equal ones.
     tied : int
         Neighbouring frames in a unit.
+    only : sequence of int or None
+        Frames to read, counted from 0, rising; all by default. Others are of no unit (-1).
     memory : float or None
         Bytes that all blocks may take; more, and they lie in a file. By default half of what there is.
     scratch : Path
@@ -57,7 +71,8 @@ class Reader:
     Raises
     ------
     BadInput
-        When there is one unit only, or structure factors are of a size that cannot be computed with.
+        When there is one unit only, a frame that is not there, or structure factors are of a size that cannot be
+        computed with.
     DiskProblem
         When neither memory nor disk have room.
     """
@@ -67,16 +82,26 @@ class Reader:
         store: StructureFactorStore,
         prior: np.ndarray | None,
         tied: int,
+        only: Sequence[int] | None,
         memory: float | None,
         scratch: Path,
     ) -> None:
-        n = store.n_frames
         self.store, self.scratch, self.tied = store, scratch, tied
-        self.prior = np.full(n, 1.0 / n) if prior is None else prior
-        self.unit = tied_groups(n, tied) if tied > 1 else None
-        self.unit_prior = self.prior if self.unit is None else np.bincount(self.unit, self.prior)
+        self.frames = np.arange(store.n_frames) if only is None else _existing(only, store)
+        self.n_frames = len(self.frames)
+        self.prior = np.zeros(store.n_frames)
+        self.prior[self.frames] = 1.0 / self.n_frames if prior is None else prior[self.frames]
+        if only is not None:
+            self.prior /= self.prior.sum()
+        self.unit: np.ndarray | None = None
+        if tied > 1 or only is not None:
+            self.unit = np.full(store.n_frames, -1)
+            self.unit[self.frames] = tied_groups(self.n_frames, tied)
+        self.unit_prior = self.prior if self.unit is None else tie(self.prior, self.unit)
         if len(self.unit_prior) < 2:
-            raise BadInput(f"{n} frames tied by {tied} are one unit only", advice="Tie fewer frames together")
+            raise BadInput(
+                f"{self.n_frames} frames tied by {tied} are one unit only", advice="Tie fewer frames together"
+            )
         self.memory = usual_room() if memory is None else memory
 
     def read(self, rows: np.ndarray) -> Job[FrameBlocks]:
@@ -95,20 +120,20 @@ class Reader:
             builder.put(units, values, mixture)
             done += len(values)
             if clock.is_due():
-                yield Progress("reading", done, self.store.n_frames, "Reading structure factors")
+                yield Progress("reading", done, self.n_frames, "Reading structure factors")
         if 0 < largest < _SMALLEST_F:
             raise _unusable(largest, self.store.path)
         return builder.finish()
 
     def _parts(self) -> Iterator[slice]:
-        """Blocks of frames: files are read as a whole, each only once, and units are not cut."""
+        """Blocks of the frames read: of all, files are read as a whole, each only once; units are not cut."""
         in_file = self.store.frames_per_chunk
         length = in_file * max(1, _READ_BYTES // (8 * in_file * self.store.n_hkl))
         length = max(length // self.tied, 1) * self.tied
-        return (slice(i, min(i + length, self.store.n_frames)) for i in range(0, self.store.n_frames, length))
+        return (slice(i, min(i + length, self.n_frames)) for i in range(0, self.n_frames, length))
 
     def _values(self, frames: slice, rows: np.ndarray) -> np.ndarray:
-        part = self.store.read(frames)
+        part = self.store.read(frames if self.n_frames == self.store.n_frames else self.frames[frames])
         return np.where(rows >= 0, part[:, np.maximum(rows, 0)], np.complex64(0))
 
     def _centre(self, rows: np.ndarray) -> np.ndarray:
@@ -123,9 +148,9 @@ class Reader:
 
     def _units(self, frames: slice) -> tuple[slice, np.ndarray | None]:
         """Which units some frames are, and how they are mixed from them [n_units, n_frames]."""
-        if self.unit is None:
+        if self.unit is None or self.tied == 1:
             return frames, None
-        unit, prior = self.unit[frames], self.prior[frames]
+        unit, prior = self.unit[self.frames[frames]], self.prior[self.frames[frames]]
         first, last = int(unit[0]), int(unit[-1]) + 1
         mixture = np.zeros((last - first, len(unit)))
         mixture[unit - first, np.arange(len(unit))] = prior / self.unit_prior[unit]
@@ -143,7 +168,7 @@ class Reader:
             raise disk_problem(error, self.scratch) from error
         if need > 0.95 * free:
             raise DiskProblem(
-                f"{self.store.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are "
+                f"{self.n_frames} frames on {shape[1]} reflections need {need / 2**30:.0f} GiB, which are "
                 f"neither in memory nor on this disk ({free / 2**30:.0f} GiB free)",
                 where=self.scratch,
                 advice="Free some space, raise --d-min, or take fewer frames",

@@ -20,7 +20,7 @@ def write_csv(selection: Selection, path: str | Path) -> None:
         When the file cannot be written.
     """
     rows = zip(selection.kept, selection.order, strict=True)
-    lines = [f"{t},{int(kept)},{order or ''}" for t, (kept, order) in enumerate(rows)]
+    lines = [f"{t},{int(kept)},{order if order > 0 else ''}" for t, (kept, order) in enumerate(rows)]
     atomic_write_text(path, "\n".join(["frame,kept,deletion", *lines]) + "\n")
 
 

@@ -33,7 +33,7 @@ class Selection:
     kept : bool [n_frames]
     order : int64 [n_frames]
         In which deletion each frame went, from 1; tied frames go in the same one. Zero for frames that are kept, and
-        for all where there is no order ("genetic").
+        for all where there is no order ("genetic"). -1 for frames that are left out beforehand.
     weights : float64 [n_frames]
         The same as weights: those before any fit (all alike, unless a prior was given), zero for frames left out.
     path : dict of float64 [n_steps + 1]

@@ -83,18 +83,20 @@ class Trail:
     def add(self, step: int, kept: np.ndarray, x: np.ndarray) -> None:
         """Remember a step: the units kept, and their intensity."""
         self._kept = kept.copy()
-        n_kept = float(self._of_frames(kept).sum())
+        n_kept = float(self._of_frames(kept, False).sum())
         scores = coefficients(self.problem, x)
         self._rows.append({"step": step, "seconds": self.clock.elapsed, "n_kept": n_kept, **scores})
 
-    def _of_frames(self, units: np.ndarray) -> np.ndarray:
-        return units if self.problem.unit is None else units[self.problem.unit]
+    def _of_frames(self, units: np.ndarray, left_out: int) -> np.ndarray:
+        """A value of units as one of frames; `left_out` for those that the fit leaves out."""
+        unit = self.problem.unit
+        return units if unit is None else np.where(unit >= 0, units[unit], left_out).astype(units.dtype)
 
     def progress(self, total: int | None = None) -> Progress:
         """Where the selection is; `total` steps at most."""
         row = self.last
         values = {key: row[key] for key in PATH_KEYS[2:]}
-        kept, name = self._of_frames(self._kept).copy(), SCORE_NAMES[self.score]
+        kept, name = self._of_frames(self._kept, False).copy(), SCORE_NAMES[self.score]
         message = f"{counted(int(row['n_kept']), 'frame')} of {len(kept)} kept: {name} {row[self.score]:.4f}"
         return Progress("selection", int(row["step"]), total, message, values, {"kept": kept})
 
@@ -105,8 +107,8 @@ class Trail:
         return Selection(
             settings=self.settings,
             score=self.score,
-            kept=self._of_frames(self._kept),
-            order=self._of_frames(order),
+            kept=self._of_frames(self._kept, False),
+            order=self._of_frames(order, -1),
             weights=self.problem.of_frames(self.weights(self._kept)),
             path={key: np.array([row[key] for row in self._rows], dtype=np.float64) for key in PATH_KEYS},
             n_work=self.problem.n_work,

@@ -237,8 +237,9 @@ def _runs_of_units(problem: WeightProblem, runs: np.ndarray | None) -> np.ndarra
         return np.zeros(problem.n_units, dtype=np.int64)
     if problem.unit is None:
         return runs
-    first = np.unique(problem.unit, return_index=True)[1]
-    return runs[first]
+    fitted = np.flatnonzero(problem.unit >= 0)
+    first = np.unique(problem.unit[fitted], return_index=True)[1]
+    return runs[fitted[first]]
 
 
 def agreement(weights: np.ndarray, others: np.ndarray) -> np.ndarray:

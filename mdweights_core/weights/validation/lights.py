@@ -80,7 +80,18 @@ class Evidence:
     @property
     def plain(self) -> str:
         """What the weights are compared with, as a sentence calls it."""
-        return "unweighted" if np.ptp(self.prior) < 1e-9 / len(self.prior) else "with the prior weights"
+        prior = self.prior[self.is_fitted]
+        return "unweighted" if np.ptp(prior) < 1e-9 / len(prior) else "with the prior weights"
+
+    @property
+    def is_fitted(self) -> np.ndarray:
+        """Frames that may have a weight, bool [n_frames]."""
+        return self.prior > 0
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Their weights."""
+        return self.weights[self.is_fitted]
 
 
 def six_lights(evidence: Evidence) -> tuple[Light, ...]:
@@ -173,12 +184,12 @@ def _of_data(folds: Folds | None) -> tuple[str, str]:
 
 def concentration_light(e: Evidence) -> Light:
     """Over how many frames the weight is spread."""
-    n, n_eff, heaviest = len(e.weights), kish(e.weights), int(e.weights.argmax())
+    n, n_eff, heaviest = len(e.fitted), kish(e.weights), int(e.weights.argmax())
     state, tells = GOOD, "."
     if n_eff < _SPREAD * n or (e.weights.max() > _HEAVY and n > 4):
         state = WEAK
         tells = f"; frame {heaviest} alone carries {100 * e.weights[heaviest]:.0f} %. Raise theta to spread it."
-    if is_collapsed(e.weights):
+    if is_collapsed(e.fitted):
         state, tells = BAD, ": they collapsed, and traces of a few frames make up the pattern. Raise theta."
     value = f"{n_eff:.0f} of {counted(n, 'frame')}" if n_eff >= 10 else f"{n_eff:.1f} of {counted(n, 'frame')}"
     return Light("concentration", state, value, f"The weights count as {value} of equal weight{tells}")
@@ -217,14 +228,14 @@ def time_light(e: Evidence) -> Light:
     b = e.bootstrap
     if b is None or b.uniform is None:
         return Light("time", NONE, "not known", "Frames and reflections were not drawn anew.")
-    independent, better, n = n_independent(e.weights, b), int((b.score > b.uniform).sum()), len(b.score)
+    independent, better, n = n_independent(e.fitted, b), int((b.score > b.uniform).sum()), len(b.score)
     state = BAD if is_told_otherwise(b) else WEAK if better < _MOSTLY * n or independent < _FEW else GOOD
     error = _typical_error(e.weights, b.weight_error)
     return Light(
         "time",
         state,
         f"{independent:.0f} independent, {better} of {n} samples better",
-        f"The simulation forgets within {b.decorrelation:.1f} frames, so that {len(e.weights)} count as "
+        f"The simulation forgets within {b.decorrelation:.1f} frames, so that {len(e.fitted)} count as "
         f"{independent:.0f}. Of {counted(n, 'sample')} of other blocks of {counted(b.block, 'frame')} and other "
         f"reflections, {better} {'predicts' if better == 1 else 'predict'} the rest better than {e.plain}; "
         f"the standard error of a weight is typically {100 * error:.0f} % of it.{_unfinished(b.unfinished, _LEFT_OUT)}"
@@ -242,10 +253,10 @@ def time_caution(e: Evidence) -> str:
     b = e.bootstrap
     if b is None or b.uniform is None:
         return ""
-    independent, better, n = n_independent(e.weights, b), int((b.score > b.uniform).sum()), len(b.score)
+    independent, better, n = n_independent(e.fitted, b), int((b.score > b.uniform).sum()), len(b.score)
     if independent < _FEW:
         return (
-            f"the simulation is short: its {len(e.weights)} frames count as {independent:.0f} independent ones, and "
+            f"the simulation is short: its {len(e.fitted)} frames count as {independent:.0f} independent ones, and "
             "another of the same length may give other weights"
         )
     if better < _MOSTLY * n:
@@ -276,15 +287,16 @@ def _typical_error(weights: np.ndarray, error: np.ndarray) -> float:
 
 def influence_light(e: Evidence) -> Light:
     """Whether single frames decide over the agreement, before any weights."""
-    change = e.leave_one_out
+    numbers = np.flatnonzero(e.is_fitted)
+    change = e.leave_one_out[numbers]
     if not np.isfinite(change).all():
         return Light("influence", NONE, "not known", "The frames were not looked at one by one.")
     away = np.abs(change - np.median(change))
     odd = np.flatnonzero(away > _ODD * 1.4826 * np.median(away) + 1e-6)
     first = int(np.abs(change).argmax())
-    value = f"frame {first}: {change[first]:+.4f}"
+    value = f"frame {numbers[first]}: {change[first]:+.4f}"
     told = (
-        f"Without frame {first}, the one that matters most, the {e.score_name} of the ensemble before the fit "
+        f"Without frame {numbers[first]}, the one that matters most, the {e.score_name} of the ensemble before the fit "
         f"changes by {change[first]:+.4f}"
     )
     if not len(odd):

@@ -108,7 +108,7 @@ class _Work:
         problem, plan, series = self.problem, self.plan, self.series
         folds, restarts, scan, bootstrap = (None, None, None, None) if plan is None else plan.collected(problem)
         unknown = np.full(problem.n_frames, np.nan)
-        leave_one_out = unknown if series is None else _each(problem, series.leave_one_out)
+        leave_one_out = unknown if series is None else problem.each(series.leave_one_out)
         name = headline(self.fit.settings.objective)
         evidence = Evidence(
             weights=self.fit.weights,
@@ -166,7 +166,7 @@ class _Plan:
     ) -> None:
         self.bench = bench
         fold = _folds(bench, problem.groups.lattice.inverse_d, settings.folds, rng)
-        self.tied = problem.n_frames / problem.n_units
+        self.tied = problem.n_fitted / problem.n_units
         self.decorrelation = decorrelation_time(series.slow, bench.runs) * self.tied
         self.block = settings.block or int(np.ceil(self.decorrelation))
         self.thetas = _thetas(bench, series, settings.thetas)
@@ -217,11 +217,6 @@ def _thetas(bench: Bench, series: FrameSeries, n: int) -> np.ndarray:
     kl = relative_entropy(bench.weights, bench.prior)
     low, high = theta_range(series.gradient, bench.prior, float(fitted - plain), kl, bench.usual.theta)
     return np.geomspace(low, high, n)
-
-
-def _each(problem: WeightProblem, values: np.ndarray) -> np.ndarray:
-    """A value of units as one of each of their frames."""
-    return values if problem.unit is None else values[problem.unit]
 
 
 def _caveats(problem: WeightProblem, fit: WeightFit) -> Iterator[str]:

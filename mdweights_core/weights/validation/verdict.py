@@ -52,7 +52,7 @@ def conclude(e: Evidence) -> tuple[str, str]:
         return UNSUPPORTED, f"The data do not determine the weights: {_numbers(e)}; {'; '.join(_doubts(e))}."
     doubts = list(_doubts(e))
     support = f"The data support about {counted(round(kish(e.weights)), 'effective frame')}; {_numbers(e)}"
-    if is_collapsed(e.weights):
+    if is_collapsed(e.fitted):
         support = f"The held-out score rose, but {_numbers(e)}"
     if doubts:
         return WEAK, f"{support}; {'; '.join(doubts)}: do not read single weights."
@@ -73,7 +73,7 @@ def _of_gain(e: Evidence) -> tuple[str, str] | None:
         if by_chance:
             return UNSUPPORTED, no_agreement
         return UNSUPPORTED, f"The weights hardly differ from those before the fit: {_numbers(e)}. Lower theta."
-    if gain < 0 or (gain <= error and (is_collapsed(e.weights) or _starts_disagree(e))):
+    if gain < 0 or (gain <= error and (is_collapsed(e.fitted) or _starts_disagree(e))):
         return OVERFIT, f"The weights are overfitted: {_numbers(e)}. {_advice(e)}"
     if by_chance:
         return UNSUPPORTED, no_agreement
@@ -111,9 +111,9 @@ def _doubts(e: Evidence) -> Iterator[str]:
     if e.folds.reliability < AGREE:
         yield (
             f"fits to part of the reflections scatter (r {correlation_text(e.folds.reliability)} with the weights of "
-            f"endless data; {len(e.weights) / e.tied_frames / e.n_reflections:.2g} weights per reflection)"
+            f"endless data; {len(e.fitted) / e.tied_frames / e.n_reflections:.2g} weights per reflection)"
         )
-    if is_collapsed(e.weights):
+    if is_collapsed(e.fitted):
         yield f"the weights collapsed onto about {kish(e.weights):.1f} frames"
     if is_told_otherwise(e.bootstrap):
         yield "samples of other frames and reflections predict no better"

@@ -30,6 +30,16 @@ def test_correlations_are_those_of_scipy():
         assert found.pearson[row] == pytest.approx(stats.pearsonr(ratio[known], values[row, known]).statistic)
 
 
+def test_frames_without_prior_weight_are_left_out_of_all():
+    rng = np.random.default_rng(4)
+    ratio, values, run = rng.exponential(size=60), rng.normal(size=(2, 60)), np.arange(60) // 30
+    ratio[::4] = np.nan
+    there = np.isfinite(ratio)
+    found, alone = correlations(ratio, values, run), correlations(ratio[there], values[:, there], run[there])
+    for part, other in zip(found, alone, strict=True):
+        np.testing.assert_array_equal(part, other)
+
+
 @pytest.mark.parametrize("phi", [0.0, 0.95])
 def test_chance_is_called_chance_whatever_frames_remember(phi: float):
     rng = np.random.default_rng(1)

@@ -18,7 +18,9 @@ def test_inputs_survive_json(tmp_path):
         cell=(1, 2, 3, 90, 90, 90),
         d_min=2.0,
         map_supercell=(2, 2, 3),
+        only=(0, 1, 2, 7),
     )
+    assert inputs.to_json()["only"] == "0-2,7"
     assert FitInputs.from_json(json.loads(json.dumps(inputs.to_json()))) == inputs
 
 
@@ -29,3 +31,11 @@ def test_crossed_resolution_limits_are_refused(tmp_path):
         FitInputs(tmp_path, (tmp_path,), d_min=-3)
     with pytest.raises(BadInput, match="whole numbers of at least 1"):
         FitInputs(tmp_path, (tmp_path,), map_supercell=(2, 0, 1))
+
+
+def test_a_fit_of_one_frame_is_refused_and_older_projects_are_of_all(tmp_path):
+    with pytest.raises(BadInput, match="two frames at least"):
+        FitInputs(tmp_path, (tmp_path,), only=(3,))
+    plain = FitInputs(tmp_path / "m.mtz", (tmp_path,)).to_json()
+    del plain["only"]
+    assert FitInputs.from_json(plain).only is None
