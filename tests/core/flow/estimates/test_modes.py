@@ -84,7 +84,7 @@ def test_both_wells_have_the_populations_of_the_reference():
 def test_chance_alone_makes_no_difference():
     """z-scores of populations are of order one, with frames that remember their past."""
     z = []
-    for seed in range(120):
+    for seed in range(100):
         wells = Wells(0.1, 1000, seed)
         rng = np.random.default_rng(10_000 + seed)
         stay = np.maximum.accumulate(np.where(rng.random(3000) < 0.2, np.arange(3000), 0))
@@ -210,5 +210,5 @@ def test_one_well_alone_is_judged_to_miss_the_other_without_a_reference():
     found = judge(Evidence(importance(ONE.log_w), minima=_at_minima(ONE)))
     assert found.lights[0].state == "good"
     assert found.conclusion == "mode-dropped"
-    assert "3.3 % of the ensemble lies there" in found.lights[1].sentence
+    assert "3.2 % of the ensemble lies there" in found.lights[1].sentence
     assert judge(Evidence(importance(BOTH.log_w), minima=_at_minima(BOTH))).conclusion == "supported"
