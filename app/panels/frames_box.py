@@ -250,7 +250,7 @@ def parse_only(text: str) -> tuple[int, ...] | None:
     """
     if not text.strip():
         return None
-    numbers = parse_numbers(text)
+    numbers = tuple(sorted(parse_numbers(text)))
     if len(numbers) < 2:
         raise BadInput("A fit needs two frames at least", advice="Name more frames, or none to take all")
     return numbers

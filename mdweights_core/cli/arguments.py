@@ -156,9 +156,9 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def frames_only(text: str) -> tuple[int, ...]:
-    """Numbers and ranges, or a table of frames kept."""
+    """Numbers and ranges, or a table of frames kept; rising."""
     if not text.lower().endswith(".csv"):
-        return numbers(text)
+        return tuple(sorted(numbers(text)))
     try:
         return read_kept(Path(text))
     except BadInput as problem:

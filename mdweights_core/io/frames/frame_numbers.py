@@ -14,20 +14,20 @@ _HOW = "Write numbers from 0 and ranges, such as 0-9,20"
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
-    """Numbers and ranges, written like ``0-9,20``, each once and in rising order.
+    """Numbers and ranges, written like ``0-9,20``, each once and in the order in which they are named.
 
     Raises
     ------
     BadInput
         For anything else.
     """
-    found: set[int] = set()
+    found: dict[int, None] = {}
     for part in text.replace(" ", "").split(","):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise BadInput(f"'{text}' is not a list of frames", advice=_HOW)
-        found.update(range(int(first), int(last if dash else first) + 1))
-    return tuple(sorted(found))
+        found |= dict.fromkeys(range(int(first), int(last if dash else first) + 1))
+    return tuple(found)
 
 
 def show_numbers(numbers: Iterable[int]) -> str:
