@@ -59,7 +59,7 @@ def energy_histograms(
     """
     w = normalised(log_w)
     order = np.argsort(u)
-    last = np.searchsorted(np.cumsum(w[order]), 1 - _TAIL)
+    last = int(np.searchsorted(np.cumsum(w[order]), 1 - _TAIL))
     seen = np.array([u[order[0]], u[order[min(last, len(u) - 1)]], *([] if frames_u is None else frames_u)])
     most = seen.max() + max(_WIDER * float(np.ptp(seen)), 1.0)
     edges = np.linspace(seen.min(), most, _BINS + 1)
