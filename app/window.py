@@ -251,11 +251,14 @@ class MainWindow(QMainWindow):
         self.minimise_panel.started.connect(self.banner.hide)
         self.minimise_panel.structure_requested.connect(commands.choose_structure)
         self.minimise_panel.coordinates_requested.connect(commands.choose_coordinates)
+        self.minimise_panel.reference_requested.connect(commands.choose_reference)
         commands.structure_chosen.connect(self.minimise_panel.show_structure)
         commands.coordinates_chosen.connect(self.minimise_panel.show_coordinates)
+        commands.reference_chosen.connect(self.minimise_panel.show_reference)
         page.overlay_requested.connect(self.guest.show_overlay)
         page.frames_requested.connect(commands.use_as_frames)
         page.export_requested.connect(commands.export)
+        page.save_requested.connect(commands.save_comparison)
         self.job_status.stop_requested.connect(minima.stop)
 
     def _restore(self) -> None:

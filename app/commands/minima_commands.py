@@ -22,12 +22,13 @@ class MinimaCommands(QObject):
 
     Signals
     -------
-    structure_chosen(object), coordinates_chosen(object)
+    structure_chosen(object), coordinates_chosen(object), reference_chosen(object)
         A Path.
     """
 
     structure_chosen = Signal(object)
     coordinates_chosen = Signal(object)
+    reference_chosen = Signal(object)
 
     def __init__(
         self,
@@ -54,6 +55,20 @@ class MinimaCommands(QObject):
         path = self._dialogs.open_coordinates()
         if path is not None:
             self.coordinates_chosen.emit(path)
+
+    @Slot()
+    def choose_reference(self) -> None:
+        """Ask for a structure that distances are told to."""
+        path = self._dialogs.open_structure()
+        if path is not None:
+            self.reference_chosen.emit(path)
+
+    @Slot()
+    def save_comparison(self) -> None:
+        """Ask where to write the table of compared minimisers."""
+        path = self._dialogs.save_table("Save comparison: table, traces and plots", "minimisers.csv")
+        if path is not None:
+            self._minima.save_comparison(path)
 
     @Slot()
     def export(self) -> None:

@@ -88,6 +88,15 @@ class FileDialogs:
         path = Path(name)
         return self._remembered(path if path.suffix else path.with_suffix(".xtc" if "xtc" in pattern else ".pdb"))
 
+    def save_table(self, title: str, suggested: str) -> Path | None:
+        """Ask where to write a table."""
+        start = str(Path(self._settings.folder) / suggested)
+        name, _ = QFileDialog.getSaveFileName(self._window, title, start, "Tables (*.csv)")
+        if not name:
+            return None
+        path = Path(name)
+        return self._remembered(path if path.suffix == ".csv" else path.with_name(f"{path.name}.csv"))
+
     def open_folder(self, title: str) -> Path | None:
         """Ask for a folder: of MTZ files, a store or a project."""
         name = QFileDialog.getExistingDirectory(self._window, title, self._settings.folder)

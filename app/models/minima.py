@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.models.session import Session
     from mdweights_core.jobs import Progress
 
-MINIMISE, WRITE = "minimising", "writing conformations"
+MINIMISE, WRITE, SAVE = "minimising", "writing conformations", "writing a comparison"
 STRUCTURE, ALL, KEPT, DROPPED, TARGETS, LOWEST, HIGHEST = (
     "structure",
     "all",
@@ -90,6 +90,8 @@ class MinimaModel(QObject):
     def can_resume(self) -> bool:
         """True when the last minimisation was stopped before its end."""
         if self.is_running or self.reading is None or self.reading.request is not self._request:
+            return False
+        if self.reading.comparison:  # keeps no checkpoint
             return False
         return bool(OPEN_ENDS & set(map(str, self.reading.result.ends)))
 
@@ -182,6 +184,11 @@ class MinimaModel(QObject):
         self._becomes_frames = becomes_frames
         self._runner.submit(WRITE, partial(minimise_tasks.write, self.reading, target))
 
+    def save_comparison(self, target: Path) -> None:
+        """Write the table of the compared minimisers, and traces and plots beside it."""
+        if self.reading is not None and self.reading.comparison:
+            self._runner.submit(SAVE, partial(minimise_tasks.save_comparison, self.reading, target))
+
     def _submit(self, request: MinimiseRequest) -> None:
         self._request, self.is_running = request, True
         self.running_changed.emit(True)
@@ -201,6 +208,8 @@ class MinimaModel(QObject):
             self.said.emit(minimise_tasks.written(self.reading, result))
             if self._becomes_frames:
                 self.frames_written.emit(*result)
+        if name == SAVE and result is not None:
+            self.said.emit(f"Wrote {', '.join(path.name for path in result)}")
         if name != MINIMISE:
             return
         self.is_running = False
@@ -219,12 +228,14 @@ class MinimaModel(QObject):
             self.running_changed.emit(False)
             if isinstance(error, MdweightsError):
                 self.refused.emit(error)
-        if name in (MINIMISE, WRITE):
+        if name in (MINIMISE, WRITE, SAVE):
             self.failed.emit(error)
 
 
 def _outcome(reading: MinimaReading) -> str:
     result = reading.result
+    if reading.comparison:
+        return f"Compared {counted(len(reading.comparison), 'minimiser')}"
     converged = sum(str(end) == str(End.CONVERGED) for end in result.ends)
     if result.n_starts == 1:
         if not len(reading.reached):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,10 @@ class MinimiseRequest:
         Atoms that do not move, and those held by springs where they start.
     spring : float
         kJ/mol/nm^2.
+    reference : Path, optional
+        A structure of the same atoms that distances are told to.
+    compare : tuple of str
+        Minimisers to set side by side; the one of `settings` alone where empty.
     """
 
     structure: Path
@@ -53,6 +58,8 @@ class MinimiseRequest:
     fix: str = ""
     restrain: str = ""
     spring: float = SPRING
+    reference: Path | None = None
+    compare: tuple[str, ...] = ()
     energy: EnergySettings = field(default_factory=EnergySettings)
     settings: MinimizeSettings = field(default_factory=MinimizeSettings)
 
@@ -67,6 +74,8 @@ class MinimaReading:
         nm.
     frames : tuple of int
         Which frame each start is; empty for the structure itself.
+    comparison : mapping of str to Minimisation
+        What each of the compared minimisers found; the starts are then those of the first, of the second...
     """
 
     request: MinimiseRequest
@@ -75,6 +84,12 @@ class MinimaReading:
     starts: np.ndarray
     frames: tuple[int, ...]
     result: Minimisation
+    comparison: Mapping[str, Minimisation] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Which minimiser each start was given to; empty where none are compared."""
+        return tuple(method for method, found in self.comparison.items() for _ in range(found.n_starts))
 
     @property
     def reached(self) -> np.ndarray:
@@ -83,7 +98,13 @@ class MinimaReading:
 
     def name(self, start: int) -> str:
         """What a start is called."""
-        return f"frame {self.frames[start]}" if self.frames else self.request.structure.name
+        of = f"frame {self.frames[start]}" if self.frames else self.request.structure.name
+        return f"{of}, {self.methods[start]}" if self.comparison else of
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Number of a start among those of its minimiser, and of that minimiser."""
+        n = len(self.starts) // max(len(self.comparison), 1)
+        return row % n, row // n
 
     def pair(self, start: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions of a start before and after, float64 [n_atoms, 3] each, angstrom, laid onto each other."""

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
+import numpy as np
+from PySide6.QtCore import QModelIndex, QSortFilterProxyModel, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.models.minima import MinimaModel
 from app.models.minima_readings import PER_NM, MinimaReading, MinimiseRequest
 from app.models.rows_table import RowColumn, RowsTable
+from app.panels.pages import side_by_side, stack
 from app.panels.tables import rows_view
 from mdweights_core.jobs import Progress
 
 COLUMNS = (
     RowColumn("start", "Frame, counted from 0, or the structure file"),
+    RowColumn("method", "Minimiser that the start was given to"),
     RowColumn("kJ/mol", "Energy in the end", "{:.2f}".format),
     RowColumn("before", "Energy where it began, kJ/mol", "{:.2f}".format),
     RowColumn("force", "Rms of the force components on free atoms in the end, kJ/mol/nm", "{:.2g}".format),
     RowColumn("steps", "Evaluations of energy and forces; products with the Hessian count as two", str),
+    RowColumn("s", "Seconds; of compared minimisers without compilation", "{:.2f}".format),
     RowColumn("Å", "RMSD of all atoms to the start, superposed", "{:.2f}".format),
+    RowColumn("ref. Å", "RMSD of all atoms to the reference, superposed", "{:.2f}".format),
     RowColumn("end", "Why it went on no further"),
 )
 OVERLAY_TIP = "Show the molecule after minimisation (blue) over what it was before (orange)"
 FRAMES_TIP = "Write the minimised conformations and open them as the frames of this document, to predict and fit from"
+METHOD, SECONDS, REFERENCE = 1, 6, 8
+"""Columns that are there for comparisons and with a reference."""
+SAVE_TIP = "Write the table of the minimisers as CSV, their traces and plots beside it"
 EXPORT_TIP = "Write the minimised conformations as PDB or XTC"
 
 
@@ -34,13 +42,14 @@ class MinimaPage(QWidget):
     -------
     overlay_requested()
         The start that is looked at is to be shown before and after.
-    frames_requested(), export_requested()
-        Conformations are to become frames, or a file.
+    frames_requested(), export_requested(), save_requested()
+        Conformations are to become frames, or a file; a comparison is to be saved.
     """
 
     overlay_requested = Signal()
     frames_requested = Signal()
     export_requested = Signal()
+    save_requested = Signal()
 
     def __init__(self, minima: MinimaModel, plot: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,17 +59,9 @@ class MinimaPage(QWidget):
         self.view.setAccessibleName("Starts of the minimisation")
         self.overlay_button = QPushButton("Overlay")
         self.frames_button, self.export_button = QPushButton("Use as frames…"), QPushButton("Export…")
+        self.save_button = QPushButton("Save comparison…")
         self._side = self._make_side()
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(plot)
-        splitter.addWidget(self._side)
-        splitter.setSizes([2000, 1000])
-        splitter.setStretchFactor(0, 2)
-        splitter.setStretchFactor(1, 1)
-        splitter.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(splitter)
+        stack(self, side_by_side(plot, self._side, (2, 1)))
         self._connect()
         self._side.hide()
 
@@ -70,6 +71,7 @@ class MinimaPage(QWidget):
             self.overlay_button: OVERLAY_TIP,
             self.frames_button: FRAMES_TIP,
             self.export_button: EXPORT_TIP,
+            self.save_button: SAVE_TIP,
         }
         for button, tip in tips.items():
             button.setToolTip(tip)
@@ -93,6 +95,7 @@ class MinimaPage(QWidget):
         self.overlay_button.clicked.connect(self.overlay_requested)
         self.frames_button.clicked.connect(self.frames_requested)
         self.export_button.clicked.connect(self.export_requested)
+        self.save_button.clicked.connect(self.save_requested)
 
     @property
     def _proxy(self) -> QSortFilterProxyModel:
@@ -103,13 +106,15 @@ class MinimaPage(QWidget):
     @Slot(object)
     def _on_started(self, request: MinimiseRequest) -> None:
         self._side.hide()
-        self._plot.start(request.settings.tolerance)
+        self._plot.start(request.settings.tolerance, request.compare, with_reference=request.reference is not None)
         self._plot.show_empty("Setting up the energy…")
 
     @Slot(object)
     def _on_step(self, progress: Progress) -> None:
-        if "rmsd" in progress.values:
-            self._plot.append(int(progress.values["start"]), progress.arrays, progress.values["rmsd"])
+        told = progress.values
+        if "rmsd" in told:
+            place = (int(told["start"]), int(told.get("method", 0)))
+            self._plot.append(place, progress.arrays, (told["rmsd"], told.get("to_reference", np.nan)))
 
     @Slot(bool)
     def _on_running(self, running: bool) -> None:
@@ -122,9 +127,22 @@ class MinimaPage(QWidget):
     @Slot(object)
     def _show(self, reading: MinimaReading) -> None:
         result = reading.result
-        traces = [result.trace(start) for start in range(result.n_starts)]
-        self._plot.set_traces(traces, PER_NM * result.rmsd_to_start, result.settings.tolerance)
-        self.table.set_rows([_row(reading, start) for start in range(result.n_starts)])
+        rows = range(result.n_starts)
+        with_reference = len(result.rmsd_to_reference) > 0
+        self._plot.set_traces(
+            {reading.place(row): (result.trace(row), _distances(reading, row)) for row in rows},
+            result.settings.tolerance,
+            tuple(reading.comparison),
+            with_reference=with_reference,
+        )
+        self.table.set_rows([_row(reading, row) for row in rows])
+        for column, is_there in (
+            (METHOD, reading.comparison),
+            (SECONDS, reading.comparison),
+            (REFERENCE, with_reference),
+        ):
+            self.view.setColumnHidden(column, not is_there)
+        self.save_button.setVisible(bool(reading.comparison))
         can_write = len(reading.reached) > 0
         for button in (self.overlay_button, self.frames_button, self.export_button):
             button.setEnabled(can_write)
@@ -137,18 +155,30 @@ class MinimaPage(QWidget):
 
     @Slot(int)
     def _on_chosen(self, start: int) -> None:
-        self._plot.set_chosen(start)
+        assert self._minima.reading is not None
+        self._plot.set_chosen(self._minima.reading.place(start))
         self.view.selectRow(self._proxy.mapFromSource(self.table.index(start, 0)).row())
+
+
+def _distances(reading: MinimaReading, row: int) -> tuple[float, float]:
+    """RMSD to start and to reference (NaN where there is none), angstrom."""
+    result = reading.result
+    reference = PER_NM * result.rmsd_to_reference[row] if len(result.rmsd_to_reference) else np.nan
+    return float(PER_NM * result.rmsd_to_start[row]), float(reference)
 
 
 def _row(reading: MinimaReading, start: int) -> tuple[Any, ...]:
     result = reading.result
+    to_start, to_reference = _distances(reading, start)
     return (
-        str(reading.frames[start]) if reading.frames else reading.name(start),
+        str(reading.frames[start]) if reading.frames else reading.request.structure.name,
+        reading.methods[start] if reading.comparison else "",
         float(result.energy[start]),
         float(result.start_energy[start]),
         float(result.rms_force[start]),
         int(result.evaluations[start]),
-        float(PER_NM * result.rmsd_to_start[start]),
+        float(result.seconds[start]),
+        to_start,
+        to_reference,
         str(result.ends[start]),
     )

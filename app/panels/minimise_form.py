@@ -9,11 +9,12 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox, QVBoxLayout, QWidget
 
 from app.models import minima
+from app.panels.energy_fields import EnergyFields, number, set_range
 from app.panels.file_row import FileRow
 from app.panels.fold import Fold
 from app.panels.forms import Entry, add_row, beside, choice, form
-from mdweights_core.energy.settings import FORCE_FIELDS, SOLVENTS, EnergySettings
-from mdweights_core.minimize.settings import METHODS, SPRING, MinimizeSettings
+from mdweights_core.energy.settings import EnergySettings
+from mdweights_core.minimize.settings import METHODS, SPRING, YARDSTICKS, MinimizeSettings
 
 WHAT = {
     minima.STRUCTURE: "A structure file",
@@ -24,21 +25,18 @@ WHAT = {
     minima.LOWEST: "Frames of lowest weight",
     minima.HIGHEST: "Frames of highest weight",
 }
-SOLVENT_TITLES = {
-    "none": "none (vacuum)",
-    "hct": "HCT",
-    "obc1": "OBC1",
-    "obc2": "OBC2",
-    "gbn": "GBn",
-    "gbn2": "GBn2",
-}
 METHOD_TITLES = {
     "lbfgs-preconditioned": "L-BFGS, preconditioned",
     "lbfgs": "L-BFGS",
     "fire": "FIRE 2.0",
     "adam": "Adam",
 }
-NEEDS_COORDINATES = (".prmtop", ".parm7", ".xml")
+YARDSTICK_TITLES = {
+    "openmm": "OpenMM's own",
+    "modes": "Slow modes, x0 + Psi Z",
+    "modes-literal": "Slow modes, Psi Z",
+    "graph-network": "Graph network",
+}
 
 
 class MinimiseForm(QWidget):
@@ -55,15 +53,14 @@ class MinimiseForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.what, self.count = choice(WHAT), QSpinBox()
-        self.structure, self.coordinates = FileRow("no structure", "structure"), FileRow("none", "coordinates")
-        self.hydrogens, self.repair = QCheckBox("Add missing hydrogens"), QCheckBox("Repair with PDBFixer")
-        self.force_field, self.solvent = choice({name: name for name in FORCE_FIELDS}), choice(_titles())
-        self.method, self.tolerance = choice({name: METHOD_TITLES.get(name, name) for name in METHODS}), _number(5)
-        self.evaluations, self.max_step, self.learning_rate = QSpinBox(), _number(4), _number(5)
-        self.fix, self.restrain, self.spring = Entry(), Entry(), _number(1)
-        self.select, self.cutoff, self.crystal = Entry(), _number(2), QCheckBox("The whole unit cell, periodic")
+        self.energy, self.reference = EnergyFields(), FileRow("none", "reference")
+        titles = METHOD_TITLES | YARDSTICK_TITLES
+        self.compared = {name: QCheckBox(titles.get(name, name)) for name in METHODS | YARDSTICKS}
+        self.method, self.tolerance = choice({name: METHOD_TITLES.get(name, name) for name in METHODS}), number(5)
+        self.evaluations, self.max_step, self.learning_rate = QSpinBox(), number(4), number(5)
+        self.fix, self.restrain, self.spring = Entry(), Entry(), number(1)
+        self.select, self.crystal = Entry(), QCheckBox("The whole unit cell, periodic")
         self.copies = tuple(QSpinBox() for _ in range(3))
-        self.ph, self.model = _number(1), QSpinBox()
         self._set_ranges()
         self._lay_out()
         self.what.currentIndexChanged.connect(self._on_what)
@@ -79,19 +76,9 @@ class MinimiseForm(QWidget):
         return str(self.what.currentData())
 
     def energy_settings(self) -> EnergySettings:
-        """How the energy is set up."""
-        typed = self.force_field.currentText().strip()
-        return EnergySettings(
-            force_field=typed,
-            solvent=self.solvent.currentData(),
-            cutoff=self.cutoff.value() or None,
-            crystal=self.crystal.isChecked(),
-            copies=tuple(box.value() for box in self.copies),  # type: ignore[arg-type]
-            add_hydrogens=self.hydrogens.isChecked(),
-            repair=self.repair.isChecked(),
-            ph=self.ph.value(),
-            model=self.model.value(),
-        )
+        """How the energy is set up; see `EnergyFields.settings`."""
+        copies = tuple(box.value() for box in self.copies)
+        return self.energy.settings(crystal=self.crystal.isChecked(), copies=copies)
 
     def minimize_settings(self) -> MinimizeSettings:
         """How far and by which steps it goes."""
@@ -103,64 +90,49 @@ class MinimiseForm(QWidget):
             learning_rate=self.learning_rate.value(),
         )
 
+    def comparison(self) -> dict[str, Any]:
+        """What distances are told to, and minimisers side by side: fields of `MinimiseRequest`."""
+        ticked = tuple(name for name, box in self.compared.items() if box.isChecked())
+        return {"reference": self.reference.path, "compare": ticked}
+
+    def show_reference(self, path: Path | None) -> None:
+        """Show the structure that distances are told to."""
+        self.reference.show_path(path)
+        self._digest()
+
     def atoms(self) -> dict[str, Any]:
         """Which atoms of frames are meant, and which are held: fields of `MinimiseRequest`."""
         texts = {name: getattr(self, name).text().strip() for name in ("select", "fix", "restrain")}
         return {**texts, "spring": self.spring.value()}
 
-    def show_structure(self, path: Path | None) -> None:
-        """Show the structure whose atoms and bonds make the energy."""
-        self.structure.show_path(path)
-        needs = path is not None and path.suffix.lower() in NEEDS_COORDINATES
-        self._rows.setRowVisible(self.coordinates, needs)
-        for row in (self.hydrogens, self.repair):
-            self._rows.setRowVisible(row, not needs)
-
     # ---- building
 
     def _set_ranges(self) -> None:
-        energy, settings = EnergySettings(), MinimizeSettings()
-        self.force_field.setEditable(True)
-        self.force_field.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.force_field.setCurrentText(energy.force_field)
-        self.solvent.setCurrentIndex(self.solvent.findData(energy.solvent))
+        settings = MinimizeSettings()
         self.method.setCurrentIndex(self.method.findData(settings.method))
-        _range(self.count, 1, 10**6, 10)
-        _range(self.evaluations, 1, 10**8, settings.max_evaluations)
-        _range(self.tolerance, 1e-5, 1e4, settings.tolerance, " kJ/mol/nm")
-        _range(self.max_step, 1e-4, 1.0, settings.max_step, " nm")
-        _range(self.learning_rate, 1e-5, 1.0, settings.learning_rate, " nm")
-        _range(self.spring, 0.1, 1e8, SPRING, " kJ/mol/nm²")
-        _range(self.cutoff, 0.0, 20.0, energy.cutoff or 0.0, " nm")
-        self.cutoff.setSpecialValueText("none")
-        _range(self.ph, 0.0, 14.0, energy.ph)
-        _range(self.model, 1, 10**6, energy.model)
-        for box, count in zip(self.copies, energy.copies, strict=True):
-            _range(box, 1, 99, count)
+        set_range(self.count, 1, 10**6, 10)
+        set_range(self.evaluations, 1, 10**8, settings.max_evaluations)
+        set_range(self.tolerance, 1e-5, 1e4, settings.tolerance, " kJ/mol/nm")
+        set_range(self.max_step, 1e-4, 1.0, settings.max_step, " nm")
+        set_range(self.learning_rate, 1e-5, 1.0, settings.learning_rate, " nm")
+        set_range(self.spring, 0.1, 1e8, SPRING, " kJ/mol/nm²")
+        for box, count in zip(self.copies, EnergySettings().copies, strict=True):
+            set_range(box, 1, 99, count)
         for entry, text in ((self.fix, "none"), (self.restrain, "none"), (self.select, "all")):
             entry.setPlaceholderText(text)
 
     def _lay_out(self) -> None:
         self._rows = form()
         add_row(self._rows, "Minimise", beside(self.what, self.count), "What is brought to its minimum", self.what)
-        add_row(self._rows, "Structure", self.structure, "Atoms and bonds: PDB, mmCIF, prmtop or an OpenMM System")
-        add_row(self._rows, "Coordinates", self.coordinates, "Of the prmtop or the System: inpcrd, rst7, PDB or mmCIF")
-        for box, tip in (
-            (self.hydrogens, "Let hydrogens that the force field misses be added"),
-            (self.repair, "Let PDBFixer add missing atoms and leave out what the force field does not know"),
-        ):
-            box.setToolTip(tip)
-            self._rows.addRow("", box)
-        add_row(self._rows, "Force field", self.force_field, "One of these, or the path of an OpenMM file (.xml)")
-        add_row(self._rows, "Solvent", self.solvent, "Implicit solvent round the molecule")
-        self.folds = (self._method_fold(), self._held_fold(), self._more_fold())
+        self.energy.add_to(self._rows)
+        self.folds = (self._method_fold(), self._beside_fold(), self._held_fold(), self._more_fold())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addLayout(self._rows)
         for fold in self.folds:
             layout.addWidget(fold)
-        self.show_structure(None)
+        self.energy.show_structure(None)
 
     def _method_fold(self) -> Fold:
         fold = Fold("Method")
@@ -174,6 +146,16 @@ class MinimiseForm(QWidget):
             _changes(box).connect(self._digest)
         return fold
 
+    def _beside_fold(self) -> Fold:
+        fold = Fold("Reference, comparison")
+        add_row(fold.rows, "Reference", self.reference, "A structure of the same atoms that distances are told to")
+        for place, (name, box) in enumerate(self.compared.items()):
+            tip = f"Compare from the same starts: {(METHODS | YARDSTICKS)[name]}"
+            add_row(fold.rows, "" if place else "Compare", box, tip)
+            box.setAccessibleName(box.text())
+            box.toggled.connect(self._digest)
+        return fold
+
     def _held_fold(self) -> Fold:
         fold = Fold("Held atoms")
         add_row(fold.rows, "Fixed", self.fix, "Atoms that do not move, such as 'name CA'")
@@ -185,14 +167,13 @@ class MinimiseForm(QWidget):
 
     def _more_fold(self) -> Fold:
         fold = Fold("Crystal, cut-off and more")
-        add_row(fold.rows, "Cut-off", self.cutoff, "Of non-bonded pairs; all pairs where there is none")
+        self.energy.add_cutoff_to(fold.rows)
         fold.rows.addRow("", self.crystal)
         self.crystal.setToolTip("Needs a cut-off, and no implicit solvent")
         a, b, c = self.copies
         add_row(fold.rows, "Cells", beside(a, beside(b, c)), "Unit cells along a, b and c", a)
         add_row(fold.rows, "Atoms", self.select, "Atoms of the frames that the structure has, such as 'protein'")
-        add_row(fold.rows, "pH", self.ph, "For hydrogens that are added")
-        add_row(fold.rows, "Model", self.model, "Of the structure file, counted from 1")
+        self.energy.add_rest_to(fold.rows)
         return fold
 
     # ---- what happens
@@ -210,35 +191,14 @@ class MinimiseForm(QWidget):
     @Slot()
     def _digest(self) -> None:
         """Say what the folds hold."""
-        method, held, _ = self.folds
+        method, beside, held, _ = self.folds
+        n_compared = sum(box.isChecked() for box in self.compared.values())
+        words = [self.reference.path.name] if self.reference.path is not None else []
+        words += [f"{n_compared} minimisers"] if n_compared else []
+        beside.set_digest(", ".join(words) or "none")
         method.set_digest(f"{self.method.currentText()}, {self.tolerance.value():g} kJ/mol/nm")
         held.set_digest("some" if self.fix.text().strip() or self.restrain.text().strip() else "none")
 
 
-def _titles() -> dict[str, str]:
-    return {name: SOLVENT_TITLES.get(name, name) for name in SOLVENTS}
-
-
 def _changes(box: QComboBox | QDoubleSpinBox) -> Any:
     return box.currentIndexChanged if isinstance(box, QComboBox) else box.valueChanged
-
-
-class _Number(QDoubleSpinBox):
-    """A number written with no more digits than it has."""
-
-    def textFromValue(self, value: float) -> str:
-        return f"{value:g}"
-
-
-def _number(decimals: int) -> QDoubleSpinBox:
-    box = _Number()
-    box.setDecimals(decimals)
-    box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    box.setKeyboardTracking(False)
-    return box
-
-
-def _range(box: Any, low: float, high: float, value: float, suffix: str = "") -> None:
-    box.setRange(low, high)
-    box.setValue(value)
-    box.setSuffix(suffix)

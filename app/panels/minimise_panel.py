@@ -10,14 +10,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 from app.models.minima import MinimaModel
 from app.models.minima_readings import MinimaReading, MinimiseRequest
 from app.models.session import Session
+from app.panels.energy_fields import NO_STRUCTURE, structure_of
 from app.panels.forms import note
-from app.panels.minimise_form import NEEDS_COORDINATES, MinimiseForm
-from mdweights_core.energy.settings import FORCE_FIELDS
+from app.panels.minimise_form import MinimiseForm
 from mdweights_core.errors import BadInput, MdweightsError
 
-STRUCTURES = (".pdb", ".ent", ".cif", ".mmcif", ".pdbx", *NEEDS_COORDINATES)
-NO_STRUCTURE = "Choose a structure with its hydrogens: its atoms and bonds make the energy."
-NO_COORDINATES = "Choose coordinates: this file holds none."
 TIPS = ("Minimise from the start", "Stop, and keep what is reached (Ctrl+.)", "Go on where it was stopped")
 
 
@@ -28,13 +25,14 @@ class MinimisePanel(QScrollArea):
     -------
     started()
         A minimisation was asked for.
-    structure_requested(), coordinates_requested()
+    structure_requested(), coordinates_requested(), reference_requested()
         A file is to be asked for.
     """
 
     started = Signal()
     structure_requested = Signal()
     coordinates_requested = Signal()
+    reference_requested = Signal()
 
     def __init__(self, session: Session, minima: MinimaModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,13 +52,17 @@ class MinimisePanel(QScrollArea):
     def show_structure(self, path: Path | None) -> None:
         """Take a structure that the user chose; None goes back to that of the frames."""
         self._is_own = path is not None
-        self.form.show_structure(path if path is not None else self._of_document())
+        self.form.energy.show_structure(path if path is not None else self._of_document())
         self.refresh()
 
     def show_coordinates(self, path: Path | None) -> None:
         """Take coordinates for a file of parameters."""
-        self.form.coordinates.show_path(path)
+        self.form.energy.coordinates.show_path(path)
         self.refresh()
+
+    def show_reference(self, path: Path | None) -> None:
+        """Take a structure that distances are told to."""
+        self.form.show_reference(path)
 
     @Slot()
     def start(self) -> None:
@@ -85,22 +87,20 @@ class MinimisePanel(QScrollArea):
         BadInput
             When values do not go together, or there are no such frames.
         """
-        structure = self.form.structure.path
+        structure = self.form.energy.structure.path
         if structure is None:
             raise BadInput("There is no structure", advice=NO_STRUCTURE.removesuffix("."))
-        energy = self.form.energy_settings()
-        if energy.force_field not in FORCE_FIELDS and not Path(energy.force_field).is_file():
-            known = ", ".join(FORCE_FIELDS)
-            advice = f"Choose one of {known}, or type the path of an OpenMM force-field file (.xml)"
-            raise BadInput(f"There is no force field '{energy.force_field}'", advice=advice)
-        energy.check()
+        atoms, beside = self.form.atoms(), self.form.comparison()
+        if beside["compare"] and (atoms["fix"] or atoms["restrain"]):
+            raise BadInput("Minimisers are compared without held atoms", advice="Hold none, or tick no minimisers")
         return MinimiseRequest(
             structure=structure,
-            coordinates=self.form.coordinates.path,
+            coordinates=self.form.energy.coordinates.path,
             frames=self._minima.choice(self.form.chosen, self.form.count.value()),
-            energy=energy,
+            energy=self.form.energy_settings(),
             settings=self.form.minimize_settings(),
-            **self.form.atoms(),
+            **atoms,
+            **beside,
         )
 
     @Slot()
@@ -114,18 +114,10 @@ class MinimisePanel(QScrollArea):
         self.hint.setVisible(bool(missing))
 
     def _missing(self) -> str:
-        path = self.form.structure.path
-        problem = self._minima.missing(self.form.chosen)
-        if problem or path is None:
-            return problem or NO_STRUCTURE
-        needs = path.suffix.lower() in NEEDS_COORDINATES and self.form.coordinates.path is None
-        return NO_COORDINATES if needs else ""
+        return self._minima.missing(self.form.chosen) or self.form.energy.missing()
 
     def _of_document(self) -> Path | None:
-        """A file of the document that tells the atoms of its frames: the topology, or a structure as frames."""
-        draft = self._session.document.draft
-        files = (draft.topology, *draft.frames[:1])
-        return next((path for path in files if path is not None and path.suffix.lower() in STRUCTURES), None)
+        return structure_of(self._session.document.draft)
 
     # ---- building
 
@@ -156,10 +148,12 @@ class MinimisePanel(QScrollArea):
         self.stop_button.clicked.connect(minima.stop)
         self.resume_button.clicked.connect(minima.resume)
         self.form.changed.connect(self.refresh)
-        self.form.structure.requested.connect(self.structure_requested)
-        self.form.structure.forgotten.connect(self._on_no_structure)
-        self.form.coordinates.requested.connect(self.coordinates_requested)
-        self.form.coordinates.forgotten.connect(self._on_no_coordinates)
+        self.form.energy.structure.requested.connect(self.structure_requested)
+        self.form.energy.structure.forgotten.connect(self._on_no_structure)
+        self.form.energy.coordinates.requested.connect(self.coordinates_requested)
+        self.form.energy.coordinates.forgotten.connect(self._on_no_coordinates)
+        self.form.reference.requested.connect(self.reference_requested)
+        self.form.reference.forgotten.connect(self._on_no_reference)
         minima.running_changed.connect(self._on_change)
         minima.found.connect(self._on_found)
         minima.refused.connect(self._on_refused)
@@ -179,7 +173,7 @@ class MinimisePanel(QScrollArea):
     @Slot()
     def _on_document(self) -> None:
         if not self._is_own:
-            self.form.show_structure(self._of_document())
+            self.form.energy.show_structure(self._of_document())
         self.refresh()
 
     @Slot()
@@ -189,6 +183,10 @@ class MinimisePanel(QScrollArea):
     @Slot()
     def _on_no_coordinates(self) -> None:
         self.show_coordinates(None)
+
+    @Slot()
+    def _on_no_reference(self) -> None:
+        self.show_reference(None)
 
     @Slot(object)
     def _on_found(self, reading: MinimaReading) -> None:

@@ -13,8 +13,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSpinBox,
-    QSplitter,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -23,6 +21,7 @@ from app.models.minima_readings import PER_NM
 from app.models.mode_readings import FRAME, HESSIAN, MINIMUM, ModesReading
 from app.panels.forms import Entry, choice, note
 from app.panels.mode_swing import ModeSwing
+from app.panels.pages import side_by_side, stack
 
 OF = {
     FRAME: "Network of the frame",
@@ -102,17 +101,7 @@ class ModesPage(QWidget):
         bottom.addWidget(self.hint, 1)
         for row in (top, bottom):
             row.setContentsMargins(6, 2, 6, 2)
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self._spectrum)
-        splitter.addWidget(self._scatter)
-        splitter.setSizes([1000, 1000])
-        splitter.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(top)
-        layout.addWidget(splitter, 1)
-        layout.addLayout(bottom)
+        stack(self, top, side_by_side(self._spectrum, self._scatter), bottom)
 
     def _connect(self) -> None:
         modes = self._modes

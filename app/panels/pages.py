@@ -18,15 +18,16 @@ def side_by_side(left: QWidget, right: QWidget, shares: tuple[int, int] = (1, 1)
 
 
 def stack(page: QWidget, *rows: QWidget | QLayout) -> None:
-    """Fill `page` with rows, without margins; the last one takes the height that is left."""
+    """Fill `page` with rows, without margins; the last widget takes the height that is left."""
     layout = QVBoxLayout(page)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(0)
+    *_, last = (row for row in rows if isinstance(row, QWidget))
     for row in rows:
         if isinstance(row, QLayout):
             layout.addLayout(row)
         else:
-            layout.addWidget(row, 1 if row is rows[-1] else 0)
+            layout.addWidget(row, 1 if row is last else 0)
 
 
 def reading(text: QLabel, margin: int) -> QScrollArea:

@@ -6,31 +6,37 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QComboBox, QWidget
 
-from app.plots.base import PlotPanel, glass, plain_axis, style_plot, subtle_label, summary_label
+from app.plots.base import LateDraw, PlotPanel, glass, paint_legend, plain_axis, style_plot, subtle_label
 from app.theme import Theme
 
 ABSCISSAE = {"evaluations": "evaluations", "seconds": "time (s)"}
 ENERGY, FORCE, RMSD = "energy (kJ/mol)", "rms force (kJ/mol/nm)", "RMSD to start (Å)"
+REFERENCE = "RMSD to reference (Å)"
 MANY = 5
 """Starts from which on their median and quartiles are drawn."""
 
-_KEYS = {ENERGY: "energy", FORCE: "rms_force", RMSD: "rmsd"}
+_KEYS = {ENERGY: "energy", FORCE: "rms_force"}
+_DISTANCES = (RMSD, REFERENCE)
 _POINTS = 200  # of the median
-_REDRAW_MS = 60
 _STEEP = 0.1  # part of a trace at its begin whose heights the view does not make room for
 _LEAST = 1.0  # kJ/mol: the view never zooms in on less by itself
+_COLOURS, _STYLES = ("good", "bad", "neutral", "warning"), (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine)
+_MOST = len(_COLOURS) * len(_STYLES)  # methods that can be told apart
 
 Curve = tuple[np.ndarray, np.ndarray]
+Place = tuple[int, int]
+"""Number of a start, and of the method it is given to."""
 
 
 class MinimaPlot(PlotPanel):
-    """Energies at the left, forces (on a logarithmic scale) or distances from the start at the right.
+    """Energies at the left, forces (on a logarithmic scale) or distances at the right.
 
     Every start is a thin line, the one looked at a thick one. Of five starts or more the median is drawn, and between
-    the quartiles a band; a start counts with its last value after its end.
+    the quartiles a band; a start counts with its last value after its end. Where methods are compared, each has a
+    colour of its own instead.
     """
 
     title = "Minimisation"
@@ -38,15 +44,14 @@ class MinimaPlot(PlotPanel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._traces: dict[int, dict[str, np.ndarray]] = {}
-        self._distances: dict[int, list[tuple[float, float, float]]] = {}
-        self._chosen = -1
+        self._traces: dict[Place, dict[str, np.ndarray]] = {}
+        self._distances: dict[Place, list[tuple[float, ...]]] = {}
+        self._methods: tuple[str, ...] = ()
+        self._chosen: Place = (-1, 0)
         self._tolerance = float("nan")
-        self._redraw = QTimer(self)
-        self._redraw.setSingleShot(True)
-        self._redraw.setInterval(_REDRAW_MS)
-        self._redraw.timeout.connect(self._draw)
+        self._redraw = LateDraw(self._draw, self)
         self._make_controls()
+        self.legend = self.add_legend(_MOST, span=2)
         self._sides = [_Side(self.canvas, column) for column in range(2)]
         for box in (self.abscissa, self.right):
             box.currentIndexChanged.connect(self._draw)
@@ -54,65 +59,92 @@ class MinimaPlot(PlotPanel):
 
     # ---- data in
 
-    def start(self, tolerance: float) -> None:
-        """Begin anew; `tolerance` is the rms force, kJ/mol/nm, that starts are brought to."""
-        self.clear()
-        self._tolerance = tolerance
+    def start(self, tolerance: float, methods: Sequence[str] = (), *, with_reference: bool = False) -> None:
+        """Begin anew.
 
-    def append(self, start: int, arrays: Mapping[str, np.ndarray], rmsd: float) -> None:
+        Parameters
+        ----------
+        tolerance : float
+            Rms force that starts are brought to, kJ/mol/nm.
+        methods : sequence of str
+            Those that are compared.
+        with_reference : bool
+            Whether distances to a reference will be told.
+        """
+        self.clear()
+        self._prepare(tolerance, methods, with_reference=with_reference)
+
+    def append(self, place: Place, arrays: Mapping[str, np.ndarray], distances: tuple[float, float]) -> None:
         """Show how far a start is.
 
         Parameters
         ----------
-        start : int
-            From 0.
+        place : (int, int)
+            Start and method, each from 0.
         arrays : mapping
             ``evaluations``, ``seconds``, ``energy`` (kJ/mol) and ``rms_force`` (kJ/mol/nm) so far, float [n] each.
-        rmsd : float
-            Its present distance from where it began, angstrom.
+        distances : (float, float)
+            How far it is now from where it began, and from the reference (NaN where there is none), angstrom.
         """
-        trace = self._keep(start, arrays)
+        trace = self._keep(place, arrays)
         if len(trace["evaluations"]):
-            self._distances.setdefault(start, [(0.0, 0.0, 0.0)]).append(
-                (float(trace["evaluations"][-1]), float(trace["seconds"][-1]), float(rmsd))
-            )
+            now = (float(trace["evaluations"][-1]), float(trace["seconds"][-1]), *distances)
+            self._distances.setdefault(place, [(0.0, 0.0, 0.0, np.nan)]).append(now)
         self.show_content()
-        if not self._redraw.isActive():
-            self._redraw.start()
+        self._redraw.soon()
 
-    def set_traces(self, traces: Sequence[Mapping[str, np.ndarray]], rmsd: np.ndarray, tolerance: float) -> None:
-        """Show a finished minimisation: the traces of all starts, and their distances in the end, angstrom [S].
+    def set_traces(
+        self,
+        traces: Mapping[Place, tuple[Mapping[str, np.ndarray], tuple[float, float]]],
+        tolerance: float,
+        methods: Sequence[str] = (),
+        *,
+        with_reference: bool = False,
+    ) -> None:
+        """Show a finished minimisation: the traces of all starts, and their distances in the end.
 
         What was seen of the distances meanwhile stays.
         """
-        self._redraw.stop()
-        self._traces, self._tolerance = {}, tolerance
-        for start, arrays in enumerate(traces):
-            self.append(start, arrays, float(rmsd[start]))
+        self._traces = {}
+        self._prepare(tolerance, methods, with_reference=with_reference)
+        for place, (arrays, distances) in traces.items():
+            self.append(place, arrays, distances)
         self._redraw.stop()
         self._draw()
 
-    def set_chosen(self, start: int) -> None:
-        """Draw one start thick; -1 for none."""
-        self._chosen = start
+    def set_chosen(self, place: Place) -> None:
+        """Draw one start thick; (-1, 0) for none."""
+        self._chosen = place
         self._draw()
 
     def clear(self) -> None:
         """Forget all starts."""
         self._redraw.stop()
-        self._traces, self._distances, self._chosen = {}, {}, -1
+        self._traces, self._distances, self._chosen = {}, {}, (-1, 0)
         super().clear()
+
+    def _prepare(self, tolerance: float, methods: Sequence[str], *, with_reference: bool) -> None:
+        self._tolerance, self._methods = tolerance, tuple(methods)
+        self.legend.clear()
+        for curve, method in zip(self._sides[0].groups, methods, strict=False):
+            self.legend.addItem(curve, method)
+        paint_legend(self.legend, self.theme)
+        there = self.right.findData(REFERENCE)
+        if with_reference and there < 0:
+            self.right.addItem(REFERENCE.partition(" (")[0], REFERENCE)
+        elif not with_reference and there >= 0:
+            self.right.removeItem(there)
 
     # ---- state out
 
-    def curves(self, quantity: str) -> dict[int, Curve]:
+    def curves(self, quantity: str) -> dict[Place, Curve]:
         """Abscissa and ordinate of each start, float64 [n] each; `quantity` is one that the plot names."""
         along = self.abscissa.currentData()
-        if quantity == RMSD:
-            column = list(ABSCISSAE).index(along)
-            points = {start: np.array(seen) for start, seen in self._distances.items()}
-            return {start: (seen[:, column], seen[:, 2]) for start, seen in points.items()}
-        return {start: (trace[along], trace[_KEYS[quantity]]) for start, trace in self._traces.items()}
+        if quantity in _DISTANCES:
+            column, row = list(ABSCISSAE).index(along), len(ABSCISSAE) + _DISTANCES.index(quantity)
+            points = {place: np.array(seen) for place, seen in self._distances.items()}
+            return {place: (seen[:, column], seen[:, row]) for place, seen in points.items()}
+        return {place: (trace[along], trace[_KEYS[quantity]]) for place, trace in self._traces.items()}
 
     # ---- looks
 
@@ -121,6 +153,7 @@ class MinimaPlot(PlotPanel):
         super().apply_theme(theme)
         for side in self._sides:
             side.apply_theme(theme)
+        paint_legend(self.legend, theme)
 
     # ---- building
 
@@ -132,46 +165,41 @@ class MinimaPlot(PlotPanel):
             self.right.addItem(title.partition(" (")[0], title)
         self.abscissa.setAccessibleName("Energies against")
         self.right.setAccessibleName("Plot at the right")
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 0)
-        for widget in (self.right, subtle_label("against"), self.abscissa):
-            row.addWidget(widget)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls(self.right, subtle_label("against"), self.abscissa)
         self.canvas.setToolTip("Drag moves, wheel zooms")
 
     # ---- drawing
 
-    def _keep(self, start: int, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _keep(self, place: Place, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         keys = (*ABSCISSAE, "energy", "rms_force")
-        self._traces[start] = {key: np.array(arrays[key], dtype=np.float64) for key in keys}
-        return self._traces[start]
+        self._traces[place] = {key: np.array(arrays[key], dtype=np.float64) for key in keys}
+        return self._traces[place]
 
     @Slot()
     def _draw(self) -> None:
         along = self.abscissa.currentText()
         for side, quantity in zip(self._sides, (ENERGY, self.right.currentData()), strict=True):
             level = self._tolerance if quantity == FORCE else float("nan")
-            side.draw(self.curves(quantity), self._chosen, (along, quantity), level=level)
+            side.draw(self.curves(quantity), self._chosen, (along, quantity), level=level, n_groups=len(self._methods))
         self.summary.setText(self._words())
 
     def _words(self) -> str:
         if not self._traces:
             return ""
-        start = self._chosen if self._chosen in self._traces else max(self._traces)
-        energy, force = (self._traces[start][key] for key in ("energy", "rms_force"))
+        place = self._chosen if self._chosen in self._traces else next(reversed(self._traces))
+        energy, force = (self._traces[place][key] for key in ("energy", "rms_force"))
         if not len(energy):
             return ""
-        distance = self._distances[start][-1][2]
-        return f"{energy[-1]:.2f} kJ/mol, {force[-1]:.2g} kJ/mol/nm, {distance:.2f} Å"
+        *_, to_start, to_reference = self._distances[place][-1]
+        beside = f", {to_reference:.2f} Å to the reference" if np.isfinite(to_reference) else ""
+        return f"{energy[-1]:.2f} kJ/mol, {force[-1]:.2g} kJ/mol/nm, {to_start:.2f} Å{beside}"
 
 
 class _Side:
     """One of the two plots."""
 
     def __init__(self, canvas: pg.GraphicsLayoutWidget, column: int) -> None:
-        self.plot = canvas.addPlot(row=0, col=column)
+        self.plot = canvas.addPlot(row=1, col=column)
         self.plot.hideButtons()
         self.plot.setMenuEnabled(False)
         self.plot.getAxis("left").setWidth(58)
@@ -180,7 +208,8 @@ class _Side:
         self.bounds = [pg.PlotCurveItem(connect="finite") for _ in range(2)]
         self.band = pg.FillBetweenItem(*self.bounds)
         self.level = pg.InfiniteLine(angle=0)
-        for item in (self.band, self.level, self.all, self.middle, self.chosen):
+        self.groups = [pg.PlotCurveItem(connect="finite") for _ in range(_MOST)]
+        for item in (self.band, self.level, self.all, *self.groups, self.middle, self.chosen):
             self.plot.addItem(item, ignoreBounds=True)
 
     def apply_theme(self, theme: Theme) -> None:
@@ -191,18 +220,29 @@ class _Side:
         self.middle.setPen(pg.mkPen(theme.good, width=2))
         self.band.setBrush(glass(theme.good, 50))
         self.level.setPen(pg.mkPen(theme.plot_foreground, width=1, style=Qt.PenStyle.DotLine))
+        for number, curve in enumerate(self.groups):
+            style, colour = divmod(number, len(_COLOURS))
+            curve.setPen(pg.mkPen(getattr(theme, _COLOURS[colour]), width=1.5, style=_STYLES[style]))
 
-    def draw(self, curves: Mapping[int, Curve], chosen: int, titles: tuple[str, str], *, level: float) -> None:
-        """Draw all starts; forces are drawn as their logarithms, with a line at the `level` they are brought to."""
+    def draw(
+        self, curves: Mapping[Place, Curve], chosen: Place, titles: tuple[str, str], *, level: float, n_groups: int
+    ) -> None:
+        """Draw all starts, those of each of several methods in its colour.
+
+        Forces are drawn as their logarithms, with a line at the `level` they are brought to.
+        """
         is_log = titles[1] == FORCE
-        shown = {start: _known(x, _log(y) if is_log else y) for start, (x, y) in curves.items()}
-        shown = {start: curve for start, curve in shown.items() if len(curve[0])}
+        shown = {place: _known(x, _log(y) if is_log else y) for place, (x, y) in curves.items()}
+        shown = {place: curve for place, curve in shown.items() if len(curve[0])}
         plain_axis(self.plot.getAxis("bottom"), titles[0])
         plain_axis(self.plot.getAxis("left"), titles[1])
         self.plot.getAxis("left").setLogMode(y=is_log)
-        self.all.setData(*_joined(list(shown.values())))
+        self.all.setData(*_joined([] if n_groups else list(shown.values())))
+        for number, item in enumerate(self.groups):
+            own = [curve for (_, method), curve in shown.items() if method == number]
+            item.setData(*_joined(own if n_groups else []))
         self.chosen.setData(*shown.get(chosen, (np.empty(0), np.empty(0))))
-        self._draw_spread(list(shown.values()))
+        self._draw_spread([] if n_groups else list(shown.values()))
         self.level.setVisible(bool(np.isfinite(level)))
         if np.isfinite(level):
             self.level.setPos(np.log10(level))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
-from app.plots.base import PlotPanel, plain_axis, style_plot, summary_label
+from app.plots.base import PlotPanel, plain_axis, style_plot
 from app.plots.brush import BrushViewBox
 from app.plots.convergence_plot import StepAxis
 from app.theme import Theme
@@ -31,11 +31,7 @@ class SpectrumPlot(PlotPanel):
         super().__init__(parent)
         self._heights = np.empty(0)
         self._chosen = -1
-        self.summary = summary_label()
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 0)
-        row.addWidget(self.summary, stretch=1)
-        self.body.insertLayout(0, row)
+        self.summary = self.add_controls()
         self.box, self._axis = BrushViewBox(), StepAxis()
         self.plot = self.canvas.addPlot(viewBox=self.box, axisItems={"bottom": self._axis})
         self.plot.hideButtons()

@@ -23,28 +23,49 @@ SETTING_UP = "setting up"
 def minimise(request: MinimiseRequest, checkpoint: Path) -> Job[MinimaReading]:
     """Bring a structure or frames to minima; stopped, what there is is kept, and the same request goes on from there.
 
-    Snapshots of the minimisation tell the RMSD to the start (``rmsd``, angstrom) besides energy and force.
+    Snapshots of the minimisation tell the RMSD to the start (``rmsd``, angstrom) besides energy and force, and that to
+    the reference (``to_reference``) where there is one. Compared minimisers go from the same starts one after another,
+    and keep no checkpoint.
     """
     yield Progress(SETTING_UP, message=f"Setting up the energy of {request.structure.name}")
-    from mdweights_core.energy.setup import set_up
+    from mdweights_core.energy.setup import read_reference, set_up
+    from mdweights_core.energy.structure_checks import remarks_on_starts
+    from mdweights_core.minimize.compare import compare
     from mdweights_core.minimize.job import minimize
+    from mdweights_core.minimize.result import joined
     from mdweights_core.minimize.starts import atoms_of, held_atoms
 
-    molecule = set_up(request.structure, request.energy, coordinates=request.coordinates)
+    is_own = request.frames is None
+    molecule = set_up(request.structure, request.energy, coordinates=request.coordinates, is_start=is_own)
     starts = molecule.x[None] if request.frames is None else _frame_starts(molecule, request.frames, request.select)
-    fixed, restrained = held_atoms(molecule, request.fix, request.restrain, request.spring)
-    job = minimize(
-        molecule.energy,
-        starts,
-        request.settings,
-        fixed=fixed,
-        restrained=restrained,
-        spring=request.spring,
-        checkpoint=checkpoint,
-    )
-    result = yield from retold(job, partial(_with_rmsd, starts=starts))
     frames = () if request.frames is None else request.frames.numbers
-    return MinimaReading(request, molecule, atoms_of(molecule.topology), starts, frames, result)
+    molecule = replace(molecule, remarks=(*molecule.remarks, *remarks_on_starts(starts, frames)))
+    reference = None if request.reference is None else read_reference(request.reference, molecule)
+    watch = partial(_with_rmsd, starts=starts, reference=reference)
+    atoms = atoms_of(molecule.topology)
+    if request.compare:
+        energy, settings, system = molecule.energy, request.settings, molecule.system
+        job = compare(energy, starts, request.compare, settings, system=system, reference=reference)
+        found = yield from retold(job, watch)
+        every = joined(list(found.values()))
+        return MinimaReading(
+            request, molecule, atoms, np.tile(starts, (len(found), 1, 1)), frames * len(found), every, found
+        )
+    fixed, restrained = held_atoms(molecule, request.fix, request.restrain, request.spring)
+    result = yield from retold(
+        minimize(
+            molecule.energy,
+            starts,
+            request.settings,
+            fixed=fixed,
+            restrained=restrained,
+            spring=request.spring,
+            reference=reference,
+            checkpoint=checkpoint,
+        ),
+        watch,
+    )
+    return MinimaReading(request, molecule, atoms, starts, frames, result)
 
 
 def open_choice(choice: FrameChoice, select: str = "") -> FrameSource:
@@ -62,13 +83,24 @@ def _frame_starts(molecule: Molecule, choice: FrameChoice, select: str) -> np.nd
     return frame_starts(molecule.topology, open_choice(choice, select), choice.numbers)
 
 
-def _with_rmsd(seen: Progress, starts: np.ndarray) -> Progress:
+def _with_rmsd(seen: Progress, starts: np.ndarray, reference: np.ndarray | None) -> Progress:
     if "x" not in seen.arrays:
         return seen
     from mdweights_core.minimize.superpose import rmsd
 
-    start = starts[int(seen.values["start"])]
-    return replace(seen, values={**seen.values, "rmsd": PER_NM * float(rmsd(seen.arrays["x"][None], start)[0])})
+    x, told = seen.arrays["x"][None], dict(seen.values)
+    told["rmsd"] = PER_NM * float(rmsd(x, starts[int(seen.values["start"])])[0])
+    if reference is not None:
+        told["to_reference"] = PER_NM * float(rmsd(x, reference)[0])
+    return replace(seen, values=told)
+
+
+def save_comparison(reading: MinimaReading, target: Path) -> Job[list[Path]]:
+    """Write the table of compared minimisers, their traces and plots, as `mdweights minimize --compare` does."""
+    from mdweights_core.minimize.compare import write_all
+
+    yield Progress("exporting", message=f"Writing {target.name}")
+    return write_all(reading.comparison, target)
 
 
 def write(reading: MinimaReading, target: Path) -> Job[tuple[Path, Path | None]]:

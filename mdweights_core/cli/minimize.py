@@ -241,18 +241,12 @@ def _compare(
     settings: MinimizeSettings,
     reference: np.ndarray | None,
 ) -> None:
-    from mdweights_core.minimize.compare import compare, draw, write_table, write_traces
+    from mdweights_core.minimize.compare import compare, write_all
     from mdweights_core.minimize.result import summary
 
     job = compare(molecule.energy, starts, args.compare, settings, system=molecule.system, reference=reference)
     found = terminal.run(job)
-    stem = args.out.with_suffix("")
-    traces = stem.with_name(f"{stem.name}_traces.csv")
-    pictures = [args.out.with_suffix(suffix) for suffix in (".png", ".svg")]
-    write_table(found, args.out)
-    write_traces(found, traces)
-    for picture in pictures:
-        draw(found, picture)
+    files = write_all(found, args.out)
     rows = [
         (
             method,
@@ -268,7 +262,6 @@ def _compare(
     terminal.table(f"{counted(len(starts), 'start')}, energies in kJ/mol, forces in kJ/mol/nm", heads, rows)
     for note in dict.fromkeys(note for it in found.values() for note in it.notes):
         terminal.warn(note)
-    files = [args.out, traces, *pictures]
     terminal.say(f"Tables and plots in {', '.join(map(str, files))}")
     methods_found = {name: summary(replace(it, notes=())) for name, it in found.items()}
     terminal.result({"files": list(map(str, files)), "methods": methods_found})

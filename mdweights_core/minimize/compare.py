@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from mdweights_core.energy.base import Energy, value_and_gradient
 from mdweights_core.io.csv_files import write_csv
 from mdweights_core.io.files import atomic_write
-from mdweights_core.jobs import Job, Progress, Stopped
+from mdweights_core.jobs import Job, Progress, Stopped, retold
 from mdweights_core.minimize.base import End
 from mdweights_core.minimize.close_pairs import curvature_of
 from mdweights_core.minimize.evaluation import evaluator
@@ -59,22 +60,32 @@ def compare(
         The same energy for OpenMM.
     reference : float64 [n_atoms, 3], optional
         nm.
+
+    Yields
+    ------
+    Progress
+        As minimisations do, with the number of the method, ``method``.
     """
     found: dict[str, Minimisation] = {}
     compiling = yield from _compiled(energy, starts[0])
-    for method in methods:
+    for number, method in enumerate(methods):
         own = replace(settings, method=method)
         if method == "openmm":
             assert system is not None
-            found[method] = yield from _by_openmm(energy, system, starts, own, reference)
+            job = _by_openmm(energy, system, starts, own, reference)
         elif method in YARDSTICKS:
-            found[method] = yield from minimize_staged(energy, starts, own, reference)
+            job = minimize_staged(energy, starts, own, reference)
         else:
-            found[method] = yield from minimize(energy, starts, own, reference=reference)
+            job = minimize(energy, starts, own, reference=reference)
+        found[method] = yield from retold(job, partial(_of_method, number))
         found[method] = replace(found[method], notes=(*found[method].notes, compiling))
         if {str(End.STOPPED), NOT_BEGUN} & set(found[method].ends):
             break
     return found
+
+
+def _of_method(number: int, seen: Progress) -> Progress:
+    return replace(seen, values={**seen.values, "method": float(number)})
 
 
 def _compiled(energy: Energy, x: np.ndarray) -> Job[str]:
@@ -113,17 +124,37 @@ def _trace(energy: Energy, course: Course) -> list[tuple[float, ...]]:
     return [tuple(map(float, line)) for line in (*told, last)]
 
 
+def write_all(comparison: Comparison, path: Path) -> list[Path]:
+    """Write the table to a CSV file, and beside it the traces and both plots; the files.
+
+    Raises
+    ------
+    DiskProblem
+        When one of them cannot be written.
+    """
+    traces = path.with_name(f"{path.stem}_traces.csv")
+    pictures = [path.with_suffix(suffix) for suffix in (".png", ".svg")]
+    write_table(comparison, path)
+    write_traces(comparison, traces)
+    for picture in pictures:
+        draw(comparison, picture)
+    return [path, traces, *pictures]
+
+
 def write_table(comparison: Comparison, path: Path) -> None:
     """Write one line per method and start: where it came to, and evaluations and seconds to each rms force (CSV)."""
     heads = ["method", "start", "end", "start_energy", "energy", "rms_force", "evaluations", "seconds", "rmsd_to_start"]
     heads += [f"{what}_to_{level:g}" for level in LEVELS for what in ("evaluations", "seconds")]
+    with_reference = any(len(found.rmsd_to_reference) for found in comparison.values())
+    heads += ["rmsd_to_reference"] if with_reference else []
     rows = []
     for method, found in comparison.items():
         for i in range(found.n_starts):
             numbers = (found.start_energy[i], found.energy[i], found.rms_force[i])
             spent = (found.evaluations[i], found.seconds[i], found.rmsd_to_start[i])
             until = [number for level in LEVELS for number in (found.until(i, level) or ("", ""))]
-            rows.append([method, i + 1, found.ends[i], *numbers, *spent, *until])
+            apart = [found.rmsd_to_reference[i]] if with_reference else []
+            rows.append([method, i + 1, found.ends[i], *numbers, *spent, *until, *apart])
     write_csv(path, heads, rows)
 
 

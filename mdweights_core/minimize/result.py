@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,21 @@ class Minimisation:
         trace = self.trace(start)
         there = np.flatnonzero(trace["rms_force"] <= rms_force)
         return (int(trace["evaluations"][there[0]]), float(trace["seconds"][there[0]])) if len(there) else None
+
+
+def joined(results: Sequence[Minimisation]) -> Minimisation:
+    """All starts of several minimisations, one after the other, with the settings of the first."""
+    one_by_one = ("start_energy", "energy", "rms_force", "evaluations", "seconds", "rmsd_to_start", "rmsd_to_reference")
+    traces = ("trace_evaluations", "trace_seconds", "trace_energy", "trace_rms_force")
+    columns = {name: np.concatenate([getattr(it, name) for it in results]) for name in ("x", *one_by_one, *traces)}
+    lengths = np.concatenate([np.diff(it.trace_begin) for it in results])
+    return Minimisation(
+        **columns,
+        ends=tuple(end for it in results for end in it.ends),
+        settings=results[0].settings,
+        trace_begin=np.concatenate([[0], np.cumsum(lengths)]),
+        notes=tuple(dict.fromkeys(note for it in results for note in it.notes)),
+    )
 
 
 def save(result: Minimisation, path: Path) -> None:
