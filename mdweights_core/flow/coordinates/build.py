@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,8 @@ from mdweights_core.flow.coordinates.placement import Placement
 from mdweights_core.flow.coordinates.scales import Scales
 from mdweights_core.flow.coordinates.settings import CoordinateSettings
 from mdweights_core.flow.coordinates.zmatrix import Graph, choose_zmatrix
+
+Made = TypeVar("Made", bound=Coordinates)
 
 LOOKED_AT = 200_000
 """Frames that means and spreads are taken from: evenly spaced ones, where there are more."""
@@ -175,11 +177,11 @@ def decide(
 
 
 def scaled(
-    made: Callable[[np.ndarray, np.ndarray], InternalCoordinates],
+    made: Callable[[np.ndarray, np.ndarray], Made],
     molecule: Molecule,
     learned: Learned,
     settings: CoordinateSettings,
-) -> InternalCoordinates:
+) -> Made:
     """Coordinates with the means and spreads of frames, or those of the energy's curvature where there is one only."""
     chosen = np.flatnonzero(~learned.frozen & (learned.kinds.kind != CIRCULAR))
     chosen = chosen[np.argsort(learned.kinds.kind[chosen], kind="stable")]

@@ -219,12 +219,19 @@ def _sizes(parent: dict[int, int], level: dict[int, int]) -> dict[int, int]:
 
 
 def _references(graph: Graph, parent: dict[int, int], level: dict[int, int], p: int) -> tuple[int, int]:
-    """Return g bonded to p and t, both placed not later than p: not in a line with it, as near to it as can be."""
+    """Return g bonded to p and t, both placed not later than p: not in a line with it.
+
+    A t that is bonded to p, too, comes first: the angle between two bonds of p varies least.
+    """
     bonded = [a for a in graph.neighbours[p] if level[a] <= level[p]]
     for g in sorted(bonded, key=lambda a: (a != parent.get(p), graph.is_hydrogen[a], a)):
         near = graph.distances(g)
         others = [a for a in near if a not in (g, p) and level[a] <= level[p]]
-        for t in sorted(others, key=lambda a: (near[a], a != parent.get(g), graph.is_hydrogen[a], a)):
-            if not graph.is_straight(t, g, p):
+        siblings = set(graph.neighbours[p])
+        for t in sorted(
+            others, key=lambda a: (a not in siblings, near[a], a != parent.get(g), graph.is_hydrogen[a], a)
+        ):
+            apex, end = (p, g) if t in siblings else (g, p)
+            if not graph.is_straight(t, apex, end):
                 return g, t
     raise BadInput("All atoms placed before another lie in a line with it", advice="Choose Cartesian coordinates")
