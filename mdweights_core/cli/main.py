@@ -17,12 +17,14 @@ from mdweights_core.cli import (
     explain,
     export,
     fit,
+    free_energy,
     info,
     minimize,
     modes,
     predict,
     report,
     rerun,
+    sample,
     scan,
     select,
     validate,
@@ -32,7 +34,23 @@ from mdweights_core.errors import MdweightsError
 from mdweights_core.faults import write_fault_log
 
 INTERRUPTED = 130
-_COMMANDS = (info, predict, fit, validate, scan, explain, select, minimize, modes, export, report, rerun, demo)
+_COMMANDS = (
+    info,
+    predict,
+    fit,
+    validate,
+    scan,
+    explain,
+    select,
+    minimize,
+    modes,
+    sample,
+    free_energy,
+    export,
+    report,
+    rerun,
+    demo,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,7 @@ def main(argv: Sequence[str] | None = None, window: Window | None = None) -> int
 
 def _are_files(words: Sequence[str]) -> bool:
     """Files to open instead of a subcommand; a folder that is called like a subcommand does not hide it."""
-    names = {command.__name__.rpartition(".")[2] for command in _COMMANDS}
+    names = {command.__name__.rpartition(".")[2].replace("_", "-") for command in _COMMANDS}
     return bool(words) and words[0] not in names and all(map(os.path.exists, words))
 
 

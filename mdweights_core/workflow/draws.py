@@ -1,0 +1,176 @@
+"""The job of `mdweights sample`: a flow trained and drawn from, with what its draws are of."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mdweights_core.energy.settings import EnergySettings
+from mdweights_core.errors import BadInput
+from mdweights_core.flow.settings import SampleSettings
+from mdweights_core.jobs import Job
+from mdweights_core.workflow.examples import Examples, remarks_on_energies
+from mdweights_core.workflow.sampled import Origin, Sampled
+
+if TYPE_CHECKING:
+    from mdweights_core.energy.setup import Molecule
+    from mdweights_core.flow.systems import Prepared
+    from mdweights_core.flow.train import Trained
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A system ready to be sampled, and what is known of it.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    origin : Origin
+        Without frames.
+    examples : Examples or None
+        What `prepared` holds, with the simulation of each.
+    """
+
+    prepared: Prepared
+    origin: Origin
+    examples: Examples | None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said before the work."""
+        return (*(() if self.examples is None else self.examples.notes), *self.prepared.remarks)
+
+
+def molecule_task(
+    molecule: Molecule,
+    energy: EnergySettings,
+    kelvin: float,
+    examples: Examples | None = None,
+    *,
+    kind: str = "internal",
+    spread_along: str = "",
+) -> Task:
+    """Make a molecule ready.
+
+    Parameters
+    ----------
+    molecule : Molecule
+    energy : EnergySettings
+        What its energy was made by.
+    kelvin : float
+    examples : Examples, optional
+    kind : str
+        Of the coordinates.
+    spread_along : str
+        Coordinate that the training is to spread along; none where empty.
+
+    Raises
+    ------
+    BadInput
+        See `flow.systems.of_molecule`; frames whose energies are no numbers.
+    """
+    from mdweights_core.flow.systems import of_molecule
+
+    if examples is None:
+        frames, weights = None, None
+    else:
+        frames, weights = examples.x.reshape(len(examples.x), -1, 3), examples.weights
+    told = f"{energy.force_field} in {'vacuo' if energy.solvent == 'none' else energy.solvent}, {kelvin:g} K"
+    origin = Origin(structure=pdb_text(molecule.topology, molecule.x), temperature=kelvin, energy=told)
+    prepared = of_molecule(molecule, kelvin, frames, weights, kind=kind)
+    if spread_along:
+        prepared = replace(prepared, reaction=_reaction(spread_along, origin, prepared))
+    return _looked_at(Task(prepared, origin, examples))
+
+
+def toy_task(name: str, examples: Examples | None = None, *, spread: bool = False) -> Task:
+    """Make a toy system ready."""
+    from mdweights_core.energy.toys.registry import toy
+    from mdweights_core.flow.systems import of_toy
+
+    prepared = of_toy(toy(name), None if examples is None else examples.x)
+    if not spread:
+        prepared = replace(prepared, reaction=None)
+    elif prepared.reaction is None:
+        raise BadInput("There is nothing to tell how far to spread", advice="Give --examples N")
+    return _looked_at(Task(prepared, Origin(toy=name), examples))
+
+
+def _looked_at(task: Task) -> Task:
+    remarks = (*task.prepared.remarks, *remarks_on_energies(task.prepared))
+    return replace(task, prepared=replace(task.prepared, remarks=remarks))
+
+
+def sample_task(
+    task: Task, settings: SampleSettings, *, reference: Examples | None = None, checkpoint: Path | None = None
+) -> Job[Sampled]:
+    """Train and draw; see `flow.job.sample_system`. Stopped while it trains, it returns no samples.
+
+    Parameters
+    ----------
+    task : Task
+    settings : SampleSettings
+    reference : Examples, optional
+        Frames of the target's own ensemble; by default the examples, unless they carry weights.
+    checkpoint : Path, optional
+    """
+    _, sampled = yield from train_and_draw(task, settings, reference=reference, checkpoint=checkpoint)
+    return sampled
+
+
+def train_and_draw(
+    task: Task, settings: SampleSettings, *, reference: Examples | None = None, checkpoint: Path | None = None
+) -> Job[tuple[Trained, Sampled]]:
+    """The same as `sample_task`, with the flow."""
+    from mdweights_core.flow.job import sample_system
+
+    trained, samples = yield from sample_system(task.prepared, settings, checkpoint=checkpoint)
+    if task.examples is not None:
+        samples = replace(samples, training_energies=samples.training_energies + task.examples.energies)
+    origin = task.origin
+    if reference is not None:
+        from mdweights_core.flow.evaluate import trained_log_weights
+
+        origin = _with_frames(origin, reference, trained_log_weights(trained, reference.x))
+    elif task.examples is not None and task.examples.weights is None:  # weighted ones are of another ensemble
+        origin = _with_frames(origin, task.examples, samples.example_log_weights)
+    return trained, Sampled(samples, origin)
+
+
+def _with_frames(origin: Origin, frames: Examples, log_weights: np.ndarray) -> Origin:
+    # as `flow.sample` chooses evenly where there are many
+    chosen = np.linspace(0, len(frames.x) - 1, len(log_weights)).astype(int)
+    return replace(
+        origin,
+        frames=frames.x[chosen].astype(np.float32),
+        frame_log_weights=log_weights,
+        frame_weights=np.ones(len(chosen)) if frames.weights is None else frames.weights[chosen],
+        frame_runs=frames.runs[chosen],
+        frames_know_populations=frames.know_populations,
+    )
+
+
+def _reaction(text: str, origin: Origin, prepared: Prepared) -> Any:
+    from mdweights_core.flow.reaction import Reaction
+    from mdweights_core.workflow.along import along
+
+    measured = along(text, origin, prepared.target.n)
+    if measured.period:
+        return Reaction(measured.measure, -np.pi, np.pi)
+    if prepared.examples is None:
+        raise BadInput(f"There are no frames to tell the range of {measured.label}", advice="Give --frames")
+    values = measured.values(prepared.examples)
+    return Reaction(measured.measure, float(values.min()), float(values.max()))
+
+
+def pdb_text(topology: Any, x: np.ndarray) -> str:
+    """A structure as the text of a PDB file, from positions [n_atoms, 3] in nm."""
+    from openmm import app
+
+    text = io.StringIO()
+    app.PDBFile.writeFile(topology, 10 * x, text, keepIds=True)
+    return text.getvalue()

@@ -1,0 +1,125 @@
+"""Draws of a flow together with what they are of: the file that sampling leaves and free energies are read from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdweights_core.errors import BadInput
+from mdweights_core.flow.estimates.reference import Reference, reference_frames
+from mdweights_core.flow.result import FlowSamples, load_samples
+from mdweights_core.io.files import atomic_write
+from mdweights_core.io.packing import packed, unpacked
+
+GAS_CONSTANT = 8.31446261815324e-3
+"""kJ/mol/K."""
+
+_PREFIX = "origin."
+
+
+def _nothing() -> np.ndarray:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What samples are of, and frames of the same ensemble that came otherwise.
+
+    Attributes
+    ----------
+    toy : str
+        Name of a toy system; empty for molecules.
+    structure : str
+        Text of a PDB file with the atoms of a molecule, as placed in its crystal; empty for toy systems.
+    temperature : float
+        K; 0 for toy systems.
+    energy : str
+        Force field and solvent, in words.
+    frames : float32 [T, N]
+        Frames of the target's own ensemble: of a simulation with the same energy at the same temperature.
+    frame_log_weights : float64 [T]
+        ln w at these.
+    frame_weights : float64 [T]
+    frame_runs : int [T]
+        The simulation of each frame.
+    frames_know_populations : bool
+        Whether they are in proportion over all states, and not only within each.
+    """
+
+    toy: str = ""
+    structure: str = ""
+    temperature: float = 0.0
+    energy: str = ""
+    frames: np.ndarray = field(default_factory=_nothing)
+    frame_log_weights: np.ndarray = field(default_factory=_nothing)
+    frame_weights: np.ndarray = field(default_factory=_nothing)
+    frame_runs: np.ndarray = field(default_factory=_nothing)
+    frames_know_populations: bool = True
+
+    @property
+    def kt(self) -> float | None:
+        """KJ/mol; None for toy systems, whose unit of energy is kT."""
+        return GAS_CONSTANT * self.temperature if self.temperature else None
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Draws and what they are of.
+
+    Attributes
+    ----------
+    samples : FlowSamples
+    origin : Origin
+    """
+
+    samples: FlowSamples
+    origin: Origin
+
+    @property
+    def reference(self) -> Reference | None:
+        """Frames of the target's own ensemble, for estimates; None where there are none."""
+        origin = self.origin
+        if not len(origin.frame_log_weights):
+            return None
+        return reference_frames(origin.frame_log_weights, origin.frame_weights, origin.frame_runs)
+
+
+def save_sampled(sampled: Sampled, path: Path) -> None:
+    """Write all of it as NPZ, at once or not at all; `flow.result.load_samples` reads its share of the file, too.
+
+    Raises
+    ------
+    DiskProblem
+        When it cannot be written.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    record = packed(sampled.samples, "", arrays) | {"origin": packed(sampled.origin, _PREFIX, arrays)}
+    text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+
+    def fill(target: Path) -> None:
+        with target.open("wb") as stream:
+            np.savez(stream, record=text, **arrays)  # type: ignore[arg-type]
+
+    atomic_write(path, fill)
+
+
+def load_sampled(path: Path) -> Sampled:
+    """Read what `save_sampled` wrote; a file of `flow.result.save_samples` has an origin that tells nothing.
+
+    Raises
+    ------
+    BadInput
+        When it is not there, or something else.
+    """
+    samples = load_samples(path)
+    try:
+        with path.open("rb") as stream, np.load(stream) as file:
+            arrays = {name: file[name] for name in file.files if name.startswith(_PREFIX)}
+            plain: dict[str, Any] = json.loads(file["record"].tobytes()).get("origin", {})
+        return Sampled(samples, Origin(**unpacked(Origin, _PREFIX, arrays, plain)))
+    except (OSError, LookupError, ValueError, TypeError, EOFError) as error:
+        raise BadInput("The file of samples is damaged", where=path, advice="Sample again") from error
