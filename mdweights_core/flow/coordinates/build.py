@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.energy.setup import Molecule
+from mdweights_core.errors import counted
 from mdweights_core.flow.coordinates import alike as hydrogens_alike
 from mdweights_core.flow.coordinates import constraints
 from mdweights_core.flow.coordinates.base import Coordinates, normalised
@@ -24,6 +25,7 @@ from mdweights_core.flow.coordinates.kinds import (
     circular_mean,
     interval_of_branch,
     interval_of_plane,
+    rarer_hand,
     wrapped,
 )
 from mdweights_core.flow.coordinates.layout import Layout, bonds_in_rings, labels_of, planar_bonds
@@ -150,7 +152,7 @@ def learn(
     folded = layout.first_torsion + groups.triples[:, 0]
     kinds.kind[folded], kinds.fold[folded], kinds.middle[folded] = CIRCULAR, 3.0, np.asarray(hydrogens.middle)
     frozen = _frozen(molecule, layout, values if frames is not None else None, share, settings)
-    remarks = hydrogens_alike.told(groups, int(changed.sum()), len(looked_at))
+    remarks = hydrogens_alike.told(groups, int(changed.sum()), len(looked_at)) + _both_hands(layout, graph, values)
     return Learned(values, share, kinds, frozen, hydrogens, remarks + constraints.told(frozen, layout.names))
 
 
@@ -247,6 +249,20 @@ def _values(
 
     values, changed = jax.jit(lambda x: jax.lax.map(of_frame, x, batch_size=AT_ONCE))(jnp.asarray(frames))
     return np.asarray(values), np.asarray(changed)
+
+
+def _both_hands(layout: Layout, graph: Graph, values: np.ndarray) -> list[str]:
+    """Sentences on centres of four bonds that have one hand in some frames and the other in others."""
+    rows = np.flatnonzero(layout.zmatrix.is_branch)
+    said = []
+    for value in (layout.first_torsion + rows).tolist():
+        n = rarer_hand(values[:, value]) if len(graph.neighbours[layout.atoms[value][1]]) == 4 else 0
+        if n:
+            said.append(
+                f"Both hands of a centre occur, the rarer in {n} of {counted(len(values), 'frame')} "
+                f"({layout.names[value]}): samples will hold both."
+            )
+    return said
 
 
 def _frozen(

@@ -85,6 +85,12 @@ def interval_of_branch(angles: np.ndarray, mean: float) -> tuple[float, float] |
     return _about(mean) if _is_near(angles, mean, NARROW_BRANCH) else None
 
 
+def rarer_hand(angles: np.ndarray) -> int:
+    """In how many frames a centre has the hand that fewer have; 0 where none is handed both ways."""
+    is_handed = (np.abs(angles) > HANDED[0]) & (np.abs(angles) < HANDED[1])
+    return int(min((is_handed & (angles > 0)).sum(), (is_handed & (angles < 0)).sum()))
+
+
 def interval_of_plane(angles: np.ndarray, mean: float, *, in_ring: bool) -> tuple[float, float] | None:
     """Where a torsion about a bond of a planar group or a ring is held; None where frames go round or far."""
     is_planar = min(abs(mean), np.pi - abs(mean)) < HANDED[0]

@@ -91,7 +91,8 @@ class Placement:
             rows, to, here = level
             return x.at[to].set(_extended(x[rows], here)), None
 
-        x, _ = jax.lax.scan(place_level, x, (self.rows, self.to, local[self.to - self.n_start]))
+        of_levels = local[jnp.minimum(self.to - self.n_start, self.m - 1)]
+        x, _ = jax.lax.scan(place_level, x, (self.rows, self.to, of_levels))
         return x[self.order], log_volume
 
     def read(self, x: Array) -> tuple[Array, Array, Array]:

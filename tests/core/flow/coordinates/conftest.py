@@ -90,6 +90,18 @@ def round_trip() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
+def placed() -> Callable[..., Any]:
+    """Return what places variables [S, n], compiled once for each size."""
+    return placed_all
+
+
+@pytest.fixture(scope="session")
+def read_back() -> Callable[..., Any]:
+    """Return what reads positions [S, N], compiled once for each size."""
+    return read_all
+
+
+@pytest.fixture(scope="session")
 def jacobian() -> Callable[..., float]:
     """Return the volume change told by automatic differentiation."""
     return volume_change
