@@ -10,7 +10,7 @@ from mdweights_core.energy.setup import Molecule
 from mdweights_core.energy.toys.registry import Toy
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.coordinates.base import Coordinates
-from mdweights_core.flow.coordinates.build import internal_coordinates
+from mdweights_core.flow.coordinates.molecule import coordinates_of
 from mdweights_core.flow.coordinates.particles import PolarMeanFree
 from mdweights_core.flow.coordinates.plain import Standardised, Whitening
 from mdweights_core.flow.coordinates.settings import CoordinateSettings
@@ -67,10 +67,10 @@ def of_molecule(
     Raises
     ------
     BadInput
-        For frames of other atoms, molecules in pieces... (see `internal_coordinates`).
+        For frames of other atoms, molecules in pieces... (see `coordinates_of`).
     """
     settings = CoordinateSettings(kind=kind, temperature=kelvin)
-    coordinates, remarks = internal_coordinates(molecule, frames, weights, settings)
+    coordinates, remarks = coordinates_of(molecule, frames, weights, settings)
     examples = None if frames is None else np.asarray(frames).reshape(len(frames), -1)
     target = MolecularTarget.at(molecule.energy, kelvin)
     return Prepared(target, coordinates, examples, weights, reaction, remarks)
