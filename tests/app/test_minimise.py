@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from support.minima_fakes import ATOMS, a_minimum
+from support.minima_fakes import ATOMS, a_comparison, a_minimum
 from support.window_fakes import InstantRunner, a_project
 
 from app.commands.minima_commands import MinimaCommands
@@ -20,8 +20,9 @@ from app.models.minima_readings import FrameChoice, MinimiseRequest
 from app.models.molecules import MoleculeModel
 from app.models.readings import MOLECULES, FramesReading
 from app.models.session import Session
-from app.panels.minima_page import MinimaPage
-from app.panels.minimise_panel import NO_COORDINATES, NO_STRUCTURE, MinimisePanel
+from app.panels.energy_fields import NO_COORDINATES, NO_STRUCTURE
+from app.panels.minima_page import METHOD, REFERENCE, SECONDS, MinimaPage
+from app.panels.minimise_panel import MinimisePanel
 from app.panels.molecule_guest import MoleculeGuest
 from app.panels.molecule_panel import MoleculePanel
 from app.plots.minima_plot import MinimaPlot
@@ -30,6 +31,8 @@ from app.settings import Settings
 from app.workers import minimise_tasks
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Progress
+from mdweights_core.minimize import compare as comparing
+from mdweights_core.minimize.compare import write_table
 from mdweights_core.minimize.result import NOT_BEGUN
 
 
@@ -109,7 +112,7 @@ def test_without_a_structure_it_says_what_to_do(panel: MinimisePanel) -> None:
 def test_a_file_of_parameters_needs_coordinates(panel: MinimisePanel, tmp_path: Path) -> None:
     panel.show_structure(tmp_path / "a.prmtop")
     assert panel.hint.text() == NO_COORDINATES
-    assert panel.form.hydrogens.isHidden()
+    assert panel.form.energy.hydrogens.isHidden()
     panel.show_coordinates(tmp_path / "a.rst7")
     assert panel.hint.isHidden()
     assert panel.request().coordinates == tmp_path / "a.rst7"
@@ -127,14 +130,14 @@ def test_a_structure_is_minimised_by_the_defaults_of_the_core(
 def test_what_is_asked_for_is_what_the_form_says(panel: MinimisePanel, tmp_path: Path) -> None:
     form = panel.form
     panel.show_structure(tmp_path / "a.pdb")
-    form.force_field.setCurrentText("charmm36")
-    form.solvent.setCurrentIndex(form.solvent.findData("none"))
-    form.cutoff.setValue(0.9)
+    form.energy.force_field.setCurrentText("charmm36")
+    form.energy.solvent.setCurrentIndex(form.energy.solvent.findData("none"))
+    form.energy.cutoff.setValue(0.9)
     form.crystal.setChecked(True)
     form.copies[2].setValue(2)
-    form.hydrogens.setChecked(True)
-    form.repair.setChecked(True)
-    form.ph.setValue(6.5)
+    form.energy.hydrogens.setChecked(True)
+    form.energy.repair.setChecked(True)
+    form.energy.ph.setValue(6.5)
     form.method.setCurrentIndex(form.method.findData("adam"))
     form.tolerance.setValue(0.01)
     form.evaluations.setValue(50)
@@ -159,7 +162,7 @@ def test_values_that_do_not_go_together_are_told_beside_the_form(
     panel.form.crystal.setChecked(True)
     panel.start()
     panel.form.crystal.setChecked(False)
-    panel.form.force_field.setCurrentText("amber15")
+    panel.form.energy.force_field.setCurrentText("amber15")
     panel.start()
     assert ["cut-off" in told[0].sentence, "amber15" in told[1].sentence] == [True, True]
     assert panel.remarks.text() == told[1].sentence
@@ -188,7 +191,7 @@ def test_frames_are_those_chosen(panel: MinimisePanel, session: Session, tmp_pat
         minima.LOWEST: (0, 1),
         minima.HIGHEST: (5, 4),
     }
-    assert panel.form.structure.path == structure
+    assert panel.form.energy.structure.path == structure
 
 
 def test_why_frames_cannot_be_minimised_is_said(panel: MinimisePanel, session: Session, tmp_path: Path) -> None:
@@ -210,9 +213,9 @@ def test_a_structure_that_was_chosen_stays_until_it_is_forgotten(
 ) -> None:
     panel.show_structure(tmp_path / "own.pdb")
     structure = with_trajectory(session, tmp_path)
-    assert panel.form.structure.path == tmp_path / "own.pdb"
-    panel.form.structure.forget.click()
-    assert panel.form.structure.path == structure
+    assert panel.form.energy.structure.path == tmp_path / "own.pdb"
+    panel.form.energy.structure.forget.click()
+    assert panel.form.energy.structure.path == structure
 
 
 def test_what_is_missing_in_a_structure_stays_beside_the_form(
@@ -263,18 +266,78 @@ def test_starts_are_seen_on_their_way_and_in_the_end(
     assert page._plot.is_empty
     assert page._side.isHidden()
     seen: list[np.ndarray] = []
-    model.stepped.connect(lambda _: seen.append(page._plot.curves("energy (kJ/mol)")[0][1]))
+    model.stepped.connect(lambda _: seen.append(page._plot.curves("energy (kJ/mol)")[0, 0][1]))
     panel.show_structure(tmp_path / "a.pdb")
     panel.start()
     np.testing.assert_array_equal(seen[0], [10.0, 1.0])
-    x, y = page._plot.curves("RMSD to start (Å)")[0]
+    x, y = page._plot.curves("RMSD to start (Å)")[0, 0]
     np.testing.assert_allclose(x, [0, 2, 3])
     np.testing.assert_allclose(y, [0, 0.2, 0.5])  # 0.05 nm in the end
-    texts = [[page.table.index(row, column).data() for column in range(7)] for row in range(2)]
-    assert texts[0] == ["a.pdb", "-5.00", "10.00", "0.05", "3", "0.50", "converged"]
+    texts = [[page.table.index(row, column).data() for column in range(10)] for row in range(2)]
+    assert texts[0] == ["a.pdb", "", "-5.00", "10.00", "0.05", "3", "0.30", "0.50", "–", "converged"]
+    assert [page.view.isColumnHidden(column) for column in (METHOD, SECONDS, REFERENCE)] == [True] * 3
+    assert page.save_button.isHidden()
     assert model.chosen == 0
     page.view.selectRow(1)
     assert model.chosen == 1
+
+
+def test_minimisers_are_compared_side_by_side(
+    page: MinimaPage, panel: MinimisePanel, model: MinimaModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[MinimiseRequest] = []
+
+    def minimise(request: MinimiseRequest, checkpoint: Path) -> Any:
+        asked.append(request)
+        yield Progress("minimising")
+        return a_comparison(request)
+
+    monkeypatch.setattr(minimise_tasks, "minimise", minimise)
+    panel.show_structure(tmp_path / "a.pdb")
+    panel.show_reference(tmp_path / "native.pdb")
+    for name in ("lbfgs", "openmm"):
+        panel.form.compared[name].setChecked(True)
+    assert panel.form.folds[1].digest == "native.pdb, 2 minimisers"
+    panel.start()
+    assert (asked[0].compare, asked[0].reference) == (("lbfgs", "openmm"), tmp_path / "native.pdb")
+    assert [page.table.index(row, METHOD).data() for row in range(4)] == ["lbfgs", "lbfgs", "openmm", "openmm"]
+    assert [page.view.isColumnHidden(column) for column in (METHOD, SECONDS, REFERENCE)] == [False] * 3
+    assert page.table.index(0, REFERENCE).data() == "3.00"  # 0.3 nm
+    assert set(page._plot.curves("energy (kJ/mol)")) == {(0, 0), (1, 0), (0, 1), (1, 1)}
+    page.view.selectRow(3)
+    assert model.chosen == 3
+    assert model.reading is not None
+    assert model.reading.name(3) == "a.pdb, openmm"
+    assert not model.can_resume
+    panel.form.fix.setText("name CA")
+    panel.start()
+    assert "without held atoms" in panel.remarks.text()
+
+
+def test_a_comparison_is_saved_as_the_command_line_saves_it(
+    page: MinimaPage,
+    model: MinimaModel,
+    qtbot: QtBot,
+    session: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from PySide6.QtWidgets import QFileDialog, QWidget
+
+    window = QWidget()
+    qtbot.addWidget(window)
+    commands = MinimaCommands(window, session, model, lambda: True, Settings())
+    page.save_requested.connect(commands.save_comparison)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "beside"), "Tables (*.csv)"))
+    monkeypatch.setattr(comparing, "draw", lambda comparison, path: None)  # takes seconds; tested with the core
+    said: list[str] = []
+    model.said.connect(said.append)
+    model.reading = a_comparison(MinimiseRequest(Path("a.pdb")))
+    model.found.emit(model.reading)
+    page.save_button.click()
+    assert said == ["Wrote beside.csv, beside_traces.csv, beside.png, beside.svg"]
+    write_table(model.reading.comparison, tmp_path / "theirs.csv")
+    assert (tmp_path / "beside.csv").read_bytes() == (tmp_path / "theirs.csv").read_bytes()
 
 
 def test_of_a_minimisation_that_came_to_nothing_no_trace_stays(

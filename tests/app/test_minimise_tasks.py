@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mdweights_core import jobs
 from mdweights_core.cli.main import main
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
+from mdweights_core.minimize.compare import write_table
 from mdweights_core.minimize.result import load
 from mdweights_core.minimize.settings import MinimizeSettings
 from mdweights_core.minimize.superpose import rmsd
@@ -61,6 +63,38 @@ def test_snapshots_tell_how_far_a_start_has_come(request_of_frames: MinimiseRequ
     for it in told:
         start = found.starts[int(it.values["start"])]
         assert it.values["rmsd"] == pytest.approx(10 * rmsd(it.arrays["x"][None], start)[0])
+
+
+def test_compared_minimisers_are_those_of_the_command_line(
+    request_of_frames: MinimiseRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(request_of_frames.structure)
+    request = replace(request_of_frames, fix="", compare=("lbfgs-preconditioned", "fire"), reference=Path(path))
+    request = replace(request, settings=MinimizeSettings(tolerance=300.0))
+    seen: list[Any] = []
+    found = jobs.run(minimise(request, tmp_path / "run.npz"), seen.append)
+    assert found.methods == ("lbfgs-preconditioned",) * 2 + ("fire",) * 2
+    assert found.frames == (3, 1, 3, 1)
+    assert {int(it.values["method"]) for it in seen if "rmsd" in it.values} <= {0, 1}
+    assert all(it.values["to_reference"] > 0 for it in seen if "rmsd" in it.values)
+    first = load_first_model(Path(path))
+    np.testing.assert_allclose(found.result.rmsd_to_reference, rmsd(found.result.x, first))
+    words = ["--frames", path, "--only", "3,1", "--solvent", "none", "--tolerance", "300", "--reference", path]
+    words += ["--compare", "lbfgs-preconditioned,fire", "--out", str(tmp_path / "theirs.csv")]
+    assert main(["minimize", path, *words]) == 0, capsys.readouterr().err
+    write_table(found.comparison, tmp_path / "ours.csv")
+    ours, theirs = (table_without_seconds(tmp_path / f"{whose}.csv") for whose in ("ours", "theirs"))
+    assert ours == theirs
+
+
+def load_first_model(path: Path) -> np.ndarray:
+    return np.asarray(mdtraj.load_pdb(str(path), no_boxchk=True).xyz[0], dtype=np.float64)
+
+
+def table_without_seconds(path: Path) -> list[dict[str, str]]:
+    """Seconds are of the machine."""
+    with path.open(newline="") as stream:
+        return [{name: text for name, text in row.items() if "seconds" not in name} for row in csv.DictReader(stream)]
 
 
 def test_a_stopped_one_goes_on_to_the_same_end(

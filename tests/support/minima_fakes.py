@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from app.models.minima_readings import MinimaReading, MinimiseRequest
 from mdweights_core.io.frames.atoms import Atoms
-from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
+from mdweights_core.minimize.result import NOT_BEGUN, Minimisation, joined
 
 ATOMS = Atoms(
     element=np.array(["N", "C"]),
@@ -55,3 +56,14 @@ def a_minimum(
     molecule: Any = SimpleNamespace(remarks=("A remark.",), topology=None)
     parts = {"molecule": molecule, "atoms": ATOMS, "starts": starts, "frames": frames, "result": result}
     return MinimaReading(request, **{**parts, **changes})
+
+
+def a_comparison(request: MinimiseRequest) -> MinimaReading:
+    """Two starts given to each of two minimisers, with a reference 0.3 nm away."""
+    one = a_minimum(request)
+    found = {
+        name: replace(one.result, energy=one.result.energy + 100 * number, rmsd_to_reference=np.array([0.3, 0.4]))
+        for number, name in enumerate(("lbfgs", "openmm"))
+    }
+    starts = np.tile(one.starts, (2, 1, 1))
+    return replace(one, result=joined(list(found.values())), comparison=found, starts=starts)
