@@ -41,6 +41,8 @@ LOOKED_AT = 200_000
 SHOWN = 100
 """Frames that tell straight angles."""
 AT_ONCE = 4096
+LEAST = 1e-6
+"""The smallest scale of ln r and of logits: of constraints that are kept as variables."""
 
 
 class Learned(NamedTuple):
@@ -144,7 +146,7 @@ def learn(
     """
     looked_at, share = _looked_at(molecule.x, frames, weights)
     groups = hydrogens_alike.no_alike()
-    if settings.fold_hydrogens:
+    if settings.fold_hydrogens and settings.fix_chirality:  # their order is a hand, too
         groups = hydrogens_alike.find_alike(layout, graph, molecule.energy, molecule.x)
     hydrogens = hydrogens_alike.label_rules(layout, groups, looked_at, share)
     values, changed = _values(layout, hydrogens, read, looked_at)
@@ -190,7 +192,7 @@ def scaled(
     latent = learned.kinds.latent(learned.values, chosen)
     centre = learned.weights @ latent
     if len(latent) > 1:
-        return made(centre, np.sqrt(learned.weights @ (latent - centre) ** 2))
+        return made(centre, np.maximum(np.sqrt(learned.weights @ (latent - centre) ** 2), LEAST))
     unscaled = made(centre, np.ones(len(centre)))
     return made(centre, thermal_scales(unscaled, molecule, settings.temperature)[: len(centre)])
 

@@ -26,6 +26,7 @@ class CoordinateSettings:
         Keep the hand of every centre, and the plane of every planar group, as the frames show it.
     fold_hydrogens : bool
         Tell the three hydrogens of a CH3 or NH3 by their order only: one third of the circle holds all of them.
+        Only where hands are kept.
     freeze : bool
         Leave out what does not vary in the frames (constraints), at its mean.
     """
