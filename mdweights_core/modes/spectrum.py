@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+from scipy.spatial import cKDTree
 
-from mdweights_core.energy.base import Energy
-from mdweights_core.energy.curvature import factorised, stiffness_matrix
+from mdweights_core.energy.base import Energy, Stiffness
+from mdweights_core.energy.curvature import factorised, gauss_newton, stiffness_matrix
 from mdweights_core.energy.elastic import ElasticNetwork
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.jobs import Job
@@ -27,6 +28,9 @@ BLOCK = 40
 
 DENSE = 800
 """Coordinates up to which the whole matrix costs less than a search for a few of its modes."""
+
+_REACH = 1.6
+"""Atoms up to so many times the largest distance to a nearest neighbour apart are neighbours."""
 
 _LIGHT = 2.99792458e-2  # cm / ps
 _GAS = 8.31446261815324e-3  # kJ / mol / K
@@ -183,7 +187,8 @@ def hessian_modes(
 ) -> Job[Modes]:
     """The lowest modes of the true Hessian of an energy, by its products with displacements.
 
-    Preconditioned with the curvature of all terms that know theirs (bonds, angles, torsions), or else with nothing.
+    Preconditioned with the curvature of all terms that know theirs (bonds, angles, torsions), or else with that of
+    springs between neighbours.
     Frequencies mean something where the forces are nearly zero: minimise to 0.01 kJ/mol/nm or less before.
 
     Parameters
@@ -211,7 +216,10 @@ def hessian_modes(
     _check_count(count, *free.shape)
     if len(free) <= DENSE:
         return _modes(_all_of(products.dense(), free, count), x, masses, products.gradients)
-    precondition, start = _stiff_start(weighted(stiffness_matrix(energy, x), masses), count + max(8, count // 4))
+    curvature = stiffness_matrix(energy, x)
+    if not curvature.nnz:
+        curvature = _of_neighbours(x)
+    precondition, start = _stiff_start(weighted(curvature, masses), count + max(8, count // 4))
     pairs = yield from lowest(
         products,
         start,
@@ -235,11 +243,21 @@ def _given(masses: np.ndarray | None, n_atoms: int) -> np.ndarray:
     return np.ones(n_atoms) if masses is None else np.asarray(masses, dtype=np.float64)
 
 
-def _stiff_start(curvature: Any, count: int) -> tuple[Product | None, np.ndarray]:
+def _of_neighbours(x: np.ndarray) -> Any:
+    """Curvature of an energy that tells none: springs between near atoms, whatever holds these together.
+
+    As Packwood et al., J. Chem. Phys. 144, 164109 (2016), precondition minimisers.
+    """
+    nearest = cKDTree(x).query(x, k=2)[0][:, 1]
+    pairs = cKDTree(x).query_pairs(_REACH * float(nearest.max()), output_type="ndarray")
+    between = x[pairs[:, 0]] - x[pairs[:, 1]]
+    unit = between / np.linalg.norm(between, axis=1)[:, None]
+    return gauss_newton([Stiffness(pairs, np.stack([unit, -unit], axis=1), np.ones(len(pairs)))], len(x))
+
+
+def _stiff_start(curvature: Any, count: int) -> tuple[Product, np.ndarray]:
     """A preconditioner from the positive curvature, and random columns that one use of it made soft."""
     columns = np.random.default_rng(0).normal(size=(curvature.shape[0], count))
-    if not curvature.nnz:
-        return None, columns
     inverse = factorised(curvature, FLOOR * curvature.diagonal().mean())
     return inverse, inverse(columns)
 

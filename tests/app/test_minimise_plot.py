@@ -88,7 +88,8 @@ def test_distances_to_a_reference_are_drawn_where_there_is_one(plot: MinimaPlot)
     plot.right.setCurrentIndex(plot.right.findData(REFERENCE))
     plot.set_chosen((0, 0))
     right = plot._sides[1]
-    np.testing.assert_allclose(np.array(right.chosen.getData()), [[2, 3], [2.0, 1.5]])  # where it began none was told
+    drawn = np.array(right.chosen.getData(), dtype=float)
+    np.testing.assert_allclose(drawn, np.array([[2, 3], [2.0, 1.5]]))  # where it began none was told
     assert plot.summary.text().endswith("0.70 Å, 1.50 Å to the reference")
     plot.start(0.1)
     assert plot.right.findData(REFERENCE) < 0

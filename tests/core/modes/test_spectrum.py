@@ -100,6 +100,20 @@ def test_a_network_by_products_is_that_in_closed_form(monkeypatch: pytest.Monkey
     np.testing.assert_allclose(by_products.values, jobs.run(elastic_modes(network, x, 5)).values, rtol=1e-6)
 
 
+def test_an_energy_that_tells_no_curvature_is_searched_by_that_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = ball(150, seed=12)
+    network = elastic_network(x, cutoff=1.2)
+    energy, exact = Energy({"springs": OfUnknownStiffness(network)}, 150), jobs.run(elastic_modes(network, x, 8)).values
+    monkeypatch.setattr(spectrum, "DENSE", 0)
+    found = jobs.run(hessian_modes(energy, x, 8))
+    monkeypatch.setattr(
+        spectrum, "_stiff_start", lambda curvature, count: (None, np.random.default_rng(0).normal(size=(450, count)))
+    )
+    plain = jobs.run(hessian_modes(energy, x, 8))
+    np.testing.assert_allclose(found.values, exact, rtol=1e-6)
+    assert found.gradients < 0.7 * plain.gradients
+
+
 def test_blocks_of_one_atom_give_the_exact_modes_and_larger_ones_stiffer_ones() -> None:
     x = ball(60, seed=5)
     network = elastic_network(x, cutoff=1.2)
