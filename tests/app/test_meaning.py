@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRectF, Qt
 from pytestqt.qtbot import QtBot
-from support.window_fakes import InstantRunner, a_meaning, a_project, a_validation
+from support.window_fakes import a_meaning, a_project, a_validation
 
 from app.models.marks import Mark
 from app.models.rows_table import SORT_ROLE, RowColumn, RowsTable
@@ -25,14 +25,6 @@ from app.workers import tasks
 from mdweights_core.jobs import Progress
 
 WEIGHTS = np.arange(1, 7) / 21.0
-
-
-@pytest.fixture
-def session(qapp: object, tmp_path: Path) -> Session:
-    made = Session(InstantRunner(), InstantRunner(), InstantRunner(), tmp_path)
-    made.marks.set_n_frames(6)
-    made.selection.set_n_frames(6)
-    return made
 
 
 @pytest.fixture

@@ -23,20 +23,13 @@ from mdweights_core.meaning.settings import MeaningSettings
 
 
 @pytest.fixture
-def runner(qapp: object) -> InstantRunner:
-    return InstantRunner()
-
-
-@pytest.fixture
-def session(runner: InstantRunner, tmp_path: Path) -> Session:
+def session(session: Session, tmp_path: Path) -> Session:
     """A session with a fit of six frames."""
-    made = Session(runner, InstantRunner(), InstantRunner(), tmp_path)
-    made.problems = []  # type: ignore[attr-defined]
-    made.failed.connect(made.problems.append)  # type: ignore[attr-defined]
-    made.marks.set_n_frames(6)
-    made.document.saved_path = tmp_path
-    made.document.set_project(a_project(tmp_path), unsaved=False)
-    return made
+    session.problems = []  # type: ignore[attr-defined]
+    session.failed.connect(session.problems.append)  # type: ignore[attr-defined]
+    session.document.saved_path = tmp_path
+    session.document.set_project(a_project(tmp_path), unsaved=False)
+    return session
 
 
 def job(answer: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,19 +28,6 @@ from mdweights_core.weights.settings import FitSettings
 
 
 @pytest.fixture
-def runner(qapp: object) -> InstantRunner:
-    return InstantRunner()
-
-
-@pytest.fixture
-def session(runner: InstantRunner, tmp_path: Path) -> Session:
-    made = Session(runner, InstantRunner(), InstantRunner(), tmp_path)
-    made.marks.set_n_frames(6)
-    made.selection.set_n_frames(6)
-    return made
-
-
-@pytest.fixture
 def panel(qtbot: QtBot, session: Session) -> SelectionPanel:
     made = SelectionPanel(session, SelectionPlot())
     qtbot.addWidget(made)

@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QDialog, QFileDialog
 from pytestqt.qtbot import QtBot
 from support.check_fakes import a_check
-from support.window_fakes import a_meaning, a_project, a_selection, a_validation, some_frames
+from support.window_fakes import with_fit
 
 from app.dialogs.fault import FaultDialog
-from app.main import build_window
 from app.models.document import Draft
 from app.models.marks import Mark
 from app.window import MainWindow
 from app.workers import tasks
 from mdweights_core.errors import BadInput
-from mdweights_core.jobs import Progress, Stopped
-
-Buttons = QMessageBox.StandardButton
-
-
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
-    made = build_window(tmp_path / "scratch")
-    made.show()
-    qtbot.waitExposed(made)
-    yield made
-    made.session.document.is_unsaved = False
-    made.session.fit.is_running = False
-    made.close()
-    made.deleteLater()
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-
-
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[str]]:
-    """Answer every question with one button; returns the list of questions asked."""
-
-    def arrange(button: Any) -> list[str]:
-        asked: list[str] = []
-
-        def question(parent: object, title: str, text: str, *rest: object) -> object:
-            asked.append(text)
-            return button
-
-        monkeypatch.setattr(QMessageBox, "question", question)
-        return asked
-
-    return arrange
-
-
-def with_fit(window: MainWindow, path: Path, n_frames: int = 6, **parts: Any) -> None:
-    session = window.session
-    session.selection.set_n_frames(n_frames)
-    session.marks.set_n_frames(n_frames)
-    session.document.set_frames(some_frames(n_frames))
-    for view in window.plots:  # what is drawn is tested with the plots
-        view.set_slices = view.set_shells = view.set_history = lambda *_: None
-    window.session.document.project_changed.disconnect(window._bindings[0]._on_project)
-    session.document.set_project(a_project(path, n_frames=n_frames, **parts), unsaved=True)
+from mdweights_core.jobs import Progress
 
 
 def drop(window: MainWindow, *paths: Path) -> QDropEvent:
@@ -155,54 +109,6 @@ def test_a_fault_of_the_program_opens_a_dialog_with_details(window: MainWindow) 
     assert len(dialogs) == 1
     assert not dialogs[0].isModal()
     dialogs[0].close()
-
-
-def test_frames_are_selected_from_the_menu_and_marked(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def select_frames(project: Any, settings: Any) -> Any:
-        yield Progress("selection", 1, values={"n_kept": 5.0, "cc_aniso": 0.6}, arrays={"kept": np.arange(6) != 1})
-        return SimpleNamespace(**{**vars(project), "selection": a_selection()})
-
-    monkeypatch.setattr(tasks, "select_frames", select_frames)
-    exports = [window.menus.actions[f"export.selection.{kind}"] for kind in ("csv", "ndx")]
-    assert not window.menus.actions["fit.select"].isEnabled()
-    with_fit(window, tmp_path)
-    assert not any(action.isEnabled() for action in exports)
-    window.menus.actions["fit.select"].trigger()
-    assert window.workbench.tabs.currentWidget() is window.workbench.selection_panel
-    qtbot.waitUntil(lambda: all(action.isEnabled() for action in exports))
-    np.testing.assert_array_equal(window.plots.weights.kept_lane.kept, a_selection().kept)
-    assert window.message.toolTip() == a_selection().outcome
-    window.workbench.selection_panel.mark_button.click()
-    assert window.session.marks.frames_with(Mark.DROP).tolist() == [1, 4]
-    window.menus.actions["edit.undo"].trigger()
-    assert not window.session.marks.values.any()
-
-
-def test_the_frames_of_a_selection_are_fitted_and_all_of_them_again(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Draft] = []
-
-    def fit(draft: Draft, *_: object) -> Any:
-        asked.append(draft)
-        yield Progress("reading")
-
-    monkeypatch.setattr(tasks, "fit", fit)
-    with_fit(window, tmp_path, selection=a_selection())
-    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
-    window.session.marks.assign(np.array([2]), Mark.UNSURE)
-    window.workbench.selection_panel.fit_button.click()
-    qtbot.waitUntil(lambda: not window.session.is_busy)
-    assert [draft.only for draft in asked] == [(0, 2, 3, 5)]
-    assert window.data_panel.frames_box.only.text() == "0,2-3,5"
-    assert window.session.marks.frames_with(Mark.UNSURE).tolist() == [2]  # frames keep their numbers
-    window.data_panel.frames_box.only.setText("")
-    window.data_panel.frames_box.only.editingFinished.emit()
-    window.fit_panel.start()
-    qtbot.waitUntil(lambda: not window.session.is_busy)
-    assert asked[-1].only is None
 
 
 def test_selecting_a_frame_anywhere_selects_it_everywhere(window: MainWindow, tmp_path: Path) -> None:
@@ -315,103 +221,6 @@ def test_the_picture_of_the_window_is_written(window: MainWindow, tmp_path: Path
     assert "could not be written" in window.banner.label.text()
 
 
-def test_an_empty_window_closes_without_a_question(window: MainWindow, answer: Callable[[Any], list[str]]) -> None:
-    asked = answer(Buttons.Cancel)
-    assert window.close()
-    assert asked == []
-
-
-def test_with_another_fit_running_an_unsaved_one_is_asked_about_in_those_words(
-    window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]]
-) -> None:
-    with_fit(window, tmp_path)
-    window.session.fit.start()
-    assert not any(button.isEnabled() for button in window.belief.buttons)
-    asked = answer(Buttons.Cancel)
-    assert not window.close()
-    assert "another is running" in asked[0]
-    window.session.fit.end()
-    assert all(button.isEnabled() for button in window.belief.buttons)
-
-
-@pytest.mark.parametrize(("button", "closes"), [(Buttons.Cancel, False), (Buttons.Discard, True)])
-def test_an_unsaved_fit_is_asked_about(
-    window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]], button: Any, closes: bool
-) -> None:
-    with_fit(window, tmp_path)
-    asked = answer(button)
-    assert window.close() is closes
-    assert asked == ["The fit is not saved."]
-
-
-def test_saving_on_close_saves_and_then_closes(
-    qtbot: QtBot,
-    window: MainWindow,
-    tmp_path: Path,
-    answer: Callable[[Any], list[str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made, target = tmp_path / "made.mdw", tmp_path / "mine"
-    made.mkdir()
-    with_fit(window, made)
-    answer(Buttons.Save)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
-    assert not window.close()
-    qtbot.waitUntil(lambda: not window.isVisible())
-    assert (tmp_path / "mine.mdw" / "marks.json").is_file()
-
-
-def test_closing_in_the_middle_of_a_fit_stops_it(
-    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Any], list[str]]
-) -> None:
-    ended: list[str] = []
-
-    def endless(*_: object) -> Any:
-        try:
-            while True:
-                yield Progress("weights", 1, 2, "working")
-        except Stopped:
-            ended.append("stopped")
-            raise
-
-    monkeypatch.setattr(tasks, "fit", endless)
-    window.session.document.set_draft(Draft(map=Path("m.mtz"), frames=(Path("f.nc"),)))
-    window.fit_panel.start()
-    qtbot.waitUntil(lambda: window.job_status.text.text() == "working")
-    asked = answer(Buttons.Yes)
-    assert window.close()
-    assert asked == ["A fit is running. Stop it and close?"]
-    assert ended == ["stopped"]
-
-
-def test_what_is_asked_of_a_saved_fit_is_not_ended_without_a_question(
-    qtbot: QtBot,
-    window: MainWindow,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: Callable[[Any], list[str]],
-) -> None:
-    def endless(*_: object) -> Any:
-        while True:
-            yield Progress("selection", 1, values={"n_kept": 5.0, "cc_aniso": 0.6})
-
-    monkeypatch.setattr(tasks, "select_frames", endless)
-    with_fit(window, tmp_path)
-    window.session.document.is_unsaved = False
-    window.menus.actions["fit.select"].trigger()
-    qtbot.waitUntil(lambda: not window.plots.selection.is_empty)
-    asked = answer(Buttons.No)
-    assert not window.close()
-    window.menus.actions["file.new"].trigger()
-    assert asked == [
-        "mdweights is still selecting frames. Stop it and close?",
-        "mdweights is still selecting frames. Stop it?",
-    ]
-    assert window.session.document.fitted is not None
-    window.session.stop()
-    qtbot.waitUntil(lambda: not window.session.is_busy)
-
-
 def test_an_error_of_a_fit_is_told_and_another_can_start(
     qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,17 +236,6 @@ def test_an_error_of_a_fit_is_told_and_another_can_start(
     assert window.fit_panel.start_button.isEnabled()
     window.fit_panel.started.emit()
     assert window.banner.isHidden()
-
-
-def test_the_example_is_dropped_only_after_asking(
-    window: MainWindow, tmp_path: Path, answer: Callable[[Any], list[str]]
-) -> None:
-    with_fit(window, tmp_path)
-    asked = answer(Buttons.No)
-    window.menus.actions["file.new"].trigger()
-    window.menus.actions["file.example"].trigger()
-    assert asked == ["The fit is not saved. Drop it?"] * 2
-    assert window.session.document.fitted is not None
 
 
 def test_marks_survive_in_a_saved_project(window: MainWindow, tmp_path: Path) -> None:
@@ -528,90 +326,6 @@ def test_while_a_fit_runs_its_progress_is_not_talked_over(
     qtbot.waitUntil(lambda: not window.session.is_busy)
     assert window.job_status.isHidden()
     assert window.job_status.text.text() == "Looked at 3 frames"
-
-
-def with_results(window: MainWindow, path: Path) -> None:
-    """A fit of six frames with its validation and its meaning."""
-    with_fit(window, path)
-    results = a_project(path, validation=a_validation(), meaning=a_meaning())
-    window.session.document.set_project(results, unsaved=False)
-
-
-def test_each_light_brings_its_plot_to_the_front(window: MainWindow, tmp_path: Path) -> None:
-    with_results(window, tmp_path)
-    found = {}
-    for button in window.belief.buttons:
-        window.workbench.show_check()
-        button.click()
-        found[button.light.name] = window.workbench.tabs.currentWidget()
-    plots = window.plots
-    assert found == {
-        "held-out": plots.validation,
-        "starts": plots.validation,
-        "concentration": plots.weights,
-        "theta": plots.theta,
-        "time": plots.validation,
-        "influence": plots.weights,
-    }
-    assert plots.weights.influence_lane.isVisible()
-    assert plots.weights._error_bars.isVisible()
-    assert {"error of weight", "change when left out"} <= set(plots.scatter._columns)
-
-
-def test_a_theta_clicked_in_the_scan_is_that_of_the_next_fit(window: MainWindow, tmp_path: Path) -> None:
-    with_results(window, tmp_path)
-    window.plots.theta.theta_chosen.emit(0.125)
-    assert window.fit_panel.plan().fit["theta"] == 0.125
-    assert window.message._full == "Theta 0.125 is set for the next fit"
-
-
-def test_frames_beside_a_feature_are_those_of_all_views(window: MainWindow, tmp_path: Path) -> None:
-    with_results(window, tmp_path)
-    window.plots.feature.frames_brushed.emit(np.array([1, 3]))
-    assert window.session.selection.brushed.tolist() == window.plots.weights.brushed.tolist() == [1, 3]
-    window.plots.weights.frame_selected.emit(2)
-    assert window.plots.feature.selected == 2
-    window.plots.clusters.cluster_clicked.emit(0)
-    assert window.plots.weights.brushed.tolist() == [3, 4, 5]
-
-
-def test_results_leave_with_their_fit(window: MainWindow, tmp_path: Path) -> None:
-    with_results(window, tmp_path)
-    window.session.document.set_project(a_project(tmp_path), unsaved=False)
-    assert all(plot.is_empty for plot in (window.plots.theta, window.plots.validation, window.plots.feature))
-    assert not window.plots.weights._error_bars.isVisible()
-
-
-def test_a_fit_can_be_validated_explained_and_run_again_from_the_menus(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = ("fit.validate", "fit.explain", "file.rerun")
-    assert not any(window.menus.actions[name].isEnabled() for name in names)
-    with_fit(window, tmp_path)
-
-    def answering(found: Callable[[Any], Any]) -> Any:
-        def run(project: Any, *_: object) -> Any:
-            yield Progress("validation", 1, 2)
-            return found(project)
-
-        return run
-
-    def adding(**parts: Any) -> Any:
-        return answering(lambda project: SimpleNamespace(**{**vars(project), **parts}))
-
-    report = SimpleNamespace(same=True, sentence="Every number is the same to the last bit.")
-    monkeypatch.setattr(tasks, "validate", adding(validation=a_validation()))
-    monkeypatch.setattr(tasks, "explain", adding(meaning=a_meaning()))
-    monkeypatch.setattr(tasks, "rerun", answering(lambda project: report))
-    for name in names:
-        window.menus.actions[name].trigger()
-        assert not window.menus.actions[name].isEnabled()
-        assert window.menus.actions["fit.stop"].isEnabled()
-        qtbot.waitUntil(lambda: not window.session.revisit.running)
-    assert not window.plots.validation.is_empty
-    assert not window.plots.feature.is_empty
-    assert window.message._full == report.sentence
-    assert window.session.document.is_unsaved
 
 
 def test_files_of_prior_weights_bragg_data_and_energies_are_asked_for(

@@ -12,16 +12,22 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.models.readings import FramesReading, ProjectReading, Volumes
+from app.window import MainWindow
 from mdweights_core import jobs
 from mdweights_core.errors import MdweightsError
+from mdweights_core.jobs import Progress
 from mdweights_core.lights import Light
 from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison, States
 from mdweights_core.meaning.settings import MeaningSettings
+from mdweights_core.project import FitInputs
 from mdweights_core.scattering.settings import PredictSettings
 from mdweights_core.weights.selection.result import Selection
 from mdweights_core.weights.selection.settings import SelectionSettings
 from mdweights_core.weights.settings import FitSettings, ValidationSettings
 from mdweights_core.weights.validation.result import Bootstrap, Folds, Restarts, ThetaScan, Validation
+
+INPUTS = FitInputs(map=Path("map.mtz"), frames=(Path("run.xtc"),), topology=Path("run.pdb"), d_min=2.0)
+"""Of files that are only named."""
 
 
 class InstantRunner(QObject):
@@ -272,3 +278,28 @@ def a_meaning(n_frames: int = 6, **changes: Any) -> Meaning:
         "seconds": 3.0,
     }
     return Meaning(**{**fields, **changes})
+
+
+def give(result: Any) -> Any:
+    """A job that returns `result`."""
+    yield Progress("giving")
+    return result
+
+
+def with_fit(window: MainWindow, path: Path, n_frames: int = 6, **parts: Any) -> None:
+    """Show a fit of so many frames."""
+    session = window.session
+    session.selection.set_n_frames(n_frames)
+    session.marks.set_n_frames(n_frames)
+    session.document.set_frames(some_frames(n_frames))
+    for view in window.plots:  # what is drawn is tested with the plots
+        view.set_slices = view.set_shells = view.set_history = lambda *_: None
+    window.session.document.project_changed.disconnect(window._bindings[0]._on_project)
+    session.document.set_project(a_project(path, n_frames=n_frames, **parts), unsaved=True)
+
+
+def with_results(window: MainWindow, path: Path) -> None:
+    """A fit of six frames with its validation and its meaning."""
+    with_fit(window, path)
+    results = a_project(path, validation=a_validation(), meaning=a_meaning())
+    window.session.document.set_project(results, unsaved=False)
