@@ -1,0 +1,257 @@
+"""Flow sampling of the window: what is asked, how it goes, what came of it, and what is looked at."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.models import minima
+from app.models.minima_readings import FrameChoice
+from app.models.sample_readings import SampleReading, SampleRequest
+from app.workers import sample_tasks
+from mdweights_core.errors import BadInput, MdweightsError
+
+if TYPE_CHECKING:
+    from app.models.minima import MinimaModel
+    from app.models.runner import Runner
+    from app.models.session import Session
+    from mdweights_core.jobs import Job, Progress
+
+SAMPLE, WRITE, MEASURE = "sampling", "writing samples", "measuring"
+ALONG, DIFFER, MAP, PATH = "profile", "states", "two coordinates", "path"
+NONE = "none"
+CHECKPOINT = "sampling.npz"
+_HINTS = {
+    minima.KEPT: "Mark frames keep (K) first.",
+    minima.TARGETS: "Select a frame, or brush some, first.",
+}
+
+
+class SamplesModel(QObject):
+    """Trains flows and draws from them, one run at a time, and asks its draws what they tell.
+
+    Signals
+    -------
+    running_changed(bool)
+    started(object)
+        The `SampleRequest`.
+    stepped(object)
+        A snapshot of the job.
+    found(object)
+        A `SampleReading`.
+    columns_changed(str)
+        There is another coordinate of that name.
+    profiled(object), differed(object), mapped(object), path_found(object)
+        What was asked of the samples: readings of `sample_readings`.
+    refused(object)
+        Why a run did not come about: a MdweightsError.
+    frames_written(object)
+        Paths of frames, perhaps their topology, and their weights, that are to become the frames.
+    said(str), failed(object)
+    """
+
+    running_changed = Signal(bool)
+    started = Signal(object)
+    stepped = Signal(object)
+    found = Signal(object)
+    columns_changed = Signal(str)
+    profiled = Signal(object)
+    differed = Signal(object)
+    mapped = Signal(object)
+    path_found = Signal(object)
+    refused = Signal(object)
+    frames_written = Signal(object)
+    said = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, session: Session, minima_model: MinimaModel, runner: Runner, scratch: Path) -> None:
+        super().__init__(session)
+        self._session, self._minima, self._runner, self._scratch = session, minima_model, runner, scratch
+        self._request: SampleRequest | None = None
+        self._checkpoint = scratch / CHECKPOINT
+        self._becomes_frames = False
+        self._answers = {
+            ALONG: self.profiled,
+            DIFFER: self.differed,
+            MAP: self.mapped,
+            PATH: self.path_found,
+        }
+        self.reading: SampleReading | None = None
+        self.is_running = False
+        runner.finished.connect(self._on_finished)
+        runner.failed.connect(self._on_failed)
+        runner.progressed.connect(self._on_progress)
+
+    # ---- what can be asked
+
+    @property
+    def can_resume(self) -> bool:
+        """True when the last run was stopped before its end, and its checkpoint is there."""
+        if self.is_running or self._request is None or not self._checkpoint.exists():
+            return False
+        if self.reading is None or self.reading.request is not self._request:
+            return True
+        return self.reading.trained.is_stopped or self.reading.sampled.samples.n_samples < self._wanted
+
+    @property
+    def _wanted(self) -> int:
+        return 0 if self._request is None else self._request.settings.samples
+
+    @property
+    def working(self) -> str:
+        """What would be lost by the end, as a sentence; empty when nothing is."""
+        return "Samples are being made." if self.is_running else ""
+
+    @property
+    def has_weights(self) -> bool:
+        """True when there are weights of a fit to learn by."""
+        return self._session.document.fitted is not None
+
+    def missing(self, what: str) -> str:
+        """Why there are no such frames to learn from, as a sentence; empty when there are, or none are wanted."""
+        frames = self._session.document.frames
+        if what == NONE:
+            return ""
+        if frames is None or frames.molecules is None:
+            return "Open a trajectory to learn from first, or learn from the energy alone."
+        return "" if self._minima.frames_of(what, 0) else _HINTS.get(what, "There are no frames.")
+
+    def choice(self, what: str) -> FrameChoice | None:
+        """Frames to learn from, as a request takes them; None for none.
+
+        Raises
+        ------
+        BadInput
+            When there are no such frames.
+        """
+        if what == NONE:
+            return None
+        problem = self.missing(what)
+        if problem:
+            raise BadInput("There are no frames to learn from", advice=problem.removesuffix("."))
+        document = self._session.document
+        assert document.frames is not None
+        source = document.frames.molecules
+        assert source is not None
+        altloc = document.draft.scattering.altloc
+        return FrameChoice(tuple(source.paths), source.topology_path, altloc, self._minima.frames_of(what, 0))
+
+    def weights(self) -> tuple[float, ...] | None:
+        """The weights of the fit, of all frames; None without a fit."""
+        fitted = self._session.document.fitted
+        return None if fitted is None else tuple(map(float, fitted.project.fit.weights))
+
+    # ---- acts
+
+    def start(self, request: SampleRequest) -> None:
+        """Train anew and draw; a training that is done already is only drawn from."""
+        if self.is_running:
+            return
+        is_known = self._request is not None and self._request.training == request.training
+        if not is_known:
+            saved = self._session.document.saved_path
+            self._checkpoint = (self._scratch if saved is None else saved) / CHECKPOINT
+            self._checkpoint.unlink(missing_ok=True)
+        self._submit(request)
+
+    @Slot()
+    def resume(self) -> None:
+        """Go on with the run that was stopped."""
+        if self.can_resume:
+            assert self._request is not None
+            self._submit(self._request)
+
+    @Slot()
+    def stop(self) -> None:
+        """Ask a running job to end with what it has."""
+        self._runner.stop(SAMPLE)
+
+    def measure(self, text: str) -> None:
+        """Add a coordinate, such as 'distance 3 7'."""
+        self._ask(MEASURE, partial(sample_tasks.measure, text=text))
+
+    def profile(self, name: str) -> None:
+        """Find the free energy along a coordinate."""
+        self._ask(ALONG, partial(sample_tasks.along, name=name))
+
+    def differ(self, name: str, states: tuple[tuple[float, float], tuple[float, float]]) -> None:
+        """Find the free-energy difference of two states."""
+        self._ask(DIFFER, partial(sample_tasks.differ, name=name, states=states))
+
+    def map(self, names: tuple[str, str]) -> None:
+        """Look at two coordinates at once."""
+        self._ask(MAP, partial(sample_tasks.map_of, names=names))
+
+    def path(self, ends: tuple[str, str], x: np.ndarray, count: int) -> None:
+        """Go between two configurations x [2, N]."""
+        self._ask(PATH, partial(sample_tasks.path, ends=ends, x=x, count=count))
+
+    def write(self, target: Path, count: int, *, becomes_frames: bool = False) -> None:
+        """Write samples (see `sample_tasks.write`); `becomes_frames` opens them as the frames of the document."""
+        if self.reading is None:
+            self.failed.emit(BadInput("Nothing was sampled yet", advice="Press Start in the Sample panel first"))
+            return
+        self._becomes_frames = becomes_frames
+        self._runner.submit(WRITE, partial(sample_tasks.write, self.reading, target, count))
+
+    def _submit(self, request: SampleRequest) -> None:
+        self._request, self.is_running = request, True
+        self.running_changed.emit(True)
+        self.started.emit(request)
+        self._runner.submit(SAMPLE, partial(sample_tasks.sample, request, self._checkpoint))
+
+    def _ask(self, name: str, job: partial[Job[Any]]) -> None:
+        if self.reading is not None and self.reading.columns:
+            self._runner.submit(name, partial(job, self.reading))
+
+    # ---- what comes back
+
+    @Slot(object)
+    def _on_progress(self, progress: Progress) -> None:
+        if self.is_running:
+            self.stepped.emit(progress)
+
+    @Slot(str, object, bool)
+    def _on_finished(self, name: str, result: Any, stopped: bool) -> None:
+        if name in self._answers and result is not None:
+            self._answers[name].emit(result)
+        elif name == MEASURE and result is not None:
+            self.reading = result
+            self.columns_changed.emit(list(result.columns)[-1])
+        elif name == WRITE and result is not None and self.reading is not None:
+            self.said.emit(sample_tasks.written(self.reading, result))
+            if self._becomes_frames:
+                self.frames_written.emit(result)
+        elif name == SAMPLE:
+            self._on_sampled(result)
+
+    def _on_sampled(self, result: SampleReading | None) -> None:
+        self.is_running = False
+        if result is not None:
+            self.reading = result
+            self.found.emit(result)
+            self.said.emit(_outcome(result))
+        self.running_changed.emit(False)
+
+    @Slot(str, object)
+    def _on_failed(self, name: str, error: object) -> None:
+        if name == SAMPLE:
+            self.is_running = False
+            self.running_changed.emit(False)
+            if isinstance(error, MdweightsError):
+                self.refused.emit(error)
+        if name in (SAMPLE, WRITE, MEASURE, *self._answers):
+            self.failed.emit(error)
+
+
+def _outcome(reading: SampleReading) -> str:
+    """How a run ended, without its full stop."""
+    samples = reading.sampled.samples
+    if reading.judged is None:
+        return f"Stopped after {len(samples.history)} steps of the training; nothing was drawn"
+    weights = reading.judged.evidence.weights
+    return f"Drew {samples.n_samples} samples of {reading.request.name}: effective sample size {weights.ess:.1%}"

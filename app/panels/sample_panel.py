@@ -1,0 +1,192 @@
+"""The Sample dock: what to sample and how, the buttons, and what was said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from app.models.sample_readings import SampleReading, SampleRequest
+from app.models.samples import SamplesModel
+from app.models.session import Session
+from app.panels.energy_fields import structure_of
+from app.panels.forms import note
+from app.panels.sample_form import SampleForm
+from mdweights_core.errors import MdweightsError
+
+TIPS = (
+    "Train a flow and draw from it; a training that is done already is only drawn from",
+    "Stop, and keep the training as far as it is (Ctrl+.)",
+    "Go on where it was stopped",
+)
+
+
+class SamplePanel(QScrollArea):
+    """Settings of the next run, Start / Stop / Resume, and remarks on the last one.
+
+    Signals
+    -------
+    started()
+        A run was asked for.
+    structure_requested(), coordinates_requested()
+        A file is to be asked for.
+    """
+
+    started = Signal()
+    structure_requested = Signal()
+    coordinates_requested = Signal()
+
+    def __init__(self, session: Session, samples: SamplesModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._samples = session, samples
+        self._is_own = False  # the structure was chosen here, and not taken from the document
+        self.form = SampleForm()
+        self.start_button, self.stop_button, self.resume_button = (
+            QPushButton(text) for text in ("Start", "Stop", "Resume")
+        )
+        self.hint, self.remarks = note(), note()
+        self._lay_out()
+        self._connect()
+        self._on_document()
+
+    # ---- acts
+
+    def show_structure(self, path: Path | None) -> None:
+        """Take a structure that the user chose; None goes back to that of the frames."""
+        self._is_own = path is not None
+        self.form.show_structure(path if path is not None else structure_of(self._session.document.draft))
+        self.refresh()
+
+    def show_coordinates(self, path: Path | None) -> None:
+        """Take coordinates for a file of parameters."""
+        self.form.energy.coordinates.show_path(path)
+        self.refresh()
+
+    @Slot()
+    def start(self) -> None:
+        """Sample as the form says."""
+        if self._missing():
+            return
+        self.started.emit()
+        self.remarks.setText("")
+        try:
+            request = self.request()
+        except MdweightsError as problem:
+            self._on_refused(problem)
+            self._samples.failed.emit(problem)
+        else:
+            self._samples.start(request)
+
+    def request(self) -> SampleRequest:
+        """What the form asks for.
+
+        Raises
+        ------
+        BadInput
+            When values do not go together, or there are no such frames.
+        """
+        form = self.form
+        settings = form.sample_settings()
+        if form.toy:
+            return SampleRequest(toy=form.toy, examples=form.examples.value(), settings=settings, **form.others())
+        frames = self._samples.choice(form.chosen)
+        is_weighted = frames is not None and form.weighted.isChecked()
+        return SampleRequest(
+            structure=form.energy.structure.path,
+            coordinates=form.energy.coordinates.path,
+            energy=form.energy.settings(),
+            frames=frames,
+            weights=self._samples.weights() if is_weighted else None,
+            settings=settings,
+            **form.others(),
+        )
+
+    @Slot()
+    def refresh(self) -> None:
+        """Enable what can be done now, and say what is missing."""
+        running, missing = self._samples.is_running, self._missing()
+        self.start_button.setEnabled(not running and not missing)
+        self.stop_button.setEnabled(running)
+        self.resume_button.setEnabled(self._samples.can_resume)
+        self.form.weighted.setEnabled(self._samples.has_weights and self.form.has_examples)
+        self.hint.setText(missing)
+        self.hint.setVisible(bool(missing))
+
+    def _missing(self) -> str:
+        return self.form.missing() or self._samples.missing(self.form.chosen)
+
+    # ---- building
+
+    def _lay_out(self) -> None:
+        content, buttons = QWidget(), QHBoxLayout()
+        for button, tip in zip((self.start_button, self.stop_button, self.resume_button), TIPS, strict=True):
+            button.setToolTip(tip)
+            buttons.addWidget(button)
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(3)
+        layout.addWidget(self.form)
+        layout.addSpacing(4)
+        layout.addLayout(buttons)
+        for text in (self.hint, self.remarks):
+            layout.addWidget(text)
+        layout.addStretch(1)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("Flow sampling")
+
+    def _connect(self) -> None:
+        session, samples, energy = self._session, self._samples, self.form.energy
+        self.start_button.clicked.connect(self.start)
+        self.stop_button.clicked.connect(samples.stop)
+        self.resume_button.clicked.connect(samples.resume)
+        self.form.changed.connect(self.refresh)
+        self.form.examples.valueChanged.connect(self._on_change)
+        energy.structure.requested.connect(self.structure_requested)
+        energy.structure.forgotten.connect(self._on_no_structure)
+        energy.coordinates.requested.connect(self.coordinates_requested)
+        energy.coordinates.forgotten.connect(self._on_no_coordinates)
+        samples.found.connect(self._on_found)
+        samples.refused.connect(self._on_refused)
+        session.document.draft_changed.connect(self._on_document)
+        for changed in (
+            samples.running_changed,
+            session.document.frames_changed,
+            session.document.project_changed,
+            session.marks.marks_changed,
+            session.selection.frame_changed,
+            session.selection.brushed_changed,
+        ):
+            changed.connect(self._on_change)
+
+    # ---- what happens
+
+    @Slot(object)
+    def _on_change(self, what: object) -> None:
+        self.refresh()
+
+    @Slot()
+    def _on_document(self) -> None:
+        if not self._is_own:
+            self.form.show_structure(structure_of(self._session.document.draft))
+        self.refresh()
+
+    @Slot()
+    def _on_no_structure(self) -> None:
+        self.show_structure(None)
+
+    @Slot()
+    def _on_no_coordinates(self) -> None:
+        self.show_coordinates(None)
+
+    @Slot(object)
+    def _on_found(self, reading: SampleReading) -> None:
+        self.remarks.setText("\n".join((*reading.remarks, *reading.sampled.samples.notes)))
+
+    @Slot(object)
+    def _on_refused(self, problem: MdweightsError) -> None:
+        """What is missing stays beside the boxes that let it be added."""
+        self.remarks.setText(problem.sentence)
