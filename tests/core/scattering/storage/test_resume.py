@@ -25,8 +25,6 @@ from mdweights_core import jobs
 from mdweights_core.crystal.lattice import MillerLattice
 from mdweights_core.errors import BadInput, DiskProblem
 from mdweights_core.io.frames.trajectories import FrameSource, open_frames
-from mdweights_core.scattering.collect import collect
-from mdweights_core.scattering.collect_mtz import MtzFrames
 from mdweights_core.scattering.engine import device
 from mdweights_core.scattering.engine.direct import direct_structure_factors
 from mdweights_core.scattering.engine.model import FrameEngine, FrameModel
@@ -41,8 +39,14 @@ from mdweights_core.scattering.storage.resume import run_key
 from mdweights_core.scattering.storage.store import StructureFactorStore
 
 CELL = gemmi.UnitCell(24, 26, 28, 85, 95, 105)
+
+
 P1 = gemmi.SpaceGroup("P 1")
+
+
 N_ATOMS = 60
+
+
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -106,6 +110,7 @@ class Counted:
 
 
 # --- killed ----------------------------------------------------------------------------------------------------------
+
 
 KILLED = """
 import sys, time
@@ -547,23 +552,3 @@ def test_too_little_space_is_refused_before_anything_is_touched(tmp_path, pdb, l
         run(longer, lattice, out)
     assert StructureFactorStore.open(out).n_frames == 70
     assert run(frames_of(tmp_path, scene(70)), lattice, out, PredictSettings(b_iso=5)).is_complete  # in its place
-
-
-def test_collected_frames_are_healed_too(tmp_path, lattice, monkeypatch):
-    from mdweights_core.io.maps.mtz import MtzColumn, write_mtz
-    from mdweights_core.scattering import collect_mtz
-
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=(40, len(lattice))) + 1j * rng.normal(size=(40, len(lattice)))
-    files = [tmp_path / f"{i}.mtz" for i in range(40)]
-    for file, factors in zip(files, values, strict=True):
-        amplitude = MtzColumn("FC", "F", np.abs(factors).astype(np.float32))
-        phase = MtzColumn("PHIC", "P", np.degrees(np.angle(factors)).astype(np.float32))
-        write_mtz(file, lattice, [amplitude, phase], title="frame", history=[])
-    out = tmp_path / "F"
-    before = jobs.run(collect(MtzFrames(files), lattice, out)).read()
-    (out / "structure_factors" / "c" / "0" / "0").unlink()
-    store = jobs.run(collect(MtzFrames(files), lattice, out))
-    np.testing.assert_array_equal(store.read(), before)
-    monkeypatch.setattr(collect_mtz, "read_frame", None)
-    assert jobs.run(collect(MtzFrames(files), lattice, out)).is_complete
