@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,6 +18,8 @@ Array = jax.Array
 
 BATCH = 4096
 """Configurations in one call."""
+IMAGES_AT_ONCE = 256
+"""Configurations whose images are looked at in one go."""
 
 
 class Draws(NamedTuple):
@@ -46,7 +49,29 @@ def draw(flow: Flow, system: System, key: Array, count: int, dtype: Any) -> Draw
     x, of_coordinates = jax.vmap(system.coordinates.place)(y)
     u = jax.vmap(system.target.reduced)(x.astype(jnp.float64))
     log_q = jax.vmap(flow.latent_log_density)(z) - of_flow - of_coordinates
+    if system.symmetry is not None:
+        log_q = jax.lax.map(partial(_of_all_images, flow, system), (x, log_q), batch_size=IMAGES_AT_ONCE)
     return Draws(y, x, jnp.where(jnp.isfinite(u), u, jnp.inf), log_q)
+
+
+def log_density(flow: Flow, system: System, x: Array) -> Array:
+    """Log q of a configuration x [N]: of the mixture of all images, where the system has a symmetry."""
+    if system.symmetry is not None:
+        return _of_all_images(flow, system, (x, _log_density(flow, system, x)))
+    return _log_density(flow, system, x)
+
+
+def _log_density(flow: Flow, system: System, x: Array) -> Array:
+    y, log_det = system.coordinates.read(x)
+    return flow.log_density(y) + log_det
+
+
+def _of_all_images(flow: Flow, system: System, drawn: tuple[Array, Array]) -> Array:
+    """Log-density of the mixture at x, whose own log-density is known."""
+    assert system.symmetry is not None
+    x, own = drawn
+    others = jax.vmap(partial(_log_density, flow, system))(system.symmetry.images(x)[1:])
+    return jax.nn.logsumexp(jnp.append(others, own)) - jnp.log(system.symmetry.order)
 
 
 def batches(flow: Flow, system: System, count: int, seed: int, dtype: Any) -> Iterator[Draws]:

@@ -41,6 +41,7 @@ def sample_system(
         examples=prepared.examples,
         weights=prepared.weights,
         reaction=prepared.reaction,
+        symmetry=prepared.symmetry,
         checkpoint=checkpoint,
     )
     count = 0 if trained.is_stopped else settings.samples

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from mdweights_core.flow.coordinates.base import Coordinates
 from mdweights_core.flow.model import Flow
 from mdweights_core.flow.reaction import Reaction
+from mdweights_core.flow.symmetry import Symmetry
 from mdweights_core.flow.targets import Target
 
 Array = jax.Array
@@ -22,11 +23,15 @@ _CENTRES = 11  # Gaussians along the reaction coordinate
 
 
 class System(NamedTuple):
-    """What a flow is trained on: the target, its coordinates, and perhaps a coordinate to spread along."""
+    """What a flow is trained on: the target and its coordinates.
+
+    Perhaps a coordinate to spread along, and operations that do not change the energy.
+    """
 
     target: Target
     coordinates: Coordinates
     reaction: Reaction | None = None
+    symmetry: Symmetry | None = None
 
 
 class Dials(NamedTuple):

@@ -35,8 +35,16 @@ def _by_example(effort: float, batch: int) -> tuple[Stage, ...]:
 
 def _mixed(effort: float, batch: int) -> tuple[Stage, ...]:
     first = Stage(_steps(200, effort), by_example=1.0, batch=batch, learning_rate=2e-3, last_rate=0.5)
-    both = Stage(_steps(1000, effort), by_example=0.2, by_energy=1.0, batch=batch, learning_rate=2e-3, last_rate=0.005)
-    return first, both
+    both = Stage(_steps(900, effort), by_example=0.2, by_energy=1.0, batch=batch, learning_rate=2e-3, last_rate=0.1)
+    return first, both, _polish(effort, batch)
+
+
+def _polish(effort: float, batch: int) -> Stage:
+    """Draws of the flow itself, reweighted, as examples: the loss that fills in what the flow draws too rarely."""
+    return Stage(
+        _steps(600, effort), by_example=1.0, by_energy=0.5, batch=batch, learning_rate=1e-3, last_rate=0.005,
+        reuse=_REUSED,
+    )  # fmt: skip
 
 
 def _annealed(effort: float, batch: int) -> tuple[Stage, ...]:
@@ -50,16 +58,12 @@ def _annealed(effort: float, batch: int) -> tuple[Stage, ...]:
     )
     rungs = [
         Stage(
-            _steps(100, effort), by_example=1.0, batch=batch, learning_rate=1e-3, last_rate=0.3,
-            temperature=float(temperature), reuse=20_000,
+            _steps(100, effort), by_example=1.0, by_energy=1.0, batch=batch, learning_rate=1e-3, last_rate=0.3,
+            temperature=float(temperature), reuse=_REUSED,
         )
         for temperature in temperatures[1:]
     ]  # fmt: skip
-    last = Stage(
-        _steps(400, effort), by_example=1.0, by_energy=0.5, batch=batch, learning_rate=1e-3, last_rate=0.005,
-        reuse=20_000,
-    )  # fmt: skip
-    return (hot, *rungs, last)
+    return (hot, *rungs, _polish(effort, batch))
 
 
 def _by_energy(effort: float, batch: int) -> tuple[Stage, ...]:
@@ -68,6 +72,7 @@ def _by_energy(effort: float, batch: int) -> tuple[Stage, ...]:
 
 _HOTTEST = 20.0
 _RUNGS = 8
+_REUSED = 50_000
 
 
 def _steps(usual: int, effort: float) -> int:

@@ -74,9 +74,9 @@ class Run:
         )
 
 
-def fingerprint(target: Any, coordinates: Any, settings: TrainSettings, arrays: Sequence[np.ndarray]) -> str:
-    """Short text of what a training is made from."""
-    leaves, tree = jax.tree.flatten((target, coordinates))
+def fingerprint(system: Any, settings: TrainSettings, arrays: Sequence[np.ndarray]) -> str:
+    """Short text of what a training is made from; the system is any pytree."""
+    leaves, tree = jax.tree.flatten(system)
     digest = hashlib.sha256(str(tree).encode() + json.dumps(asdict(settings)).encode())
     for leaf in [*leaves, *arrays]:
         values = np.ascontiguousarray(leaf)

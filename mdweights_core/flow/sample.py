@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.errors import counted
-from mdweights_core.flow.draw import Draws, batches
+from mdweights_core.flow.draw import Draws, batches, log_density
 from mdweights_core.flow.losses import System
 from mdweights_core.flow.model import Flow, cast
 from mdweights_core.flow.probes import find_minima
@@ -50,7 +50,7 @@ def sample(
     """
     clock = Clock()
     flow: Flow = cast(trained.flow, jnp.float64)
-    system = System(trained.target, trained.coordinates)
+    system = System(trained.target, trained.coordinates, symmetry=trained.symmetry)
     round_trip, log_det_error = _errors(flow, seed)
     parts: list[Draws] = []
     minima, probe_energies = None, 0
@@ -99,8 +99,7 @@ def log_weights_at(flow: Flow, system: System, x: np.ndarray) -> np.ndarray:
 @eqx.filter_jit
 def _log_weights_of(flow: Flow, system: System, x: Array) -> Array:
     def one(at: Array) -> Array:
-        y, log_det = system.coordinates.read(at)
-        return -system.target.reduced(at) - flow.log_density(y) - log_det
+        return -system.target.reduced(at) - log_density(flow, system, at)
 
     return jax.lax.map(one, x, batch_size=512)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from mdweights_core.energy.toys.registry import Toy
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.coordinates.base import Coordinates
 from mdweights_core.flow.coordinates.molecule import coordinates_of
-from mdweights_core.flow.coordinates.particles import PolarMeanFree
+from mdweights_core.flow.coordinates.particles import MeanFree, PolarMeanFree
 from mdweights_core.flow.coordinates.plain import Standardised, Whitening
+from mdweights_core.flow.coordinates.relabel import Relabelled, nearest_order, nearest_turned_order, told
 from mdweights_core.flow.coordinates.settings import CoordinateSettings
 from mdweights_core.flow.reaction import Reaction
+from mdweights_core.flow.symmetry import Symmetry, of_particles
 from mdweights_core.flow.targets import MolecularTarget, Target
 
 
@@ -30,6 +33,7 @@ class Prepared:
     weights : float64 [T], optional
         Of these.
     reaction : Reaction, optional
+    symmetry : Symmetry, optional
     remarks : tuple of str
     """
 
@@ -38,6 +42,7 @@ class Prepared:
     examples: np.ndarray | None = None
     weights: np.ndarray | None = None
     reaction: Reaction | None = None
+    symmetry: Symmetry | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -73,30 +78,58 @@ def of_molecule(
     coordinates, remarks = coordinates_of(molecule, frames, weights, settings)
     examples = None if frames is None else np.asarray(frames).reshape(len(frames), -1)
     target = MolecularTarget.at(molecule.energy, kelvin)
-    return Prepared(target, coordinates, examples, weights, reaction, remarks)
+    return Prepared(target, coordinates, examples, weights, reaction, remarks=remarks)
 
 
 def of_toy(toy: Toy, examples: np.ndarray | None = None, weights: np.ndarray | None = None) -> Prepared:
-    """Prepare a toy system; without examples its starts say where it lies and how wide it is."""
-    target = toy.make()
-    is_planar = toy.made_by.endswith("DoubleWellParticles")
-    if examples is None:
-        spread = np.maximum(target.starts.std(axis=0).max(), 1.0)
-        shown = np.concatenate([target.starts - spread, target.starts + spread])
-        coordinates: Coordinates = Standardised.from_frames(shown)
-    elif examples.ndim != 2 or examples.shape[1] != target.n:
+    """Prepare a toy system; without examples its starts say where it lies and how wide it is.
+
+    Alike particles are put in the order of the first start. All orders of few of them are summed over in the weights;
+    of many, as of the dimer's fluid, ln Z is that of one order.
+    """
+    target: Any = toy.make()
+    remarks: list[str] = []
+    symmetry = None
+    if examples is not None and (examples.ndim != 2 or examples.shape[1] != target.n):
         raise BadInput(f"The examples have {examples.shape[-1]} variables, the system {target.n}")
-    elif is_planar:
-        coordinates = PolarMeanFree.from_frames(examples, weights=weights)
-    elif target.n > _MANY:
-        coordinates = Whitening.from_frames(examples, weights)
+    shown = _scattered(target.starts) if examples is None else np.asarray(examples, dtype=np.float64)
+    kind = type(target).__name__
+    if kind == "DoubleWellParticles":
+        shown, remarks = _in_order(nearest_turned_order(shown, target.starts[0]))
+        coordinates: Coordinates = PolarMeanFree.from_frames(shown, weights=weights, whiten=True)
+        symmetry = of_particles(target.n // 2, 2, mirror=True)
+    elif kind == "LennardJonesParticles":
+        coordinates = MeanFree.from_frames(shown, 3)
+    elif kind == "DimerInFluid":
+        alike = range(2, target.n // 2)
+        shown, remarks = _in_order(nearest_order(shown, target.starts[0], alike, 2))
+        coordinates = _linear(shown, weights)
     else:
-        coordinates = Standardised.from_frames(examples, weights)
+        coordinates = _linear(shown, weights)
     measure = toy.coordinate
     if examples is None:
-        return Prepared(target, coordinates)
-    along = np.asarray(measure(examples))
-    return Prepared(target, coordinates, examples, weights, Reaction(measure, float(along.min()), float(along.max())))
+        return Prepared(target, coordinates, symmetry=symmetry)
+    along = np.asarray(measure(shown))
+    reaction = Reaction(measure, float(along.min()), float(along.max()))
+    return Prepared(target, coordinates, shown, weights, reaction, symmetry, tuple(remarks))
+
+
+def _scattered(starts: np.ndarray) -> np.ndarray:
+    """Starts, each moved at random by as much as they are apart, or by one."""
+    spread = max(float(starts.std(axis=0).max()), 1.0)
+    rng = np.random.default_rng(0)
+    return (starts[None] + spread * rng.normal(size=(_MOVED, *starts.shape))).reshape(-1, starts.shape[1])
+
+
+def _in_order(relabelled: Relabelled) -> tuple[np.ndarray, list[str]]:
+    return relabelled.frames, told(relabelled)
+
+
+def _linear(shown: np.ndarray, weights: np.ndarray | None) -> Coordinates:
+    """Principal components where many variables move together, else each variable on its own."""
+    is_wide = _MANY < shown.shape[1] < len(shown)
+    return (Whitening if is_wide else Standardised).from_frames(shown, weights)
 
 
 _MANY = 40  # variables; more are whitened
+_MOVED = 50

@@ -18,6 +18,7 @@ from mdweights_core.flow.optimise import MOST_STEPS, Batch, Rates, begin, fresh_
 from mdweights_core.flow.reaction import Reaction
 from mdweights_core.flow.run import Run, fingerprint, load_run, save_run
 from mdweights_core.flow.settings import Stage, TrainSettings
+from mdweights_core.flow.symmetry import Symmetry
 from mdweights_core.flow.targets import Target
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 
@@ -39,6 +40,7 @@ class Trained:
         In single precision.
     target : Target
     coordinates : Coordinates
+    symmetry : Symmetry, optional
     settings : TrainSettings
     history : float32 [steps done, 4]
         Losses by example, by energy and along the reaction coordinate, and effective share, of each step; 0 for a
@@ -55,6 +57,7 @@ class Trained:
     flow: Flow
     target: Target
     coordinates: Coordinates
+    symmetry: Symmetry | None
     settings: TrainSettings
     history: np.ndarray
     energies: int
@@ -71,6 +74,7 @@ def train(
     examples: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     reaction: Reaction | None = None,
+    symmetry: Symmetry | None = None,
     checkpoint: Path | None = None,
     save_seconds: float = SAVE_SECONDS,
 ) -> Job[Trained]:
@@ -90,6 +94,8 @@ def train(
         Of these; equal by default.
     reaction : Reaction, optional
         Coordinate that stages with `by_reaction` spread along.
+    symmetry : Symmetry, optional
+        Operations that do not change the energy: examples are of one image, weights are those of all.
     checkpoint : Path, optional
         File (.npz) that keeps the state of the run.
     save_seconds : float
@@ -104,8 +110,8 @@ def train(
     _check(coordinates, settings, examples, reaction)
     rng = np.random.default_rng(settings.seed)
     y = None if examples is None else variables(coordinates, examples, weights, rng)
-    training = _Training(target, coordinates, settings, reaction, y)
-    made_from = fingerprint(target, coordinates, settings, [] if y is None else [y])
+    training = _Training(System(target, coordinates, reaction, symmetry), settings, y)
+    made_from = fingerprint((target, coordinates, symmetry), settings, [] if y is None else [y])
     keeper = _Keeper(checkpoint, made_from, save_seconds)
     run = keeper.begin(training.begin())
     clock, before = Clock(_SECONDS), run.seconds
@@ -121,7 +127,16 @@ def train(
     keeper.save(run)
     notes = (*training.notes(run), *keeper.notes)
     return Trained(
-        run.state.average, target, coordinates, settings, run.history, run.energies, run.seconds, is_stopped, notes
+        run.state.average,
+        target,
+        coordinates,
+        symmetry,
+        settings,
+        run.history,
+        run.energies,
+        run.seconds,
+        is_stopped,
+        notes,
     )
 
 
@@ -169,16 +184,8 @@ def _check(
 class _Training:
     """Stages one after another; knows what they are trained on, and nothing of files and users."""
 
-    def __init__(
-        self,
-        target: Target,
-        coordinates: Coordinates,
-        settings: TrainSettings,
-        reaction: Reaction | None,
-        y: np.ndarray | None,
-    ) -> None:
-        self._system = System(target, coordinates, reaction)
-        self._settings, self._y = settings, y
+    def __init__(self, system: System, settings: TrainSettings, y: np.ndarray | None) -> None:
+        self._system, self._settings, self._y = system, settings, y
         self._ends = np.cumsum([stage.steps for stage in settings.stages])
         self._pace = 0.0  # seconds a step takes
         self._examples: jax.Array | None = None
