@@ -74,6 +74,8 @@ def inefficiency(contributions: np.ndarray, runs: np.ndarray) -> float:
         What each frame adds; 0 for those that do not count.
     runs : int [T]
     """
+    if not (runs[1:] == runs[:-1]).any():
+        return 1.0  # every frame is a run of its own
     return float(integrated(autocorrelation(contributions[None] - contributions.mean(), runs))[0])
 
 
