@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication
 from app.errors import ErrorRelay, start_logging
 from app.models.minima import MinimaModel
 from app.models.molecules import MoleculeModel
+from app.models.samples import SamplesModel
 from app.models.session import Session
 from app.panels.log_panel import LogRelay
 from app.panels.workbench import Plots
@@ -28,6 +29,11 @@ from app.plots.cluster_plot import ClusterPlot
 from app.plots.convergence_plot import ConvergencePlot
 from app.plots.feature_plot import FeaturePlot
 from app.plots.minima_plot import MinimaPlot
+from app.plots.sample_map_plot import SampleMapPlot
+from app.plots.sample_path_plot import SamplePathPlot
+from app.plots.sample_profile_plot import SampleProfilePlot
+from app.plots.sample_training_plot import SampleTrainingPlot
+from app.plots.sample_weights_plot import SampleWeightsPlot
 from app.plots.scatter_plot import FrameScatter
 from app.plots.selection_plot import SelectionPlot
 from app.plots.sets_plot import SetsPlot
@@ -120,11 +126,12 @@ def _clear_old(parent: Path) -> None:
 
 def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
     """Build the window and all it needs; nothing is shown and nothing is computed yet."""
-    names = ("fit", "reader", "checker", "minimiser")
-    runners = fitter, reader, checker, minimiser = tuple(JobRunner(name) for name in names)
+    names = ("fit", "reader", "checker", "minimiser", "sampler")
+    runners = fitter, reader, checker, minimiser, sampler = tuple(JobRunner(name) for name in names)
     session = Session(fitter, reader, checker, scratch)
     molecules = MoleculeModel(session, reader)
     minima = MinimaModel(session, minimiser, scratch)
+    samples = SamplesModel(session, minima, sampler, scratch)
     plots = Plots(
         slices=SliceTriptych(),
         weights=WeightsPlot(),
@@ -141,8 +148,13 @@ def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
         minima=MinimaPlot(),
         spectrum=SpectrumPlot(),
         mode_scatter=FrameScatter(),
+        sample_training=SampleTrainingPlot(),
+        sample_weights=SampleWeightsPlot(),
+        sample_profile=SampleProfilePlot(),
+        sample_map=SampleMapPlot(),
+        sample_path=SamplePathPlot(),
     )
-    window = MainWindow(session, molecules, minima, runners, plots, MoleculeView(), settings or Settings())
+    window = MainWindow(session, molecules, minima, samples, runners, plots, MoleculeView(), settings or Settings())
     for model in (*runners, session):
         model.setParent(window)
     return window

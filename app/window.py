@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.commands.minima_commands import MinimaCommands
+from app.commands.sample_commands import SampleCommands
 from app.commands.window_commands import WindowCommands
 from app.dialogs.fault import FaultDialog
 from app.dialogs.scattering import ScatteringDialog
@@ -29,6 +30,7 @@ from app.menus import Menus
 from app.models.document import Draft
 from app.models.minima import MinimaModel
 from app.models.molecules import MoleculeModel
+from app.models.samples import SamplesModel
 from app.models.session import Session
 from app.panels.banner import Banner
 from app.panels.belief import BeliefStrip
@@ -42,6 +44,8 @@ from app.panels.minimise_panel import MinimisePanel
 from app.panels.mode_swing import ModeSwing
 from app.panels.molecule_guest import MoleculeGuest
 from app.panels.molecule_panel import MoleculePanel
+from app.panels.sample_panel import SamplePanel
+from app.panels.sample_show import SampleShow
 from app.panels.status import JobStatus, StatusBinding
 from app.panels.workbench import Plots, Workbench
 from app.settings import LAYOUT_VERSION, Settings
@@ -61,6 +65,7 @@ class MainWindow(QMainWindow):
     session : Session
     molecules : MoleculeModel
     minima : MinimaModel
+    samples : SamplesModel
     runners : sequence of JobRunner
         Shown in the status bar while busy, before all others the first, which fits; ended when the window closes.
     plots : Plots
@@ -75,6 +80,7 @@ class MainWindow(QMainWindow):
         session: Session,
         molecules: MoleculeModel,
         minima: MinimaModel,
+        samples: SamplesModel,
         runners: Sequence[JobRunner],
         plots: Plots,
         molecule_view: Any,
@@ -82,17 +88,18 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self.session, self.settings, self.runners, self.plots = session, settings, tuple(runners), plots
-        self.molecule_view, self.minima = molecule_view, minima
+        self.molecule_view, self.minima, self.samples = molecule_view, minima, samples
         self.undo_stack = QUndoStack(self)
         self._closes_after_save = False
         self.banner, self.belief, self.job_status = Banner(), BeliefStrip(session), JobStatus()
         self.message = ElidedLabel()
-        self.workbench = Workbench(session, minima, plots)
+        self.workbench = Workbench(session, minima, samples, plots)
         self.data_panel, self.fit_panel = DataPanel(session), FitPanel(session)
         self.frames_panel, self.log_panel = FramesPanel(session), LogPanel()
         self.molecule_panel = MoleculePanel(session, molecules, molecule_view)
-        self.minimise_panel = MinimisePanel(session, minima)
+        self.minimise_panel, self.sample_panel = MinimisePanel(session, minima), SamplePanel(session, samples)
         self.guest = MoleculeGuest(self.molecule_panel, minima, self)
+        self.sample_show = SampleShow(samples, self.guest, self)
         self.workbench.modes_page.set_swing(ModeSwing(self.guest, self))
         self._bindings = (
             SliceBinding(session, plots.slices, self),
@@ -103,6 +110,7 @@ class MainWindow(QMainWindow):
         self.scattering = ScatteringDialog(session, self)
         self.commands = WindowCommands(self, session, self.fit_panel, self.undo_stack, settings)
         self.minima_commands = MinimaCommands(self, session, minima, self.commands.may_discard, settings)
+        self.sample_commands = SampleCommands(self, session, samples, self.commands.may_discard, settings)
         self._lay_out()
         self.menus = Menus(self, session, self.commands.table(self), settings, self.commands.open_paths)
         self.menus.add_views(dock.toggleViewAction() for dock in self.docks.by_name.values())
@@ -139,6 +147,12 @@ class MainWindow(QMainWindow):
         self.docks.by_name["minimise"].raise_()
 
     @Slot()
+    def show_sample(self) -> None:
+        """Show what is to be sampled, and how."""
+        self.docks.by_name["sample"].show()
+        self.docks.by_name["sample"].raise_()
+
+    @Slot()
     def select_frames(self) -> None:
         """Select frames as the Selection tab says, and show it."""
         self.workbench.show_selection()
@@ -157,6 +171,7 @@ class MainWindow(QMainWindow):
             *self.plots,
             self.workbench.check_panel,
             self.workbench.selection_panel,
+            self.workbench.sample_page,
             self.belief,
             self.molecule_view,
         ):
@@ -202,6 +217,7 @@ class MainWindow(QMainWindow):
             data=self.data_panel,
             fit=self.fit_panel,
             minimise=self.minimise_panel,
+            sample=self.sample_panel,
             molecule=self.molecule_panel,
             frames=self.frames_panel,
             log=self.log_panel,
@@ -242,6 +258,7 @@ class MainWindow(QMainWindow):
         session.execution_changed.connect(self._on_execution)
         self.job_status.stop_requested.connect(self._on_stop)
         self._connect_minima()
+        self._connect_samples()
 
     def _connect_minima(self) -> None:
         minima, page, commands = self.minima, self.workbench.minima_page, self.minima_commands
@@ -260,6 +277,22 @@ class MainWindow(QMainWindow):
         page.export_requested.connect(commands.export)
         page.save_requested.connect(commands.save_comparison)
         self.job_status.stop_requested.connect(minima.stop)
+
+    def _connect_samples(self) -> None:
+        samples, page, commands = self.samples, self.workbench.sample_page, self.sample_commands
+        samples.failed.connect(self.tell)
+        samples.said.connect(self._say)
+        samples.frames_written.connect(commands.open_frames)
+        self.sample_panel.started.connect(self.banner.hide)
+        self.sample_panel.structure_requested.connect(commands.choose_structure)
+        self.sample_panel.coordinates_requested.connect(commands.choose_coordinates)
+        commands.structure_chosen.connect(self.sample_panel.show_structure)
+        commands.coordinates_chosen.connect(self.sample_panel.show_coordinates)
+        page.draw_chosen.connect(self.sample_show.show_draw)
+        page.place_changed.connect(self.sample_show.show_place)
+        page.frames_requested.connect(commands.use_as_frames)
+        page.save_requested.connect(commands.save)
+        self.job_status.stop_requested.connect(samples.stop)
 
     def _restore(self) -> None:
         self._on_title(self.session.document.title)
@@ -358,7 +391,7 @@ class MainWindow(QMainWindow):
         self.closed.emit(all(ended))
 
     def _may_close(self) -> bool:
-        document, working = self.session.document, self.session.working or self.minima.working
+        document, working = self.session.document, self.session.working or self.minima.working or self.samples.working
         if self._closes_after_save or not (document.is_unsaved or working):
             return True
         buttons = QMessageBox.StandardButton

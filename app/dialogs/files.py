@@ -25,6 +25,7 @@ TOPOLOGY = _pattern("Topologies", TOPOLOGIES)
 STRUCTURE = _pattern("Structures", (".pdb", ".ent", ".cif", ".mmcif", ".pdbx", ".prmtop", ".parm7", ".xml"))
 COORDINATES = _pattern("Coordinates", (".inpcrd", ".rst7", ".rst", ".crd", ".restrt", ".pdb", ".cif"))
 CONFORMATIONS = "PDB with models (*.pdb);;XTC trajectory (*.xtc)"
+SAMPLES = "Samples (*.npz)"
 EXPORTS = {
     "mtz": ("Weighted MTZ", "weighted.mtz", "Reflection files (*.mtz)"),
     "csv": ("Table of weights", "weights.csv", "Tables (*.csv)"),
@@ -79,14 +80,14 @@ class FileDialogs:
         """Ask for the coordinates of a file of parameters."""
         return self._one("Open coordinates", COORDINATES)
 
-    def save_conformations(self, title: str, suggested: str) -> Path | None:
-        """Ask where to write conformations: PDB, or XTC."""
+    def save_conformations(self, title: str, suggested: str, patterns: str = CONFORMATIONS) -> Path | None:
+        """Ask where to write conformations: PDB, or XTC; the ending is that of the pattern when it is missing."""
         start = str(Path(self._settings.folder) / suggested)
-        name, pattern = QFileDialog.getSaveFileName(self._window, title, start, CONFORMATIONS)
+        name, pattern = QFileDialog.getSaveFileName(self._window, title, start, patterns)
         if not name:
             return None
         path = Path(name)
-        return self._remembered(path if path.suffix else path.with_suffix(".xtc" if "xtc" in pattern else ".pdb"))
+        return self._remembered(path if path.suffix else path.with_suffix(pattern.partition("*")[2].rstrip(")")))
 
     def save_table(self, title: str, suggested: str) -> Path | None:
         """Ask where to write a table."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QProxyStyle, QSplitter, QStyle, QStyleOption, QTab
 
 from app.models.minima import MinimaModel
 from app.models.readings import ProjectReading
+from app.models.samples import SamplesModel
 from app.models.session import Session
 from app.models.validity import Verdict
 from app.panels.check_panel import CheckPanel
@@ -18,6 +19,7 @@ from app.panels.meaning_panel import MeaningPanel
 from app.panels.minima_page import MinimaPage
 from app.panels.minima_tab import MinimaTab
 from app.panels.modes_page import ModesPage
+from app.panels.sample_page import SamplePage, SamplePlots
 from app.panels.selection_panel import SelectionPanel
 
 WELCOME = (
@@ -57,6 +59,11 @@ class Plots:
     minima: Any
     spectrum: Any
     mode_scatter: Any
+    sample_training: Any
+    sample_weights: Any
+    sample_profile: Any
+    sample_map: Any
+    sample_path: Any
 
     def __iter__(self) -> Iterator[Any]:
         return iter([getattr(self, field.name) for field in fields(self)])
@@ -65,6 +72,13 @@ class Plots:
     def of_frames(self) -> tuple[Any, ...]:
         """Those in which frames are selected and brushed."""
         return self.weights, self.scatter, self.check, self.feature, self.mode_scatter
+
+    @property
+    def of_samples(self) -> SamplePlots:
+        """Those of flow sampling."""
+        return SamplePlots(
+            self.sample_training, self.sample_weights, self.sample_profile, self.sample_map, self.sample_path
+        )
 
 
 class _NarrowTabs(QProxyStyle):
@@ -81,7 +95,14 @@ class _NarrowTabs(QProxyStyle):
 class Workbench(QWidget):
     """Lays the plots out: slices over tabs. Before a fit the check of the frames is in front, then the weights."""
 
-    def __init__(self, session: Session, minima: MinimaModel, plots: Plots, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        minima: MinimaModel,
+        samples: SamplesModel,
+        plots: Plots,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._check, self._plots = session.check, plots
         self.check_panel = CheckPanel(session, plots.check)
@@ -90,6 +111,7 @@ class Workbench(QWidget):
         self.minima_page = MinimaPage(minima, plots.minima)
         self.modes_page = ModesPage(minima, plots.spectrum, plots.mode_scatter)
         self.minima_tab = MinimaTab(self.minima_page, self.modes_page)
+        self.sample_page = SamplePage(samples, plots.of_samples)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         style = _NarrowTabs("Fusion")
@@ -106,6 +128,7 @@ class Workbench(QWidget):
             (self.selection_panel, "Selecti&on"),
             (self.meaning_panel, "Meani&ng"),
             (self.minima_tab, "Mini&ma"),
+            (self.sample_page, "Sam&ples"),
         ):
             self.tabs.addTab(widget, title)
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -118,6 +141,7 @@ class Workbench(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
         minima.started.connect(self._on_minimise)
+        samples.started.connect(self._on_sample)
         session.check.changed.connect(self._on_check)
         session.fit.running_changed.connect(self._on_running)
         session.document.project_changed.connect(self._on_project)
@@ -136,6 +160,10 @@ class Workbench(QWidget):
     def _on_minimise(self, request: object) -> None:
         self.tabs.setCurrentWidget(self.minima_tab)
         self.minima_tab.show_minima()
+
+    @Slot(object)
+    def _on_sample(self, request: object) -> None:
+        self.tabs.setCurrentWidget(self.sample_page)
 
     @Slot(str)
     def show_light(self, name: str) -> None:

@@ -1,0 +1,88 @@
+"""What is done with files of flow sampling: choose a structure, write samples, go on with them as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QWidget
+
+from app.dialogs.files import CONFORMATIONS, SAMPLES, FileDialogs
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.models.samples import SamplesModel
+    from app.models.session import Session
+
+
+class SampleCommands(QObject):
+    """Callbacks of the sampling's buttons; `may_discard` asks whether an unsaved fit may be dropped.
+
+    Signals
+    -------
+    structure_chosen(object), coordinates_chosen(object)
+        A Path.
+    """
+
+    structure_chosen = Signal(object)
+    coordinates_chosen = Signal(object)
+
+    def __init__(
+        self,
+        window: QWidget,
+        session: Session,
+        samples: SamplesModel,
+        may_discard: Callable[[], bool],
+        settings: Settings,
+    ) -> None:
+        super().__init__(window)
+        self._session, self._samples, self._may_discard = session, samples, may_discard
+        self._dialogs = FileDialogs(window, settings)
+
+    @Slot()
+    def choose_structure(self) -> None:
+        """Ask for a structure."""
+        path = self._dialogs.open_structure()
+        if path is not None:
+            self.structure_chosen.emit(path)
+
+    @Slot()
+    def choose_coordinates(self) -> None:
+        """Ask for the coordinates of parameters."""
+        path = self._dialogs.open_coordinates()
+        if path is not None:
+            self.coordinates_chosen.emit(path)
+
+    @Slot(int)
+    def save(self, count: int) -> None:
+        """Ask where to write samples: all of them as NPZ, or `count` (0: all) as frames."""
+        reading = self._samples.reading
+        is_molecule = reading is not None and reading.is_molecule
+        pattern = f"{SAMPLES};;{CONFORMATIONS}" if is_molecule else SAMPLES
+        path = self._dialogs.save_conformations("Save samples", f"{self._stem}_samples.npz", pattern)
+        if path is not None:
+            self._samples.write(path, count)
+
+    @Slot(int)
+    def use_as_frames(self, count: int) -> None:
+        """Ask where to write `count` (0: all) draws, and open them as frames when they are there."""
+        if not self._may_discard():
+            return
+        title = "Use draws as frames: where to keep them"
+        path = self._dialogs.save_conformations(title, f"{self._stem}_sampled.xtc")
+        if path is not None:
+            self._samples.write(path, count, becomes_frames=True)
+
+    @Slot(object)
+    def open_frames(self, files: tuple[Path, ...]) -> None:
+        """Open draws that were written as the frames of the document, with their weights as prior ones."""
+        frames, *topology, weights = files
+        self._session.open_frames((frames,), topology[0] if topology else None)
+        self._session.inputs.edit(prior=weights)
+
+    @property
+    def _stem(self) -> str:
+        reading = self._samples.reading
+        return "system" if reading is None else Path(reading.request.name).stem
