@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mdweights_core.lights import BAD
 from mdweights_core.project import Project
+from mdweights_core.weights.result import number_of_frames
 from mdweights_core.weights.settings import FitSettings
 
 SUPPORTED = "supported"
@@ -26,7 +27,7 @@ def _history(project: Project) -> list[str]:
     s, u = fit.scores, fit.uniform
     return [
         f"{project.provenance.get('program', 'mdweights')} {project.provenance.get('date', '')}".strip(),
-        f"map {Path(inputs.map).name}; {len(fit.weights)} frames of {', '.join(p.name for p in inputs.frames[:3])}",
+        f"map {Path(inputs.map).name}; {number_of_frames(fit)} of {', '.join(p.name for p in inputs.frames[:3])}",
         *_settings_lines(project),
         f"CC {s.cc:.4f} (equal weights {u.cc:.4f}), free {s.cc_free:.4f} ({u.cc_free:.4f})",
         f"CCaniso {s.cc_aniso:.4f} (equal {u.cc_aniso:.4f}), free {s.cc_aniso_free:.4f} ({u.cc_aniso_free:.4f})",

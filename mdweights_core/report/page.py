@@ -19,7 +19,7 @@ from mdweights_core.report import figures
 from mdweights_core.report.parts import conclusion, light_rows, meaning_part, validation_svg
 from mdweights_core.report.selection_part import selection_part
 from mdweights_core.report.settings_table import setting_rows
-from mdweights_core.weights.result import WeightFit, fitted_frames
+from mdweights_core.weights.result import WeightFit, number_of_frames
 
 _LISTED = 10
 
@@ -60,7 +60,8 @@ def _context(project: Project) -> dict[str, Any]:
             "Space group": f"{space_group.xhm()} (Laue class {laue_class(space_group)})",
             "Resolution": f"{d.max():.2f} to {d.min():.2f} Å",
             "Reflections": f"{int((~fit.free).sum())} fitted, {int(fit.free.sum())} held out",
-            "Frames": f"{_frames(fit)}, {len(kept_frames(fit.weights))} kept (at least 1 % of equal weight)",
+            "Frames": f"{number_of_frames(fit).removesuffix(' frames')}, {len(kept_frames(fit.weights))} kept (at least "
+            "1 % of equal weight)",
             "Effective frames": f"{fit.n_eff:.1f} (Kish), {fit.n_eff_entropy:.1f} (entropy); "
             f"{counted(fit.n_active, 'frame')} with a weight",
             "Solver": f"{fit.outcome} {fit.seconds:.1f} s, optimality residual {fit.kkt_residual:.1e}",
@@ -75,11 +76,6 @@ def _context(project: Project) -> dict[str, Any]:
             "slice_aniso": figures.to_svg(figures.slices_figure(fit, "hk", 0, anisotropic=True)),
         },
     }
-
-
-def _frames(fit: WeightFit) -> str:
-    n_frames, n_fitted = len(fit.weights), int(fitted_frames(fit).sum())
-    return str(n_frames) if n_fitted == n_frames else f"{n_fitted} fitted of {n_frames}"
 
 
 def _score_rows(fit: WeightFit) -> list[tuple[str, ...]]:

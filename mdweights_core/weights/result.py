@@ -204,6 +204,12 @@ def fitted_frames(fit: WeightFit) -> np.ndarray:
     return fit.prior > 0
 
 
+def number_of_frames(fit: WeightFit) -> str:
+    """How many frames were fitted, and of how many: ``108 frames``, ``72 of 108 frames``."""
+    n_frames, n_fitted = len(fit.weights), int(fitted_frames(fit).sum())
+    return f"{n_frames} frames" if n_fitted == n_frames else f"{n_fitted} of {n_frames} frames"
+
+
 def is_collapsed(weights: np.ndarray) -> bool:
     """True when so few frames carry the weights that their pattern means little: under 3, or 2 % of them.
 
@@ -227,10 +233,8 @@ def name_of_prior(fit: WeightFit) -> str:
 def describe_fit(fit: WeightFit) -> str:
     """What was fitted, in one line: frames, reflections, Laue class, resolution."""
     d = fit.groups.lattice.d_spacing
-    n_frames, n_fitted = len(fit.weights), int(fitted_frames(fit).sum())
-    frames = f"{n_frames} frames" if n_fitted == n_frames else f"{n_fitted} of {n_frames} frames"
     return (
-        f"{frames}, {int((~fit.free).sum())} work and {int(fit.free.sum())} free reflections, "
+        f"{number_of_frames(fit)}, {int((~fit.free).sum())} work and {int(fit.free.sum())} free reflections, "
         f"Laue class {laue_class(fit.groups.lattice.space_group)}, {d.max():.2f} to {d.min():.2f} Å"
     )
 

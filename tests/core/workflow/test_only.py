@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import gemmi
 import numpy as np
 import pytest
 
@@ -48,9 +49,10 @@ def test_exports_and_the_report_tell_of_it(folder, capsys):
     with (folder / "w.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [t for t, row in enumerate(rows) if row["relative_weight"]] == KEPT
+    assert "72 of 108 frames of peptide_crystal.xtc" in "".join(gemmi.read_mtz_file(str(folder / "w.mtz")).history)
     assert main(["report", str(folder / "some.mdw"), "--out", str(folder / "r.html")]) == 0
     page = (folder / "r.html").read_text()
-    assert "72 fitted of 108" in page
+    assert "72 of 108, " in page
     assert "1-2,4-5,7-8" in page
     capsys.readouterr()
 
