@@ -28,7 +28,10 @@ class Correlation(AbstractBijection):
     cond_shape: None = eqx.field(static=True, default=None)
 
     def __init__(self, matrix: np.ndarray, plain: np.ndarray, n: int) -> None:
-        self.linear = TriangularAffine(jnp.zeros(len(plain), jnp.float32), jnp.asarray(matrix, jnp.float32))
+        in_double, rest = eqx.partition(
+            TriangularAffine(jnp.zeros(len(plain)), jnp.asarray(matrix)), eqx.is_inexact_array
+        )
+        self.linear = eqx.combine(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), in_double), rest)
         self.plain = jnp.asarray(plain)
         self.shape = (n,)
 
