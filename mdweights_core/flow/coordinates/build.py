@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mdweights_core.energy.base import value_and_gradient
 from mdweights_core.energy.setup import Molecule
 from mdweights_core.errors import counted
 from mdweights_core.flow.coordinates import alike as hydrogens_alike
@@ -41,6 +42,8 @@ LOOKED_AT = 200_000
 SHOWN = 100
 """Frames that tell straight angles."""
 AT_ONCE = 4096
+AT_REST = 100.0
+"""Rms force, kJ/mol/nm, below which a structure is near enough to a minimum to tell scales."""
 LEAST = 1e-6
 """The smallest scale of ln r and of logits: of constraints that are kept as variables."""
 
@@ -105,7 +108,9 @@ def internal_coordinates(
         return InternalCoordinates(branches, start, names)
 
     coordinates = scaled(made, molecule, learned, settings)
-    return coordinates, tuple(remarks + learned.remarks + remarks_on_coordinates(coordinates.n, frames, weights))
+    return coordinates, tuple(
+        remarks + learned.remarks + remarks_on_coordinates(molecule, coordinates.n, frames, weights)
+    )
 
 
 def graph_of(molecule: Molecule, frames: np.ndarray | None = None) -> Graph:
@@ -222,11 +227,20 @@ def assemble(
     return branches, tuple(_name(layout, kinds, i) for i in free.tolist())
 
 
-def remarks_on_coordinates(n: int, frames: np.ndarray | None, weights: np.ndarray | None) -> list[str]:
-    """A sentence where frames are few for n variables, or there are none."""
-    if frames is None:
-        return ["Without frames the scales are those of vibrations about the structure: it has to be a minimum."]
-    return remarks_on_number(len(frames), n, weights)
+def remarks_on_coordinates(
+    molecule: Molecule, n: int, frames: np.ndarray | None, weights: np.ndarray | None
+) -> list[str]:
+    """A sentence where frames are few for n variables, or where there are none and the structure is no minimum."""
+    if frames is not None:
+        return remarks_on_number(len(frames), n, weights)
+    _, gradient = value_and_gradient(molecule.energy, jnp.asarray(molecule.x))
+    rms = float(np.sqrt(np.mean(np.asarray(gradient) ** 2)))
+    if rms < AT_REST:
+        return []
+    return [
+        f"Without frames the scales are those of vibrations about the structure, which has forces of {rms:.3g} "
+        "kJ/mol/nm (rms): minimise it first."
+    ]
 
 
 def _looked_at(x: np.ndarray, frames: np.ndarray | None, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

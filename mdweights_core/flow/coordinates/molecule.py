@@ -79,7 +79,9 @@ def mixed_coordinates(
         return MixedCoordinates(backbone, branches, (*components, *names))
 
     coordinates = scaled(made, molecule, learned, settings)
-    return coordinates, tuple(remarks + learned.remarks + remarks_on_coordinates(coordinates.n, frames, weights))
+    return coordinates, tuple(
+        remarks + learned.remarks + remarks_on_coordinates(molecule, coordinates.n, frames, weights)
+    )
 
 
 def backbone_of(topology: Any, graph: Graph) -> Start:

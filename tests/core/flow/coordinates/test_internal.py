@@ -171,13 +171,13 @@ def test_hydrogens_of_a_methylene_get_the_labels_of_most_frames(springs: Callabl
         np.testing.assert_allclose(found, of_labelled)
 
 
-def test_both_hands_of_a_centre_are_told(springs: Callable[..., Molecule]) -> None:
+def test_both_hands_of_a_centre_are_told(springs: Callable[..., Molecule], placed: Any, read_back: Any) -> None:
     molecule, frames = methylene(springs)
     frames[:7] = frames[:7][:, [0, 1, 2, 4, 3]]
     coordinates, remarks = internal_coordinates(molecule, frames, settings=CoordinateSettings(fold_hydrogens=False))
     assert any("the rarer in 7 of 80 frames (branch" in remark for remark in remarks)
-    y = np.array([coordinates.read(jnp.asarray(frame.ravel()))[0] for frame in frames[[0, 10]]])
-    again = np.array([coordinates.place(jnp.asarray(at))[0] for at in y]).reshape(2, 5, 3)
+    y, _ = read_back(coordinates, frames[[0, 10]].reshape(2, -1))
+    again = np.asarray(placed(coordinates, y)[0]).reshape(2, 5, 3)
     volumes = np.linalg.det(again[:, [0, 3, 4]] - again[:, [1]])
     assert volumes[0] * volumes[1] < 0
 
@@ -189,7 +189,14 @@ def test_without_frames_scales_are_those_of_the_springs(of_alanine: Any, alanine
     np.testing.assert_allclose(y[~np.array(coordinates.circular)], 0, atol=1e-8)
     ratio = coordinates.branches.scales.scale / of_alanine[0].branches.scales.scale
     assert ((ratio > 0.4) & (ratio < 1.5)).all()
-    assert any("has to be a minimum" in remark for remark in remarks)
+    assert not any("minimise it first" in remark for remark in remarks)
+
+
+def test_without_frames_a_structure_off_its_minimum_is_told(springs: Callable[..., Molecule]) -> None:
+    molecule, frames = methylene(springs)
+    moved = Molecule(molecule.topology, frames[0], molecule.system, molecule.energy, molecule.fixed)
+    _, remarks = internal_coordinates(moved)
+    assert any("forces of" in remark and "minimise it first" in remark for remark in remarks)
 
 
 def test_partition_function_of_a_harmonic_triatomic_molecule(springs: Callable[..., Molecule]) -> None:
