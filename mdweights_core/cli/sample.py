@@ -79,14 +79,14 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     for place in (args.out, args.frames_out, args.weights_out, args.checkpoint):
         check_place(place)
     settings = sample_settings(args)
-    from mdweights_core.workflow.draws import sample_task
+    from mdweights_core.workflow.draws import train_and_draw
     from mdweights_core.workflow.judged import judged, summary
     from mdweights_core.workflow.sampled import save_sampled
 
     task, reference = _toy(args, terminal) if is_toy(args.system) else _molecule(args)
     for remark in task.remarks:
         terminal.warn(remark)
-    sampled = terminal.run(sample_task(task, settings, reference=reference, checkpoint=args.checkpoint))
+    _, sampled = terminal.run(train_and_draw(task, settings, reference=reference, checkpoint=args.checkpoint))
     for note in sampled.samples.notes:
         terminal.warn(note)
     if not sampled.samples.n_samples:

@@ -36,4 +36,5 @@ def trained_log_weights(trained: Trained, x: np.ndarray) -> np.ndarray:
     float64 [t]
         Of evenly chosen ones where they are many; see `sample.log_weights_at`.
     """
-    return log_weights_at(cast(trained.flow, jnp.float64), System(trained.target, trained.coordinates), x)
+    system = System(trained.target, trained.coordinates, symmetry=trained.symmetry)
+    return log_weights_at(cast(trained.flow, jnp.float64), system, x)

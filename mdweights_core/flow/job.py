@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from mdweights_core.errors import BadInput
 from mdweights_core.flow.recipes import stages
 from mdweights_core.flow.result import FlowSamples
 from mdweights_core.flow.sample import sample
@@ -56,4 +58,8 @@ def training_of(prepared: Prepared, settings: SampleSettings) -> TrainSettings:
     usual = "annealed" if prepared.examples is None else "mixed"
     name = settings.schedule or usual
     chosen = stages(name, settings.effort, settings.batch)
+    if settings.spread:
+        if not any(stage.by_energy for stage in chosen):
+            raise BadInput(f"The schedule {name} generates nothing that could be spread", advice="Choose another one")
+        chosen = tuple(replace(stage, by_reaction=settings.spread) if stage.by_energy else stage for stage in chosen)
     return TrainSettings(settings.flow, chosen, settings.seed)

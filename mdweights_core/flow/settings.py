@@ -146,6 +146,8 @@ class SampleSettings:
         Configurations to draw.
     probe : bool
         Whether to look for minima that the flow may have missed.
+    spread : float
+        Weight of the entropy along the system's reaction coordinate, wherever the schedule trains by energy.
     seed : int
     """
 
@@ -156,6 +158,7 @@ class SampleSettings:
     flow: FlowSettings = field(default_factory=FlowSettings)
     samples: int = 100_000
     probe: bool = True
+    spread: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:

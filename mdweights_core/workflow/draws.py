@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mdweights_core.flow.systems import Prepared
     from mdweights_core.flow.train import Trained
 
+SPREAD = 1.0
+"""Weight of the entropy along a coordinate, where one was named."""
+    from mdweights_core.flow.train import Trained
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -105,9 +109,9 @@ def _looked_at(task: Task) -> Task:
     return replace(task, prepared=replace(task.prepared, remarks=remarks))
 
 
-def sample_task(
+def train_and_draw(
     task: Task, settings: SampleSettings, *, reference: Examples | None = None, checkpoint: Path | None = None
-) -> Job[Sampled]:
+) -> Job[tuple[Trained, Sampled]]:
     """Train and draw; see `flow.job.sample_system`. Stopped while it trains, it returns no samples.
 
     Parameters
@@ -128,6 +132,8 @@ def train_and_draw(
     """The same as `sample_task`, with the flow."""
     from mdweights_core.flow.job import sample_system
 
+    if task.prepared.reaction is not None:
+        settings = replace(settings, spread=SPREAD)
     trained, samples = yield from sample_system(task.prepared, settings, checkpoint=checkpoint)
     if task.examples is not None:
         samples = replace(samples, training_energies=samples.training_energies + task.examples.energies)

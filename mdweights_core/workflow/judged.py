@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdweights_core.flow.estimates.bar import log_partition_by_bar, state_difference_by_bar
+from mdweights_core.flow.estimates.bar import state_difference_by_bar
 from mdweights_core.flow.estimates.free_energy import Difference, state_difference
+from mdweights_core.flow.estimates.gather import gather
 from mdweights_core.flow.estimates.importance import importance
 from mdweights_core.flow.estimates.judgement import Evidence, Judgement, free_energy_light, judge
-from mdweights_core.flow.estimates.modes import hole, minima
 from mdweights_core.lights import Light
 from mdweights_core.workflow.sampled import Sampled
 
@@ -41,18 +41,17 @@ def judged(sampled: Sampled) -> Judged:
     BadInput
         When no sample has weight.
     """
-    samples, reference = sampled.samples, sampled.reference
-    log_w = samples.log_weights
-    evidence = Evidence(
-        weights=importance(log_w, samples.seed),
-        hole=None if reference is None else hole(log_w, reference),
-        minima=minima(log_w, samples.probe_log_weights, samples.probe_log_masses) if len(samples.probes) else None,
-        by_bar=(
-            log_partition_by_bar(log_w, reference)
-            if reference is not None and sampled.origin.frames_know_populations
-            else None
-        ),
+    samples = sampled.samples
+    has_probes = len(samples.probes) > 0
+    evidence = gather(
+        samples.log_weights,
+        reference=sampled.reference,
+        minimum_log_w=samples.probe_log_weights if has_probes else None,
+        log_mass=samples.probe_log_masses if has_probes else None,
+        seed=samples.seed,
     )
+    if not sampled.origin.frames_know_populations:
+        evidence = replace(evidence, by_bar=None)
     return Judged(evidence, judge(evidence))
 
 
