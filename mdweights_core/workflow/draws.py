@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mdweights_core.energy.setup import Molecule
     from mdweights_core.flow.systems import Prepared
     from mdweights_core.flow.train import Trained
+    from mdweights_core.flow.train import Trained
 
 SPREAD = 1.0
 """Weight of the entropy along a coordinate, where one was named."""
-    from mdweights_core.flow.train import Trained
 
 
 @dataclass(frozen=True, eq=False)
