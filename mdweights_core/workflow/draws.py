@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mdweights_core.energy.setup import Molecule
     from mdweights_core.flow.systems import Prepared
     from mdweights_core.flow.train import Trained
-    from mdweights_core.flow.train import Trained
 
 SPREAD = 1.0
 """Weight of the entropy along a coordinate, where one was named."""
@@ -122,14 +121,6 @@ def train_and_draw(
         Frames of the target's own ensemble; by default the examples, unless they carry weights.
     checkpoint : Path, optional
     """
-    _, sampled = yield from train_and_draw(task, settings, reference=reference, checkpoint=checkpoint)
-    return sampled
-
-
-def train_and_draw(
-    task: Task, settings: SampleSettings, *, reference: Examples | None = None, checkpoint: Path | None = None
-) -> Job[tuple[Trained, Sampled]]:
-    """The same as `sample_task`, with the flow."""
     from mdweights_core.flow.job import sample_system
 
     if task.prepared.reaction is not None:
