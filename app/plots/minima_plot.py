@@ -182,6 +182,7 @@ class MinimaPlot(PlotPanel):
             level = self._tolerance if quantity == FORCE else float("nan")
             side.draw(self.curves(quantity), self._chosen, (along, quantity), level=level, n_groups=len(self._methods))
         self.summary.setText(self._words())
+        self.summary.setToolTip(self.summary.text())
 
     def _words(self) -> str:
         if not self._traces:
@@ -227,16 +228,19 @@ class _Side:
     def draw(
         self, curves: Mapping[Place, Curve], chosen: Place, titles: tuple[str, str], *, level: float, n_groups: int
     ) -> None:
-        """Draw all starts, those of each of several methods in its colour.
+        """Draw all starts, those of each of several methods in its colour and against a logarithmic scale.
 
         Forces are drawn as their logarithms, with a line at the `level` they are brought to.
         """
         is_log = titles[1] == FORCE
-        shown = {place: _known(x, _log(y) if is_log else y) for place, (x, y) in curves.items()}
+        shown = {
+            place: _known(_log(x) if n_groups else x, _log(y) if is_log else y) for place, (x, y) in curves.items()
+        }
         shown = {place: curve for place, curve in shown.items() if len(curve[0])}
         plain_axis(self.plot.getAxis("bottom"), titles[0])
         plain_axis(self.plot.getAxis("left"), titles[1])
         self.plot.getAxis("left").setLogMode(y=is_log)
+        self.plot.getAxis("bottom").setLogMode(x=n_groups > 0)
         self.all.setData(*_joined([] if n_groups else list(shown.values())))
         for number, item in enumerate(self.groups):
             own = [curve for (_, method), curve in shown.items() if method == number]
@@ -246,7 +250,7 @@ class _Side:
         self.level.setVisible(bool(np.isfinite(level)))
         if np.isfinite(level):
             self.level.setPos(np.log10(level))
-        self._fit_view(list(shown.values()), is_energy=titles[1] == ENERGY)
+        self._fit_view(list(shown.values()), is_energy=titles[1] == ENERGY, from_zero=not n_groups)
 
     def _draw_spread(self, curves: list[Curve]) -> None:
         is_shown = len(curves) >= MANY
@@ -258,17 +262,21 @@ class _Side:
             for bound, y in zip(self.bounds, (low, high), strict=True):
                 bound.setData(x, y)
 
-    def _fit_view(self, curves: list[Curve], *, is_energy: bool) -> None:
+    def _fit_view(self, curves: list[Curve], *, is_energy: bool, from_zero: bool) -> None:
         if not curves:
             return
         x = np.concatenate([curve[0] for curve in curves])
-        y = np.concatenate([later(*curve) if is_energy else curve[1] for curve in curves])
+        spent = [curve[0] if from_zero else 10.0 ** curve[0] for curve in curves]
+        y = np.concatenate(
+            [later(at, curve[1]) if is_energy else curve[1] for at, curve in zip(spent, curves, strict=True)]
+        )
         low, high = float(y.min()), float(y.max())
         if is_energy:
             high = max(high, low + _LEAST)
         elif high == low:
             low, high = low - 0.5, high + 0.5
-        self.plot.vb.setRange(xRange=(0.0, max(float(x.max()), 1e-3)), yRange=(low, high), padding=0.04)
+        begin = 0.0 if from_zero else float(x.min())
+        self.plot.vb.setRange(xRange=(begin, max(float(x.max()), begin + 1e-3)), yRange=(low, high), padding=0.04)
 
 
 def spread(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:

@@ -104,6 +104,7 @@ def test_each_of_several_methods_has_its_colour_and_name(plot: MinimaPlot) -> No
     assert np.nanmin(drawn[0]) == 100 / 3
     assert np.nanmin(drawn[1]) == 100 / 3 + 10
     assert np.isnan(drawn[0]).sum() == 6
+    np.testing.assert_allclose(left.groups[0].getData()[0][:3], np.log10([1, 2, 3]))
     assert drawn[2] is None or len(drawn[2]) == 0
     assert not left.middle.isVisible()  # a median over methods means nothing
     pens = [(curve.opts["pen"].color().name(), curve.opts["pen"].style()) for curve in left.groups]

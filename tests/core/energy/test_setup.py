@@ -12,7 +12,7 @@ import openmm
 import pytest
 from openmm import app, unit
 
-from mdweights_core.energy.base import value_and_gradient
+from mdweights_core.energy.base import hessian_product, value_and_gradient
 from mdweights_core.energy.crystal import images
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.energy.setup import read_structure, set_up
@@ -72,6 +72,14 @@ def test_a_structure_has_an_energy(structure: Callable[..., Path], reference: Ca
     assert not molecule.remarks
     assert molecule.masses.sum() == pytest.approx(144.18, abs=0.01)
     reference(molecule.system, molecule.x)
+
+
+def test_forces_in_a_solvent_have_derivatives(structure: Callable[..., Path]) -> None:
+    molecule = set_up(structure())
+    along = np.random.default_rng(0).normal(size=molecule.x.shape)
+    sides = [np.asarray(value_and_gradient(molecule.energy, molecule.x + step * along)[1]) for step in (-1e-6, 1e-6)]
+    found = np.asarray(hessian_product(molecule.energy, molecule.x, along))
+    np.testing.assert_allclose(found, (sides[1] - sides[0]) / 2e-6, rtol=0, atol=1e-5 * np.abs(found).max())
 
 
 def test_hydrogens_are_added_when_asked(structure: Callable[..., Path]) -> None:
