@@ -60,8 +60,8 @@ def _context(project: Project) -> dict[str, Any]:
             "Space group": f"{space_group.xhm()} (Laue class {laue_class(space_group)})",
             "Resolution": f"{d.max():.2f} to {d.min():.2f} Å",
             "Reflections": f"{int((~fit.free).sum())} fitted, {int(fit.free.sum())} held out",
-            "Frames": f"{number_of_frames(fit).removesuffix(' frames')}, {len(kept_frames(fit.weights))} kept (at least "
-            "1 % of equal weight)",
+            "Frames": f"{number_of_frames(fit).removesuffix(' frames')}, {len(kept_frames(fit.weights))} kept "
+            "(at least 1 % of equal weight)",
             "Effective frames": f"{fit.n_eff:.1f} (Kish), {fit.n_eff_entropy:.1f} (entropy); "
             f"{counted(fit.n_active, 'frame')} with a weight",
             "Solver": f"{fit.outcome} {fit.seconds:.1f} s, optimality residual {fit.kkt_residual:.1e}",
