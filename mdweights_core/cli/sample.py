@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mdweights_core.cli.arguments import add_json, check_place, frames_only, positive
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.energy_options import add_energy_options, energy_settings
+from mdweights_core.cli.sample_rounds import refuse_what_does_nothing, run_rounds
 from mdweights_core.energy.toys.registry import TOYS
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.flow.coordinates.settings import KINDS
@@ -33,6 +34,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--frames-out", type=Path, metavar="F", help="samples as frames (.xtc, .pdb), for predict")
     parser.add_argument("--weights-out", type=Path, metavar="W.csv", help="their weights, for fit --prior")
     parser.add_argument("--resample", type=positive, metavar="N", help="write N frames of equal weight instead")
+    parser.add_argument("--iterate", type=positive, metavar="N", help="rounds of fit, flow and draws; --out: a folder")
     parser.add_argument("--checkpoint", type=Path, metavar="C.npz", help="the same command goes on from there")
     add_json(parser)
     _add_examples(parser.add_argument_group("example frames"))
@@ -75,6 +77,11 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
     """Train, draw, write samples and frames, and print what they are worth."""
+    if args.iterate:
+        _refuse_other_kind(args)
+        refuse_what_does_nothing(args)
+        run_rounds(args, terminal, sample_settings(args))
+        return
     _refuse_what_does_nothing(args)
     for place in (args.out, args.frames_out, args.weights_out, args.checkpoint):
         check_place(place)

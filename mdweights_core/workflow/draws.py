@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdweights_core.crystal.superposition import fit
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.settings import SampleSettings
@@ -83,11 +84,20 @@ def molecule_task(
     else:
         frames, weights = examples.x.reshape(len(examples.x), -1, 3), examples.weights
     told = f"{energy.force_field} in {'vacuo' if energy.solvent == 'none' else energy.solvent}, {kelvin:g} K"
-    origin = Origin(structure=pdb_text(molecule.topology, molecule.x), temperature=kelvin, energy=told)
+    structure = pdb_text(molecule.topology, _as_frames_lie(molecule.x, examples))
+    origin = Origin(structure=structure, temperature=kelvin, energy=told)
     prepared = of_molecule(molecule, kelvin, frames, weights, kind=kind)
     if spread_along:
         prepared = replace(prepared, reaction=_reaction(spread_along, origin, prepared))
     return _looked_at(Task(prepared, origin, examples))
+
+
+def _as_frames_lie(x: np.ndarray, examples: Examples | None) -> np.ndarray:
+    """A structure [n_atoms, 3] laid on the frame of most weight, the first of them: draws go to where frames were."""
+    if examples is None:
+        return x
+    frame = examples.x[0 if examples.weights is None else int(np.argmax(examples.weights))].reshape(-1, 3)
+    return fit(x[None], frame).moved(x[None])[0] + frame.mean(axis=0)
 
 
 def toy_task(name: str, examples: Examples | None = None, *, spread: bool = False) -> Task:
