@@ -20,6 +20,7 @@ _BEYOND_CHANCE = 3.0  # standard errors
 _MUCH = 5.0  # a population is another, not an inaccurate one, from this factor on
 _FAR = 3.0  # kT above the largest log-weight of all samples: they would hardly ever come to such a place
 _WORTH = 1e-3  # population of a minimum that is worth a word
+_BROAD = 10.0  # kT: what a density a little too broad in many variables may lack at the bottom of basins it covers
 _FRAMES = 3.0  # independent frames that make a hole
 _MOST = 2000  # frames whose distances to each other are all taken
 
@@ -233,7 +234,7 @@ class Minima:
     @property
     def missed(self) -> np.ndarray:
         """Minima of a population worth a word that samples would hardly ever come to, bool [P]."""
-        return (self.above > _FAR) & (self.population > _WORTH)
+        return _is_far(self.above, self.population) & (self.population > _WORTH)
 
     @property
     def missed_population(self) -> float:
@@ -244,8 +245,11 @@ class Minima:
 def minima(log_w: np.ndarray, minimum_log_w: np.ndarray, log_mass: np.ndarray) -> Minima:
     """Compare the density of the samples with the target at minima of the energy, found or known.
 
-    A place that samples cover has the same weight as they have. Where ln w is far above all of theirs, they would not
-    come in many times their number; that matters if the place has a population.
+    A place that samples cover has about the same weight as they have. Where ln w is far above all of theirs, they would
+    not come in many times their number; that matters if the place has a population.
+
+    In many variables samples stay away from the bottom of a basin, and a density a little too broad lacks the same at
+    the bottom of all of them: what the best covered minimum is above the samples, up to 10 kT, counts for none.
 
     Parameters
     ----------
@@ -256,8 +260,15 @@ def minima(log_w: np.ndarray, minimum_log_w: np.ndarray, log_mass: np.ndarray) -
     log_mass : float64 [P]
         ln of the partition function of the minimum's surroundings, in the measure of `log_w`.
     """
-    log_w = checked(log_w)
+    log_w, log_mass = checked(log_w), np.asarray(log_mass, dtype=np.float64)
     above = np.asarray(minimum_log_w, dtype=np.float64) - log_w.max()
-    unseen = np.asarray(log_mass, dtype=np.float64)[above > _FAR]
+    among = np.exp(log_mass - np.logaddexp.reduce(log_mass)) if len(log_mass) else log_mass
+    unseen = log_mass[_is_far(above, among)]
     log_z = float(np.logaddexp.reduce(np.append(unseen, log_partition(log_w)[0])))
     return Minima(above, np.exp(np.minimum(log_mass - log_z, 0.0)))
+
+
+def _is_far(above: np.ndarray, population: np.ndarray) -> np.ndarray:
+    """Which minima lie further above the samples than the best covered one of any population, bool [P]."""
+    best = np.min(above[population > _WORTH], initial=_BROAD)
+    return above - max(best, 0.0) > _FAR

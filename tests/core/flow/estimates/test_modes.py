@@ -185,6 +185,17 @@ def test_a_minimum_that_outweighs_all_samples_is_missed():
     assert found.missed_population == pytest.approx(1.0)
 
 
+def test_a_broad_density_in_many_variables_misses_no_minimum():
+    """Samples of a normal density a fifth too wide in 60 variables never come near the bottom of the only basin."""
+    square = 1.44 * np.random.default_rng(0).chisquare(60, 5000)
+    log_w = 60 * np.log(1.2) - 0.5 * square * (1 - 1 / 1.44)
+    found = minima(log_w, np.array([60 * np.log(1.2)]), np.zeros(1))
+    assert found.above[0] > 3
+    assert not found.missed.any()
+    second = minima(log_w, np.array([60 * np.log(1.2), 80.0]), np.zeros(2))
+    np.testing.assert_array_equal(second.missed, [False, True])
+
+
 def test_no_minima_miss_nothing():
     assert not minima(ONE.log_w, np.zeros(0), np.zeros(0)).missed.any()
 
