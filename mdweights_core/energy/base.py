@@ -73,7 +73,7 @@ class Energy:
 
     def __call__(self, x: Array) -> Array:
         """Energy of positions [n_atoms, 3] in kJ/mol."""
-        return sum((term.energy(x) for term in self.terms.values()), start=jnp.zeros(()))
+        return sum((term.energy(x) for term in self.terms.values()), start=jnp.zeros((), x.dtype))
 
     def by_term(self, x: Array) -> dict[str, Array]:
         """Energy of each term in kJ/mol."""

@@ -160,7 +160,7 @@ class GeneralisedBorn:
                 )
             else:
                 known[step.name] = jnp.broadcast_to(self._single(step, x, known), len(x))
-        return sum((self._energy(step, x, known) for step in self.energies), start=jnp.zeros(()))
+        return sum((self._energy(step, x, known) for step in self.energies), start=jnp.zeros((), x.dtype))
 
     def _energy(self, step: Step, x: Array, known: Mapping[str, Array]) -> Array:
         if step.is_pair:

@@ -179,7 +179,7 @@ def _power(base: Any, exponent: Any) -> Any:
     if isinstance(exponent, float) and exponent == 0.5:
         return jnp.sqrt(base)
     if isinstance(exponent, float) and exponent.is_integer() and abs(exponent) <= 64:
-        return jax.lax.integer_pow(jnp.asarray(base, dtype=float), int(exponent))
+        return base**exponent if isinstance(base, float) else jax.lax.integer_pow(base * 1.0, int(exponent))
     return jnp.power(base, exponent)
 
 

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mdweights_core.energy.blocks import PairBlocks, Tiles, over_tiles
+from mdweights_core.energy.dense import DensePairs, PairFunction, Tree
 
 Array = jax.Array
-Tree = Any  # of arrays
-PairFunction = Callable[[Array, Tree, Tree, Tree], Array]
 
 
 @jax.tree_util.register_static
@@ -34,23 +32,27 @@ class _Wanted:
     leaves: tuple[bool, ...]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def pair_energy(function: PairFunction, blocks: PairBlocks, x: Array, features: Tree, shared: Tree) -> Array:
+def pair_energy(
+    function: PairFunction, blocks: PairBlocks | DensePairs, x: Array, features: Tree, shared: Tree
+) -> Array:
     """Sum of a pair function that does not change when atoms are exchanged, over all pairs: a scalar.
 
     Parameters
     ----------
     function : PairFunction
         Hashable: a function of a module, or a frozen dataclass.
-    blocks : PairBlocks
-    x : float64 [n, 3]
-        Positions in nm.
+    blocks : PairBlocks or DensePairs
+        Dense ones are differentiated by JAX itself.
+    x : float [n, 3]
+        Positions in nm; all is computed in their precision, which is to be that of the other arrays.
     features : tree of arrays [n]
         What the function knows of each atom.
     shared : tree of arrays
         What it knows beside that.
     """
-    return _energy(function, blocks, x, features, shared)
+    if isinstance(blocks, DensePairs):
+        return blocks.energy(function, x, features, shared)
+    return _tiled_energy(function, blocks, x, features, shared)
 
 
 def _energy(function: PairFunction, blocks: PairBlocks, x: Array, features: Tree, shared: Tree) -> Array:
@@ -60,7 +62,7 @@ def _energy(function: PairFunction, blocks: PairBlocks, x: Array, features: Tree
         energies = function(tiles.distance, *_both(placed, tiles), shared)
         return total + jnp.sum(jnp.where(tiles.counts, energies, 0.0))
 
-    return over_tiles(blocks, x, jnp.zeros(()), add)
+    return over_tiles(blocks, x, jnp.zeros((), x.dtype), add)
 
 
 def _energy_forward(function: PairFunction, blocks: Any, x: Any, features: Tree, shared: Tree) -> tuple[Array, Tree]:
@@ -74,16 +76,18 @@ def _energy_backward(function: PairFunction, gradient: Tree, cotangent: Any) -> 
     return None, *jax.tree.map(lambda g: cotangent * g, gradient)
 
 
-pair_energy.defvjp(_energy_forward, _energy_backward, symbolic_zeros=True)
+_tiled_energy = jax.custom_vjp(_energy, nondiff_argnums=(0,))
+_tiled_energy.defvjp(_energy_forward, _energy_backward, symbolic_zeros=True)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def pair_sums(function: PairFunction, blocks: PairBlocks, x: Array, features: Tree, shared: Tree) -> Array:
+def pair_sums(function: PairFunction, blocks: PairBlocks | DensePairs, x: Array, features: Tree, shared: Tree) -> Array:
     """For each atom the sum over all others of a pair function f(r, its features, the other's): [n].
 
     The parameters are those of `pair_energy`, but the function need not be symmetric.
     """
-    return _sums(function, blocks, x, features, shared)
+    if isinstance(blocks, DensePairs):
+        return blocks.sums(function, x, features, shared)
+    return _tiled_sums(function, blocks, x, features, shared)
 
 
 def _sums(function: PairFunction, blocks: PairBlocks, x: Array, features: Tree, shared: Tree) -> Array:
@@ -95,7 +99,7 @@ def _sums(function: PairFunction, blocks: PairBlocks, x: Array, features: Tree, 
         of_second = jnp.where(tiles.counts, function(tiles.distance, b, a, shared), 0.0)
         return _onto(sums, tiles, of_first.sum(axis=2), of_second.sum(axis=1))
 
-    return blocks.atoms(over_tiles(blocks, x, jnp.zeros((blocks.n_blocks, blocks.size)), add))
+    return blocks.atoms(over_tiles(blocks, x, jnp.zeros((blocks.n_blocks, blocks.size), x.dtype), add))
 
 
 def _sums_forward(function: PairFunction, blocks: Any, x: Any, features: Tree, shared: Tree) -> tuple[Array, Tree]:
@@ -116,7 +120,8 @@ def _sums_backward(function: PairFunction, kept: Tree, cotangent: Any) -> tuple[
     return None, by_x, by_features[1], by_shared
 
 
-pair_sums.defvjp(_sums_forward, _sums_backward, symbolic_zeros=True)
+_tiled_sums = jax.custom_vjp(_sums, nondiff_argnums=(0,))
+_tiled_sums.defvjp(_sums_forward, _sums_backward, symbolic_zeros=True)
 
 
 def _plain(*given: Tree) -> tuple[_Wanted, tuple[Any, ...]]:
@@ -184,9 +189,9 @@ def _energy_and_gradient(
 
     per_block = (blocks.n_blocks, blocks.size)
     start: Tree = (
-        jnp.zeros(()),
-        jnp.zeros((*per_block, 3)) if wanted.x else None,
-        [jnp.zeros(per_block)] * len(per_atom.places),
+        jnp.zeros((), x.dtype),
+        jnp.zeros((*per_block, 3), x.dtype) if wanted.x else None,
+        [jnp.zeros(per_block, x.dtype)] * len(per_atom.places),
         [jnp.zeros_like(value) for value in common.chosen(common.values)],
     )
     total, by_x, by_atom, by_common = over_tiles(blocks, x, start, add)

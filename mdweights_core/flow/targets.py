@@ -8,6 +8,7 @@ from typing import Protocol
 import jax
 
 from mdweights_core.energy.base import Energy
+from mdweights_core.energy.dense import FEW, in_precision, with_dense_pairs
 
 Array = jax.Array
 
@@ -42,7 +43,7 @@ class MolecularTarget:
     Attributes
     ----------
     energy : Energy
-        In kJ/mol of positions in nm.
+        In kJ/mol of positions in nm, in double precision.
     kt : float
         kJ/mol.
     n : int
@@ -56,8 +57,9 @@ class MolecularTarget:
     @classmethod
     def at(cls, energy: Energy, kelvin: float) -> MolecularTarget:
         """The target at a temperature in kelvin."""
-        return cls(energy, GAS_CONSTANT * kelvin, 3 * energy.n_atoms)
+        few = energy.n_atoms <= FEW
+        return cls(with_dense_pairs(energy) if few else energy, GAS_CONSTANT * kelvin, 3 * energy.n_atoms)
 
     def reduced(self, x: Array) -> Array:
         """u(x) of x [3 n_atoms] in nm, in kT."""
-        return self.energy(x.reshape(-1, 3)) / self.kt
+        return in_precision(self.energy, x.dtype)(x.reshape(-1, 3)) / self.kt

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import openmm
 import pytest
 
+from mdweights_core.energy.base import Energy, value_and_gradient
+from mdweights_core.energy.dense import in_precision, with_dense_pairs
 from mdweights_core.energy.openmm_system import energy_of, fixed_atoms, rigid_bonds
 from mdweights_core.errors import BadInput
 
@@ -158,6 +161,23 @@ CASES: dict[str, Callable[[], list[Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_energies_and_forces_are_those_of_openmm(case: str, reference: Callable[..., None]) -> None:
     reference(system_of(*CASES[case]()), X)
+
+
+@pytest.mark.parametrize("case", ["bonded", "custom", "no cut-off"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", [with_dense_pairs, lambda energy: energy], ids=["dense", "tiles"])
+def test_energies_and_forces_follow_the_precision(case: str, dtype: Any, change: Callable[[Energy], Energy]) -> None:
+    system = system_of(*CASES[case]())
+    platform = openmm.Platform.getPlatformByName("Reference")
+    context = openmm.Context(system, openmm.VerletIntegrator(1.0), platform)
+    context.setPositions(X)
+    state = context.getState(getEnergy=True, getForces=True)
+    forces = np.array(state.getForces(asNumpy=True)._value)
+    found, gradient = value_and_gradient(in_precision(change(energy_of(system, X)), dtype), jnp.asarray(X, dtype))
+    assert (found.dtype, gradient.dtype) == (dtype, dtype)
+    near = 1e-10 if dtype is np.float64 else 1e-5
+    assert float(found) == pytest.approx(state.getPotentialEnergy()._value, rel=near)
+    np.testing.assert_allclose(-np.asarray(gradient), forces, rtol=0, atol=10 * near * np.abs(forces).max())
 
 
 @pytest.mark.parametrize("method", ["Ewald", "PME", "LJPME"])
