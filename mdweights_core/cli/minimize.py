@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdweights_core.cli.arguments import add_json, check_place, positive
+from mdweights_core.cli.arguments import add_json, check_place, numbers, positive
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.energy_options import add_energy_options, energy_settings
 from mdweights_core.errors import BadInput, counted
@@ -68,17 +68,6 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--max-evaluations", type=positive, default=default.max_evaluations, metavar="N")
     group.add_argument("--max-step", type=float, default=default.max_step, metavar="NM", help="of a coordinate (0.02)")
     group.add_argument("--learning-rate", type=float, default=default.learning_rate, metavar="NM", help="Adam (0.001)")
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Numbers and ranges: ``0-9,20``."""
-    found: list[int] = []
-    for part in text.replace(" ", "").split(","):
-        first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a list of frames such as 0-9,20")
-        found += range(int(first), int(last if dash else first) + 1)
-    return tuple(dict.fromkeys(found))
 
 
 def methods(text: str) -> tuple[str, ...]:
