@@ -16,8 +16,10 @@ from mdweights_core.energy.base import Energy
 from mdweights_core.energy.bonded import HarmonicBonds
 from mdweights_core.energy.openmm_system import energy_of
 from mdweights_core.energy.setup import Molecule
+from mdweights_core.flow.coordinates.build import internal_coordinates
 
 TURNS = 2 * np.pi
+RNG = np.random.default_rng(11)
 ALA2 = {
     "ACE": "CH3 H1 H2 H3 C O",
     "ALA": "N H CA HA CB HB1 HB2 HB3 C O",
@@ -107,6 +109,14 @@ def jacobian() -> Callable[..., float]:
     return volume_change
 
 
+def random_variables(coordinates: Any, size: int, spread: float = 1.0) -> np.ndarray:
+    """Random variables [size, n], uniform where they are circular."""
+    y = RNG.normal(scale=spread, size=(size, coordinates.n))
+    circular = np.array(coordinates.circular)
+    y[:, circular] = RNG.uniform(-np.pi, np.pi, (size, circular.sum()))
+    return y
+
+
 def alanine_topology() -> Any:
     """ACE-ALA-NME."""
     topology = app.Topology()
@@ -191,3 +201,30 @@ def stiff_alanine() -> tuple[Molecule, np.ndarray]:
     """Return alanine dipeptide with constraints of all bonds to hydrogens, and 200 frames."""
     molecule = alanine_dipeptide(app.HBonds)
     return molecule, simulated(molecule, 200)
+
+
+@pytest.fixture(scope="session")
+def of_alanine(alanine: Molecule, alanine_frames: np.ndarray) -> tuple[Any, tuple[str, ...]]:
+    """Return the coordinates of alanine dipeptide, and what was said."""
+    return internal_coordinates(alanine, alanine_frames)
+
+
+@pytest.fixture(scope="session")
+def alanine_read(of_alanine: Any, alanine_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return variables of the frames, and the log-dets."""
+    y, log_det = read_all(of_alanine[0], alanine_frames.reshape(len(alanine_frames), -1))
+    return np.asarray(y), np.asarray(log_det)
+
+
+@pytest.fixture(scope="session")
+def variables() -> Callable[..., np.ndarray]:
+    """Return what draws random variables."""
+    return random_variables
+
+
+@pytest.fixture(scope="session")
+def methylene() -> tuple[Molecule, np.ndarray]:
+    """C-CH2-C, and 80 frames with the labels of the hydrogens as in the first."""
+    x = np.array([[0.125, -0.05, 0], [0, 0.035, 0], [-0.125, -0.05, 0], [0, 0.1, 0.09], [0, 0.1, -0.09]])
+    frames = x + RNG.normal(scale=0.004, size=(80, 5, 3))
+    return molecule_of_springs([(0, 1), (1, 2), (1, 3), (1, 4)], x, "CCCHH"), frames
