@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.energy.base import Stiffness
-from mdweights_core.energy.internal import angle, derivatives, distance, torsion
+from mdweights_core.energy.internal import Coordinate, angle, derivatives, distance, torsion
 
 Array = jax.Array
 
@@ -41,9 +41,7 @@ class HarmonicBonds:
 
     def stiffness(self, x: np.ndarray) -> Stiffness:
         """Curvature along the bonds."""
-        return Stiffness(
-            np.asarray(self.atoms), derivatives(distance, x, self.atoms, self.box), _positive(self.constant)
-        )
+        return _stiffness(distance, x, self.atoms, self.box, self.constant)
 
 
 @jax.tree_util.register_dataclass
@@ -73,7 +71,7 @@ class HarmonicAngles:
 
     def stiffness(self, x: np.ndarray) -> Stiffness:
         """Curvature of the angles."""
-        return Stiffness(np.asarray(self.atoms), derivatives(angle, x, self.atoms, self.box), _positive(self.constant))
+        return _stiffness(angle, x, self.atoms, self.box, self.constant)
 
 
 @jax.tree_util.register_dataclass
@@ -107,11 +105,7 @@ class PeriodicTorsions:
     def stiffness(self, x: np.ndarray) -> Stiffness:
         """Largest curvature |k| n^2 of each torsion angle."""
         constants = np.abs(np.asarray(self.constant)) * np.asarray(self.periodicity) ** 2
-        return Stiffness(np.asarray(self.atoms), derivatives(torsion, x, self.atoms, self.box), constants)
-
-
-def _positive(constants: Array) -> np.ndarray:
-    return np.maximum(np.asarray(constants, dtype=np.float64), 0.0)
+        return _stiffness(torsion, x, self.atoms, self.box, constants)
 
 
 @jax.tree_util.register_dataclass
@@ -139,4 +133,12 @@ class RyckaertBellemansTorsions:
     def stiffness(self, x: np.ndarray) -> Stiffness:
         """A bound of the curvature of each torsion angle: sum of |c_n| n^2."""
         constants = np.abs(np.asarray(self.coefficients)) @ np.arange(6.0) ** 2
-        return Stiffness(np.asarray(self.atoms), derivatives(torsion, x, self.atoms, self.box), constants)
+        return _stiffness(torsion, x, self.atoms, self.box, constants)
+
+
+def _stiffness(
+    coordinate: Coordinate, x: np.ndarray, atoms: Array, box: Array | None, constants: Array | np.ndarray
+) -> Stiffness:
+    """Curvature of internal coordinates of atoms [m, k] with force constants [m], of which negative ones count as 0."""
+    positive = np.maximum(np.asarray(constants, dtype=np.float64), 0.0)
+    return Stiffness(np.asarray(atoms), derivatives(coordinate, x, atoms, box), positive)
