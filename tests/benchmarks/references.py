@@ -202,8 +202,8 @@ def main() -> None:
     for name in chosen.parts or PARTS:
         make, frames = PARTS[name]
         found = make(chosen.frames or frames, chosen.sets)
-        arrays = {"x": found.x, "weights": found.weights, "energy": found.energy, "coordinate": found.coordinate}
-        np.savez(chosen.out / f"{name}.npz", **arrays)
+        path = chosen.out / f"{name}.npz"
+        np.savez(path, x=found.x, weights=found.weights, energy=found.energy, coordinate=found.coordinate)
         if name.startswith("alanine"):
             write_structure(chosen.out)
         for what, (value, error) in found.numbers.items():
