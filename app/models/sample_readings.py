@@ -159,6 +159,14 @@ class ProfileReading:
     profile: Profile
     sentence: str
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Where the free energy is known; all of a circle."""
+        edges, known = self.profile.edges, np.flatnonzero(np.isfinite(self.profile.free_energy))
+        if self.profile.period:
+            return float(edges[0]), float(edges[-1])
+        return float(edges[known[0]]), float(edges[known[-1] + 1])
+
 
 @dataclass(frozen=True, eq=False)
 class StatesReading:

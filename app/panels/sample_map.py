@@ -25,8 +25,9 @@ class SampleMap(QWidget):
         row.setContentsMargins(6, 2, 6, 2)
         for widget in (self.first, subtle("and"), self.second):
             row.addWidget(widget)
-        row.addWidget(self.words, 1)
-        stack(self, row, plot)
+        row.addStretch(1)
+        self.words.setContentsMargins(6, 0, 6, 2)
+        stack(self, row, self.words, plot)
         samples.found.connect(self._on_found)
         samples.mapped.connect(self._on_map)
         for box in (self.first, self.second):

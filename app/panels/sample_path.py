@@ -39,8 +39,9 @@ class SamplePath(QWidget):
         row.setContentsMargins(6, 2, 6, 2)
         for widget in (subtle("from"), self.first, subtle("to"), self.last, self.steps, self.button, self.slider):
             row.addWidget(widget)
-        row.addWidget(self.words, 1)
-        stack(self, row, plot)
+        row.setStretchFactor(self.slider, 1)
+        self.words.setContentsMargins(6, 0, 6, 2)
+        stack(self, row, self.words, plot)
         samples.found.connect(self._on_found)
         samples.path_found.connect(self._on_path)
         self.button.clicked.connect(self.go)
@@ -97,8 +98,8 @@ class SamplePath(QWidget):
         energies = found.energies
         self._plot.set_path(energies.along, energies.u)
         self.words.show_text(
-            f"from {found.ends[0]} {energies.up:.1f} kT up, from {found.ends[1]} {energies.back:.1f} kT; an upper "
-            "bound on the barrier in energy, and no free energy"
+            f"from {found.ends[0]} {energies.up:.1f} kT up, from {found.ends[1]} {energies.back:.1f} kT: a bound from "
+            "above on the barrier in energy, and no free energy"
         )
         self.slider.blockSignals(True)
         self.slider.setRange(0, len(found.x) - 1)

@@ -109,27 +109,36 @@ class SampleStates(QWidget):
         profile = found.profile
         is_new = self._profile is None or self._profile.name != found.name
         self._profile = found
-        edges = (float(profile.edges[0]), float(profile.edges[-1]))
-        self._plot.set_profile(profile.centres, profile.free_energy, profile.error, edges, found.column.along.title)
+        title = found.column.along.title
+        self._plot.set_profile(profile.centres, profile.free_energy, profile.error, found.span, title)
         if is_new:
-            self._plot.set_states(*self._usual_states(edges, bool(found.column.along.period)))
+            self._plot.set_states(*self._usual_states(found.span, bool(profile.period)))
         self.sentence.setText(found.sentence)
+        self.coordinate.setToolTip(f"{found.sentence}\n{COORDINATE_TIP}")
         self._on_drawn(self._plot.states)
 
-    def _usual_states(self, edges: Region, is_angle: bool) -> tuple[Region, Region]:
+    def _usual_states(self, span: Region, is_angle: bool) -> tuple[Region, Region]:
         """Both sides of a toy's boundary, negative and positive angles, or both halves."""
         reading = self._samples.reading
         assert reading is not None
-        middle = 0.0 if is_angle else sum(edges) / 2
+        middle = 0.0 if is_angle else sum(span) / 2
         is_own = self.coordinate.currentIndex() == 0
-        if is_own and np.isfinite(reading.boundary) and edges[0] < reading.boundary < edges[1]:
+        if is_own and span[0] < reading.boundary < span[1]:
             middle = reading.boundary
-        return (edges[0], middle), (middle, edges[1])
+        return (span[0], middle), (middle, span[1])
 
     @Slot(object)
     def _on_drawn(self, states: tuple[Region, Region]) -> None:
-        if self._profile is not None:
-            self._samples.differ(self._profile.name, states)
+        """A state that reaches to the end of what is known has no limit there."""
+        if self._profile is None:
+            return
+        first, second = states if self._profile.profile.period else (self._open_ended(state) for state in states)
+        self._samples.differ(self._profile.name, (first, second))
+
+    def _open_ended(self, state: Region) -> Region:
+        assert self._profile is not None
+        low, high = self._profile.span
+        return (-np.inf if state[0] <= low else state[0]), (np.inf if state[1] >= high else state[1])
 
     @Slot(object)
     def _on_states(self, found: StatesReading) -> None:

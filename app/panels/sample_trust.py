@@ -73,7 +73,7 @@ def numbers(reading: SampleReading) -> list[tuple[str, str]]:
     samples = reading.sampled.samples
     cost = [
         ("energies, training", f"{samples.training_energies:,}"),
-        ("energies, draws and minima", f"{samples.energies:,}"),
+        ("energies, drawing", f"{samples.energies:,}"),
         ("seconds", f"{samples.seconds:.1f}"),
     ]
     if reading.judged is None:
@@ -81,15 +81,15 @@ def numbers(reading: SampleReading) -> list[tuple[str, str]]:
     weights, hole = reading.judged.evidence.weights, reading.judged.evidence.hole
     tail = weights.tail
     k = f"{tail.k:.2f} (good below {tail.threshold:.2f})" if math.isfinite(tail.k) else tail.how
-    forward = [] if hole is None else [("effective sample size, seen from frames", f"{hole.forward_ess:.1%}")]
+    forward = [] if hole is None else [("the same, seen from frames", f"{hole.forward_ess:.1%}")]
     return [
         ("samples", f"{weights.n:,}"),
-        ("effective sample size", f"{weights.ess:.1%}, {weights.n_effective:,.0f}"),
-        ("the same, largest weights clipped", f"{weights.ess_clipped:.1%}"),
+        ("effective size", f"{weights.ess:.1%}, {weights.n_effective:,.0f}"),
+        ("the same, clipped", f"{weights.ess_clipped:.1%}"),
         ("largest weight", f"{weights.largest_share:.2%} of all"),
         ("Pareto k", k),
         *forward,
         ("ln Z", f"{weights.log_z:.4f} ± {weights.log_z_error:.2g}"),
         *cost,
-        ("round trip, log-volume error", f"{samples.round_trip:.1g}, {samples.log_det_error:.1g}"),
+        ("round-trip errors", f"{samples.round_trip:.1g}, {samples.log_det_error:.1g}"),
     ]

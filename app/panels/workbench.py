@@ -37,7 +37,7 @@ LIGHTS = {
 }
 """Which plot each light is read from."""
 
-TAB_ROOM = 11  # pixels of a tab beside its title
+TAB_ROOM = 6  # pixels of a tab beside its title
 
 
 @dataclass(frozen=True)

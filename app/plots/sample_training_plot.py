@@ -26,7 +26,7 @@ class SampleTrainingPlot(PlotPanel):
         self._history = np.zeros((0, 4))
         self._late = LateDraw(self._draw, self)
         self.summary = self.add_controls()
-        self.legend = self.add_legend(2, span=2)
+        self.legend = self.add_legend(2)
         self.losses, self.shares = (self.canvas.addPlot(row=1, col=column) for column in range(2))
         self._thin = {name: pg.PlotCurveItem(connect="finite") for name in (*_COLUMNS, "share")}
         self._mean = {name: pg.PlotCurveItem(connect="finite") for name in (*_COLUMNS, "share")}

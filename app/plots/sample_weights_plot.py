@@ -23,7 +23,7 @@ class SampleWeightsPlot(PlotPanel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.summary = self.add_controls()
-        self.legend = self.add_legend(3, span=2)
+        self.legend = self.add_legend(3)
         self.energies, self.weights = (self.canvas.addPlot(row=1, col=column) for column in range(2))
         for plot, x, y in (
             (self.energies, "energy (kT)", "density (per kT)"),

@@ -33,7 +33,7 @@ BINS = 50
 MAP_BINS = 48
 _VARIABLES = 4  # of a toy system that can be chosen by name
 _LOG_WEIGHT_BINS = 60
-_LIGHTEST = 1e-3  # of the samples, whose log-weights would stretch the axis
+_LIGHTEST = -25.0  # ln of the weight, about that of the mean; lighter samples are counted with the lightest
 WORK = "estimates"
 
 
@@ -139,8 +139,8 @@ def weigh(
     reference: Reference | None = None
     if frames_u is not None:
         reference = reference_frames(np.zeros(len(frames_u)), frame_weights)
-    about = log_w[np.isfinite(log_w)] - log_mean(log_w)
-    low, high = float(np.quantile(about, _LIGHTEST)), float(about.max())
+    about = np.maximum(log_w - log_mean(log_w), _LIGHTEST)
+    low, high = float(about.min()), float(about.max())
     edges = np.linspace(min(low, high - 0.1), max(high, low + 0.1), _LOG_WEIGHT_BINS + 1)
     return Weighing(edges, np.histogram(about, edges)[0], energy_histograms(u, log_w, frames_u, reference))
 
@@ -217,25 +217,18 @@ def along(reading: SampleReading, name: str) -> Job[ProfileReading]:
 def differ(
     reading: SampleReading, name: str, states: tuple[tuple[float, float], tuple[float, float]]
 ) -> Job[StatesReading]:
-    """The free-energy difference of two states; one that reaches to the outermost sample has no limit there."""
+    """The free-energy difference of two states, from low to high each; infinite limits are none."""
     yield Progress(WORK, message="Free-energy difference")
     from mdweights_core.workflow.along import Between
     from mdweights_core.workflow.judged import free_energy_of
 
     column = reading.columns[name]
-    ends = column.samples[np.isfinite(reading.sampled.samples.log_weights)]
-    first, second = (Between(column.along, *_open_ended(column, ends, low, high)) for low, high in states)
+    first, second = (Between(column.along, low, high) for low, high in states)
     masks = first.has(column.samples), second.has(column.samples)
     has_frames = reading.sampled.reference is not None
     frame_masks = (first.has(column.frames), second.has(column.frames)) if has_frames else None
     found = free_energy_of(reading.sampled, (first.name, second.name), masks, frame_masks)
     return StatesReading(name, states, found)
-
-
-def _open_ended(column: Column, values: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    if column.along.period:
-        return low, high
-    return (-np.inf if low <= values.min() else low), (np.inf if high >= values.max() else high)
 
 
 def map_of(reading: SampleReading, names: tuple[str, str]) -> Job[MapReading2D]:

@@ -297,7 +297,7 @@ def test_verdict_lights_and_numbers_are_those_of_the_command_line(
         assert f"{light.name}: {light.value}" in text
     rows = [[page.trust.table.index(row, column).data() for column in range(2)] for row in range(6)]
     weights = judged.evidence.weights
-    assert rows[1] == ["effective sample size", f"{weights.ess:.1%}, {weights.n_effective:,.0f}"]
+    assert rows[1] == ["effective size", f"{weights.ess:.1%}, {weights.n_effective:,.0f}"]
     assert rows[5] == ["ln Z", f"{weights.log_z:.4f} ± {weights.log_z_error:.2g}"]
 
 
@@ -426,6 +426,7 @@ def test_draws_are_shown_by_weight_and_lie_on_the_structure(
     assert view.caption == "draw 3, 3.0 kT"
     assert page.caption.toolTip().startswith("draw 3: 3.0 kT")
     assert reading.start is not None
+    assert view._positions is not None
     np.testing.assert_allclose(view._positions, 10 * reading.start, atol=0.5)
     session.selection.select(3)
     assert not view.has_content
