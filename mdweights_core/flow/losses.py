@@ -67,7 +67,7 @@ def energy_loss(flow: Flow, system: System, key: Array, draws: int, dials: Dials
 
 
 def _at_one(flow: Flow, system: System, key: Array, draws: int, dials: Dials, tau: Array) -> tuple[Array, Array, Array]:
-    z = flow.latents(key, draws, jnp.float32, tau)
+    z = flow.latents(key, draws, flow.dtype, tau)
     x, log_det = jax.vmap(lambda at: generate(flow, system.coordinates, at))(z)
     u, guarded = _guarded(system.target, x, dials.temperature * tau, dials.high_energy)
     log_q = jax.vmap(lambda at: flow.latent_log_density(at, tau))(z) - log_det

@@ -41,6 +41,11 @@ class Flow(eqx.Module):
         """Number of variables."""
         return len(self.circular)
 
+    @property
+    def dtype(self) -> Any:
+        """Of its numbers."""
+        return jax.tree.leaves(eqx.filter(self, eqx.is_inexact_array))[0].dtype
+
     def latents(self, key: Array, count: int, dtype: Any, temperature: Array | float = 1.0) -> Array:
         """Draws of latents [count, n]: normal with that variance, on circles uniform."""
         normal, uniform = jax.random.split(key)

@@ -102,7 +102,7 @@ def steps(
     def one(i: Array, carry: tuple[Any, ...]) -> tuple[Any, ...]:
         numbers, mean, moments, told, skipped = carry
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(numbers, first + i)
-        is_fine = jnp.isfinite(optax.global_norm(gradient))
+        is_fine = jnp.isfinite(optax.tree.norm(gradient))
         change, after = _optimiser().update(gradient, moments, numbers)
         rate = _rate(rates, first + i)
         moved = jax.tree.map(lambda value, by: value - rate * by, numbers, change)

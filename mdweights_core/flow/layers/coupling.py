@@ -13,7 +13,7 @@ import numpy as np
 from flowjax.bijections import AbstractBijection
 
 from mdweights_core.flow.coordinates.base import wrapped
-from mdweights_core.flow.layers.spline import forward, inverse, knots, n_parameters
+from mdweights_core.flow.layers.spline import LARGEST_LOGIT, forward, inverse, knots, n_parameters
 
 Array = jax.Array
 
@@ -28,21 +28,21 @@ def bounds(circular: Array, dtype: jnp.dtype) -> Array:
     return jnp.where(circular, jnp.asarray(np.pi, dtype), jnp.asarray(BOUND, dtype))
 
 
-def bend(z: Array, raw: Array, circular: Array) -> tuple[Array, Array]:
+def bend(z: Array, raw: Array, circular: Array, largest: float = LARGEST_LOGIT) -> tuple[Array, Array]:
     """Variables z [n] through the splines that raw [n, 3 K + 2] says, and the logarithms of the derivatives [n].
 
     The last two numbers turn a circle, or move and stretch a line behind its spline.
     """
-    spline = knots(raw[:, :-2], bounds(circular, z.dtype), circular)
+    spline = knots(raw[:, :-2], bounds(circular, z.dtype), circular, largest)
     turned = jnp.where(circular, wrapped(z + raw[:, -2]), z)
     y, log_slope = forward(turned, spline)
     log_scale = _log_scale(raw)
     return jnp.where(circular, y, y * jnp.exp(log_scale) + raw[:, -2]), log_slope + jnp.where(circular, 0.0, log_scale)
 
 
-def unbend(y: Array, raw: Array, circular: Array) -> tuple[Array, Array]:
+def unbend(y: Array, raw: Array, circular: Array, largest: float = LARGEST_LOGIT) -> tuple[Array, Array]:
     """The inverse of `bend`."""
-    spline = knots(raw[:, :-2], bounds(circular, y.dtype), circular)
+    spline = knots(raw[:, :-2], bounds(circular, y.dtype), circular, largest)
     log_scale = _log_scale(raw)
     before = jnp.where(circular, y, (y - raw[:, -2]) * jnp.exp(-log_scale))
     z, log_slope = inverse(before, spline)

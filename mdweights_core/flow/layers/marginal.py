@@ -10,10 +10,12 @@ from flowjax.bijections import AbstractBijection
 from scipy.stats import norm
 
 from mdweights_core.flow.layers.coupling import BOUND, bend, n_raw, unbend
+from mdweights_core.flow.layers.spline import LEAST_SHARE
 
 Array = jax.Array
 
-_LARGEST = 2.9  # of a logit, well inside what the spline's bound lets through
+LARGEST_LOGIT = 8.0
+"""Larger than a network may choose: the outermost bins of a normal density are far wider than those in its middle."""
 
 
 class Marginals(AbstractBijection):
@@ -36,12 +38,12 @@ class Marginals(AbstractBijection):
 
     def transform_and_log_det(self, x: Array, condition: Array | None = None) -> tuple[Array, Array]:
         """From the latent side to the configuration's."""
-        y, log_slope = bend(x, self.raw, self.circular)
+        y, log_slope = bend(x, self.raw, self.circular, LARGEST_LOGIT)
         return y, jnp.sum(log_slope)
 
     def inverse_and_log_det(self, y: Array, condition: Array | None = None) -> tuple[Array, Array]:
         """The other way."""
-        x, log_slope = unbend(y, self.raw, self.circular)
+        x, log_slope = unbend(y, self.raw, self.circular, LARGEST_LOGIT)
         return x, jnp.sum(log_slope)
 
 
@@ -63,11 +65,19 @@ def _of_quantiles(values: np.ndarray, bins: int, is_circular: bool) -> np.ndarra
     z = (2 * inner - 1) * np.pi if is_circular else norm.ppf(inner)
     z = np.array([-bound, *z, bound])
     y = np.array([-bound, *np.quantile(values, inner), bound])
-    widths, heights = np.diff(z), np.maximum(np.diff(y), 4e-3 * bound)
+    widths, heights = np.diff(z), np.diff(y)
+    least = 2 * LEAST_SHARE * 2 * bound
+    heights = np.maximum(heights, least)
     inside = np.log(heights / widths)
     steep = np.concatenate([[0.0], (inside[1:] + inside[:-1]) / 2])  # the first belongs to a circle's seam
     if is_circular:
         steep[0] = (inside[0] + inside[-1]) / 2
-    logits = [np.log(widths) - np.mean(np.log(widths)), np.log(heights) - np.mean(np.log(heights)), steep]
-    bounded = np.clip(np.concatenate(logits), -_LARGEST, _LARGEST)
-    return 3.0 * np.arctanh(bounded / 3.0)
+    bounded = np.concatenate([_logits(widths), _logits(heights), steep]) / LARGEST_LOGIT
+    return LARGEST_LOGIT * np.arctanh(np.clip(bounded, -0.999, 0.999))
+
+
+def _logits(lengths: np.ndarray) -> np.ndarray:
+    """What a softmax with `LEAST_SHARE` added turns into shares of these lengths."""
+    shares = np.maximum(lengths / lengths.sum() - LEAST_SHARE, 1e-6)
+    logits = np.log(shares)
+    return logits - (logits.max() + logits.min()) / 2

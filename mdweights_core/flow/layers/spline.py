@@ -14,8 +14,12 @@ import jax.numpy as jnp
 
 Array = jax.Array
 
-_LARGEST_LOGIT = 3.0
-_LEAST_SHARE = 1e-3  # of the interval, for a bin
+LARGEST_LOGIT = 3.0
+"""Of shapes that a network chooses."""
+
+LEAST_SHARE = 1e-3
+"""Of the interval, for a bin."""
+
 _LEAST_SLOPE = 1e-2
 
 
@@ -51,7 +55,7 @@ def n_parameters(bins: int) -> int:
     return 3 * bins
 
 
-def knots(raw: Array, bound: Array, circular: Array) -> Knots:
+def knots(raw: Array, bound: Array, circular: Array, largest: float = LARGEST_LOGIT) -> Knots:
     """Splines on [-bound, bound].
 
     Parameters
@@ -61,9 +65,11 @@ def knots(raw: Array, bound: Array, circular: Array) -> Knots:
     bound : [n]
     circular : bool [n]
         Which variables lie on a circle.
+    largest : float
+        No logit is beyond it.
     """
     bins = raw.shape[-1] // 3
-    raw = _LARGEST_LOGIT * jnp.tanh(raw / _LARGEST_LOGIT)
+    raw = largest * jnp.tanh(raw / largest)
     slopes = _slope(raw[:, 2 * bins :])
     first = jnp.where(circular[:, None], slopes[:, :1], 1.0)
     slopes = jnp.concatenate([first, slopes[:, 1:], first], axis=1)
@@ -99,7 +105,7 @@ def inverse(y: Array, spline: Knots) -> tuple[Array, Array]:
 
 def _edges(raw: Array, bound: Array) -> Array:
     bins = raw.shape[-1]
-    shares = _LEAST_SHARE + (1 - bins * _LEAST_SHARE) * jax.nn.softmax(raw, axis=-1)
+    shares = LEAST_SHARE + (1 - bins * LEAST_SHARE) * jax.nn.softmax(raw, axis=-1)
     inner = jnp.cumsum(shares, axis=-1)[:, :-1]
     zero = jnp.zeros_like(inner[:, :1])
     return bound[:, None] * (2 * jnp.concatenate([zero, inner, zero + 1], axis=-1) - 1)

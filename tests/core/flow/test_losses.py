@@ -1,0 +1,73 @@
+"""Losses: gradients against finite differences, high energies, entropies along a coordinate."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mdweights_core.energy.toys.wells import DoubleWell
+from mdweights_core.flow.coordinates.plain import Standardised
+from mdweights_core.flow.losses import Dials, System, effective_share, reaction_loss, total
+from mdweights_core.flow.model import cast, make_flow
+from mdweights_core.flow.reaction import Distance, Reaction, Torsion
+from mdweights_core.flow.settings import FlowSettings
+
+SYSTEM = System(
+    DoubleWell(), Standardised.given(np.zeros(2), np.array([1.5, 1.0])), Reaction(lambda x: x[..., 0], -2, 2)
+)
+
+
+def dials(example=0.0, energy=0.0, reaction=0.0, high=100.0, latents=(1.0,)):
+    numbers = (example, energy, reaction, high, 1.0)
+    return Dials(*map(jnp.asarray, numbers), jnp.asarray(latents))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        dials(example=1.0),
+        dials(energy=1.0),
+        dials(energy=1.0, reaction=3.0, latents=(1.0, 2.0)),
+        dials(energy=1.0, high=2.0),
+    ],
+)
+def test_gradients_are_those_of_finite_differences(chosen):
+    flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
+    numbers, fixed = eqx.partition(flow, eqx.is_inexact_array)
+    flat, unravel = jax.flatten_util.ravel_pytree(numbers)
+    flat = flat + 0.1 * jax.random.normal(jax.random.key(0), flat.shape)
+    y = jax.random.normal(jax.random.key(1), (32, 2))
+
+    @jax.jit
+    def loss(at):
+        return total(eqx.combine(unravel(at), fixed), SYSTEM, y, jax.random.key(2), 64, chosen)[0]
+
+    gradient = jax.jit(jax.grad(loss))(flat)
+    for seed in range(4):
+        way = jax.random.normal(jax.random.key(10 + seed), flat.shape)
+        measured = (loss(flat + 1e-5 * way) - loss(flat - 1e-5 * way)) / 2e-5
+        assert float(gradient @ way) == pytest.approx(float(measured), rel=2e-3, abs=2e-4)
+
+
+def test_equal_weights_are_worth_their_number_and_one_weight_one():
+    assert effective_share(jnp.zeros(50)) == pytest.approx(1.0)
+    assert effective_share(jnp.array([0.0, *[-100.0] * 49])) == pytest.approx(0.02)
+
+
+def test_a_spread_along_the_coordinate_has_the_lower_loss():
+    spread, peaked = jnp.linspace(-2, 2, 200), jnp.full(200, 0.4)
+    both = [float(reaction_loss(SYSTEM.reaction, jnp.stack([x, x], axis=1))) for x in (spread, peaked)]
+    assert both[0] < both[1] - 0.5
+    assert both[0] == pytest.approx(-np.log(11), abs=0.05)
+
+
+def test_torsions_and_distances_are_those_of_mdtraj():
+    import mdtraj
+
+    xyz = np.random.default_rng(0).normal(size=(20, 6, 3)).astype(np.float32)
+    frames = mdtraj.Trajectory(xyz, None)
+    x = xyz.reshape(20, -1)
+    torsions = mdtraj.compute_dihedrals(frames, [[4, 0, 5, 2]], periodic=False)[:, 0]
+    np.testing.assert_allclose(Torsion((4, 0, 5, 2))(x), torsions, atol=1e-5)
+    np.testing.assert_allclose(Distance((1, 3))(x), np.linalg.norm(xyz[:, 1] - xyz[:, 3], axis=1), rtol=1e-6)
