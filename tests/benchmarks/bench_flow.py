@@ -1,0 +1,210 @@
+"""Flow sampling: effective share, ln Z and free energies of systems with known answers, beside time and energies.
+
+    python tests/benchmarks/bench_flow.py                            the systems of two variables
+    python tests/benchmarks/bench_flow.py double-well many-well      some systems
+    python tests/benchmarks/bench_flow.py dw4 --examples F.npz       examples of one's own (x [T, N])
+    python tests/benchmarks/bench_flow.py ala2 --examples F.npz --structure ala2.pdb --reference R.npz
+    python tests/benchmarks/bench_flow.py ... --seeds 0,1,2 --json out.json
+
+Times are of one process each, from nothing to the last weight, with imports and compilation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked of a system.
+
+    Attributes
+    ----------
+    schedule : str
+    layers, width : int
+        Of the flow.
+    effort : float
+    samples : int
+    seconds, share : float
+        Bars: the longest time and the least effective share.
+    ln_z, ln_z_error : float, optional
+        Known answer and bar.
+    difference, difference_error : float, optional
+        F(above) - F(below) of the toy's states: known answer and bar, kT.
+    """
+
+    schedule: str
+    layers: int
+    width: int
+    effort: float
+    samples: int
+    seconds: float
+    share: float
+    ln_z: float | None = None
+    ln_z_error: float = 0.0
+    difference: float | None = None
+    difference_error: float = 0.0
+
+
+CASES = {
+    "double-well": Case("mixed", 4, 64, 1.0, 1_000_000, 90, 0.9, 11.020467, 0.005, 3.380006, 0.03),
+    "mueller-brown": Case("mixed", 4, 64, 1.4, 1_000_000, 120, 0.9, 11.72959, 0.005, -3.66233, 0.03),
+    "mixture-9": Case("annealed", 4, 64, 1.0, 200_000, 120, 0.0, 0.0, 0.02),
+    "many-well": Case("annealed", 2, 64, 1.5, 100_000, 300, 0.5, 164.695675, 0.05),
+    "dw4": Case("mixed", 6, 96, 1.5, 20_000, 300, 0.3, 29.664, 0.03),
+    "ala2": Case("mixed", 4, 96, 1.0, 100_000, 900, 0.1),
+}
+"""The bars; ala2 is alanine dipeptide in implicit solvent (ff96, OBC1, 300 K)."""
+
+EXAMPLES = 2000  # of two wells that were never left for the other, where none are given
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def run_one(name: str, seed: int, examples: Path | None, structure: Path | None) -> dict[str, Any]:
+    """Train and draw once, in this process."""
+    from mdweights_core import jobs
+    from mdweights_core.energy.toys.registry import toy
+    from mdweights_core.flow.job import sample_system
+    from mdweights_core.flow.settings import FlowSettings, SampleSettings
+    from mdweights_core.flow.systems import of_toy
+
+    case = CASES[name]
+    given = None if examples is None else np.load(examples)["x"]
+    if name == "ala2":
+        prepared = _alanine(structure, given)
+    else:
+        system = toy(name)
+        if given is None and case.schedule == "mixed":
+            given = _in_wells(system.make().starts)
+        prepared = of_toy(system, given)
+    settings = SampleSettings(
+        schedule=case.schedule,
+        effort=case.effort,
+        flow=FlowSettings(layers=case.layers, width=case.width),
+        samples=case.samples,
+        probe=False,
+        seed=seed,
+    )
+    _, found = jobs.run(sample_system(prepared, settings))
+    weights = np.exp(found.log_weights - found.log_weights.max())
+    share = float(weights.sum() ** 2 / np.sum(weights**2) / len(weights))
+    told = {
+        "system": name,
+        "seed": seed,
+        "share": share,
+        "ln_z": float(np.log(weights.mean()) + found.log_weights.max()),
+        "energies": found.training_energies + found.n_samples,
+        "notes": list(found.notes),
+    }
+    if name == "ala2":
+        return told | _torsions(found.x, weights)
+    above = system.is_above(found.x.astype(np.float64))
+    told["difference"] = float(-np.log(weights[above].sum() / weights[~above].sum()))
+    if name == "mixture-9":
+        cell = np.round(np.clip(found.x / 5, -1, 1)).astype(int) @ [3, 1] + 4
+        told["modes"] = (9 * np.bincount(cell, weights, minlength=9) / weights.sum()).tolist()
+    return told
+
+
+def _in_wells(starts: np.ndarray) -> np.ndarray:
+    """Frames about each start with the spread of short simulations: populations are not those of the target."""
+    rng = np.random.default_rng(0)
+    return starts[rng.integers(len(starts), size=EXAMPLES)] + rng.normal(size=(EXAMPLES, starts.shape[1])) * 0.25
+
+
+def _alanine(structure: Path | None, frames: np.ndarray | None) -> Any:
+    from mdweights_core.energy.settings import EnergySettings
+    from mdweights_core.energy.setup import set_up
+    from mdweights_core.flow.systems import of_molecule
+
+    assert structure is not None
+    molecule = set_up(structure, EnergySettings(force_field="amber96", solvent="obc1"))
+    return of_molecule(molecule, 300.0, frames)
+
+
+def _torsions(x: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+    """Weighted histogram of phi and psi in 10 degree bins, and F(0 < phi < 135) - F(elsewhere)."""
+    from mdweights_core.flow.reaction import Torsion
+
+    phi, psi = (np.asarray(Torsion(atoms)(x)) for atoms in ((4, 6, 8, 14), (6, 8, 14, 16)))
+    within = (phi > 0) & (np.degrees(phi) < 135)
+    heights = np.histogram2d(phi, psi, 36, [[-np.pi, np.pi]] * 2, weights=weights)[0]
+    share = weights[within].sum() / weights.sum()
+    return {"difference": float(np.log((1 - share) / share)) if share else None, "ramachandran": heights.tolist()}
+
+
+def run_all(names: list[str], seeds: list[int], options: list[str]) -> list[dict[str, Any]]:
+    """Run each case and seed in a process of its own and print a line for each."""
+    found = []
+    for name in names:
+        for seed in seeds:
+            begun = time.perf_counter()
+            command = [sys.executable, __file__, name, "--one", str(seed), *options]
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                say(f"{name:<14}{seed:>5}  failed: {ended.stderr.strip().splitlines()[-1]}")
+                continue
+            told = json.loads(ended.stdout.splitlines()[-1]) | {"seconds": time.perf_counter() - begun}
+            found.append(told)
+            say(_line(told))
+    return found
+
+
+def _line(told: dict[str, Any]) -> str:
+    case = CASES[told["system"]]
+    parts = [f"{told['system']:<14}{told['seed']:>5}{told['seconds']:>7.0f} s{told['share']:>8.3f}"]
+    met = told["seconds"] <= case.seconds and told["share"] >= case.share
+    if case.ln_z is not None:
+        off = told["ln_z"] - case.ln_z
+        met &= abs(off) <= case.ln_z_error
+        parts.append(f"{off:>+10.4f}")
+    if case.difference is not None:
+        off = told["difference"] - case.difference
+        met &= abs(off) <= case.difference_error
+        parts.append(f"{off:>+9.4f}")
+    if "modes" in told:
+        met &= max(abs(share - 1) for share in told["modes"]) <= 0.3
+        parts.append(f"   modes {min(told['modes']):.2f} to {max(told['modes']):.2f}")
+    if "total_variation" in told:
+        parts.append(f"   total variation {told['total_variation']:.3f}")
+    return f"{''.join(parts)}{told['energies']:>12,} energies   {'met' if met else 'missed'}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("systems", nargs="*", default=["double-well", "mueller-brown", "mixture-9"])
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--examples", type=Path)
+    parser.add_argument("--structure", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one is not None:
+        say(json.dumps(run_one(args.systems[0], args.one, args.examples, args.structure)))
+        return
+    options = [
+        part for name in ("examples", "structure") if (path := getattr(args, name)) for part in (f"--{name}", str(path))
+    ]
+    say(f"{'system':<14}{'seed':>5}{'time':>9}{'share':>8}{'d ln Z':>10}{'d dF':>9}{'energies':>12}")
+    found = run_all(args.systems, [int(seed) for seed in args.seeds.split(",")], options)
+    if args.json:
+        args.json.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
