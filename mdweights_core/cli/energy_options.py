@@ -27,6 +27,15 @@ def add_energy_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", type=positive, default=1, metavar="N", help="of the structure file (1)")
 
 
+def topology_of_frames(args: argparse.Namespace) -> Path | None:
+    """The topology of `--frames`: what is given, or where they have none of their own STRUCTURE (its coordinates)."""
+    from mdweights_core.io.frames.trajectory_files import has_topology
+
+    if args.topology is not None or has_topology(args.frames[0]):
+        return args.topology
+    return args.coordinates if args.structure.suffix.lower() == ".xml" else args.structure
+
+
 def energy_settings(args: argparse.Namespace) -> EnergySettings:
     """The same as the energy takes them."""
     return EnergySettings(

@@ -11,7 +11,7 @@ import numpy as np
 
 from mdweights_core.cli.arguments import add_json, check_place, numbers, positive
 from mdweights_core.cli.console import Terminal
-from mdweights_core.cli.energy_options import add_energy_options, energy_settings
+from mdweights_core.cli.energy_options import add_energy_options, energy_settings, topology_of_frames
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.minimize.settings import METHODS, SPRING, YARDSTICKS, MinimizeSettings
 from mdweights_core.project import Project
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
 
 def _add_starts(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--frames", type=Path, nargs="+", metavar="F", help="trajectory, or PDB with models")
-    group.add_argument("--topology", type=Path, metavar="T", help="of the trajectory")
+    group.add_argument("--topology", type=Path, metavar="T", help="of the trajectory (STRUCTURE)")
     group.add_argument("--select", default="", metavar="TEXT", help="its atoms that the structure has (all)")
     group.add_argument("--only", type=numbers, metavar="0-9,20", help="frames, counted from 0 (all)")
     group.add_argument("--project", type=Path, metavar="X.mdw", help="frames of a fit")
@@ -146,7 +146,7 @@ def _source(args: argparse.Namespace) -> tuple[FrameSource, list[int] | None]:
 
     chosen = None if args.only is None else list(args.only)
     if args.frames:
-        return open_frames(args.frames, args.topology), chosen
+        return open_frames(args.frames, topology_of_frames(args)), chosen
     project = Project.open(args.project)
     source = project.frame_source()
     if source is None:

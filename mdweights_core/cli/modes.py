@@ -10,7 +10,7 @@ import numpy as np
 
 from mdweights_core.cli.arguments import add_json, check_place, positive
 from mdweights_core.cli.console import Terminal
-from mdweights_core.cli.energy_options import add_energy_options, energy_settings
+from mdweights_core.cli.energy_options import add_energy_options, energy_settings, topology_of_frames
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.io.csv_files import write_csv
@@ -113,9 +113,16 @@ def _network(args: argparse.Namespace, terminal: Terminal) -> tuple[Atoms, Modes
     from mdweights_core.energy.elastic import elastic_network
     from mdweights_core.io.frames.selection import residue_index, select_atoms
     from mdweights_core.io.frames.trajectories import open_frames
+    from mdweights_core.io.frames.trajectory_files import has_topology
     from mdweights_core.modes.rigid import block_motions, rigid_motions
     from mdweights_core.modes.spectrum import block_modes, elastic_modes
 
+    if not has_topology(args.structure):
+        raise BadInput(
+            f"'{args.structure.suffix}' is no structure with its atoms",
+            where=args.structure,
+            advice="Give a PDB, mmCIF or GRO file; a trajectory goes after --frames",
+        )
     source = open_frames([args.structure])
     if args.model > source.n_frames:
         raise BadInput(f"There is no model {args.model}: the file holds {source.n_frames}", where=args.structure)
@@ -172,10 +179,8 @@ def _along(args: argparse.Namespace, atoms: Atoms, modes: Modes, rows: np.ndarra
 def _same_atoms(args: argparse.Namespace, atoms: Atoms, rows: np.ndarray) -> FrameSource:
     from mdweights_core.io.frames.selection import select_atoms
     from mdweights_core.io.frames.trajectories import open_frames
-    from mdweights_core.io.frames.trajectory_files import has_topology
 
-    topology = args.topology or (None if has_topology(args.frames[0]) else args.structure)
-    source = open_frames(args.frames, topology)
+    source = open_frames(args.frames, topology_of_frames(args))
     chosen = select_atoms(source.atoms, args.select) if args.select else rows
     if chosen.max(initial=-1) < len(source.atoms):
         source = source.select(chosen)

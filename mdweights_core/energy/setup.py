@@ -259,9 +259,7 @@ def read_reference(path: str | Path, molecule: Molecule) -> np.ndarray:
 
 def _force_field(settings: EnergySettings, topology: Any) -> tuple[Any, list[str]]:
     """The force field, with a model of water and ions where the structure has some that it does not know."""
-    from openmm import app
-
-    field, model = app.ForceField(*settings.files), settings.water_model
+    field, model = _loaded(settings.files, settings), settings.water_model
     unknown = [residue for residue in of_water(topology) if not is_known(field, residue)]
     if not unknown or model is None:
         return field, []
@@ -271,7 +269,21 @@ def _force_field(settings: EnergySettings, topology: Any) -> tuple[Any, list[str
             "An implicit solvent stands for the water round a molecule: leave the waters of the structure out, unless "
             "they are part of it."
         )
-    return app.ForceField(*settings.files, model.file), said
+    return _loaded((*settings.files, model.file), settings), said
+
+
+def _loaded(files: tuple[str, ...], settings: EnergySettings) -> Any:
+    from openmm import app
+
+    try:
+        return app.ForceField(*files)
+    except Exception as error:  # OpenMM raises just that for what it cannot parse
+        reason = " ".join(str(error).split())[:300]
+        raise BadInput(
+            f"The force field cannot be read: {reason}",
+            where=Path(settings.force_field),
+            advice="Look at the files, and that no two of them tell of the same residues",
+        ) from error
 
 
 def _method(settings: EnergySettings) -> dict[str, Any]:
@@ -321,6 +333,12 @@ def _told_of(path: Path, *also: type[Exception]) -> Iterator[None]:
         if error.where is not None:
             raise
         raise BadInput(error.what, where=path, advice=error.advice) from error
-    except (OpenMMException, ValueError, OSError, *also) as error:
+    except also as error:
+        raise BadInput(
+            f"The file cannot be read: it is damaged, or no {path.suffix} file despite its name",
+            where=path,
+            advice="Copy or make it again",
+        ) from error
+    except (OpenMMException, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise BadInput(f"OpenMM cannot use the file: {reason}", where=path) from error

@@ -130,6 +130,27 @@ def test_files_that_are_no_structures_are_told(tmp_path: Path, name: str) -> Non
         set_up(path, IN_VACUO, coordinates=path)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"), [("<ForceField><oops></ForceField>", "force field cannot be read"), ("<a/>", "knows no residue")]
+)
+def test_force_field_files_that_are_none_are_told(
+    structure: Callable[..., Path], tmp_path: Path, text: str, why: str
+) -> None:
+    path = tmp_path / "ff.xml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=why):
+        set_up(structure(), EnergySettings(str(path), solvent="none"))
+    with pytest.raises(BadInput, match=r"gone\.xml"):
+        set_up(structure(), EnergySettings("amber14,gone.xml", solvent="none"))
+
+
+def test_a_damaged_structure_is_told_without_a_word_of_python(tmp_path: Path) -> None:
+    path = tmp_path / "words.cif"
+    path.write_text("data_\n")
+    with pytest.raises(BadInput, match=r"damaged, or no \.cif file despite its name"):
+        read_structure(path)
+
+
 def test_mmcif_is_read_like_pdb(structure: Callable[..., Path], tmp_path: Path) -> None:
     topology, x = read_structure(structure())
     path = tmp_path / "dipeptide.cif"

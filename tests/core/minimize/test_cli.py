@@ -80,6 +80,11 @@ def test_frames_need_no_possible_structure(minimize: Run, peptide: Path) -> None
     assert told["starts"][0]["end"] == "converged"
 
 
+def test_a_trajectory_without_atoms_is_of_the_structure(minimize: Run, peptide: Path) -> None:
+    pdb(peptide)[4:6].save_xtc("md.xtc")
+    assert len(minimize("--out", "low.xtc", "--frames", "md.xtc", "--max-evaluations", "1")["starts"]) == 2
+
+
 def test_a_reference_of_other_atoms_is_refused(minimize: Run, peptide: Path) -> None:
     other = peptide.with_name("2JOF.pdb")
     assert "The reference has 284 atoms, the structure 75" in minimize(

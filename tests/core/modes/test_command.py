@@ -116,5 +116,10 @@ def test_what_means_nothing_is_refused_in_a_sentence(modes: Run, words: tuple[st
     assert "Traceback" not in error
 
 
+def test_a_trajectory_is_no_structure(modes: Run) -> None:
+    modes("--count", "3", "--film", "swing.xtc")
+    assert "no structure with its atoms" in modes(of=Path("swing.xtc"), fails=2)
+
+
 def test_frames_of_other_atoms_are_refused(modes: Run, peptide: Path) -> None:
     assert "other atoms" in modes("--frames", peptide.with_name("2JOF.pdb"), fails=2)
