@@ -73,7 +73,7 @@ class SamplesModel(QObject):
         self._session, self._minima, self._runner, self._scratch = session, minima_model, runner, scratch
         self._request: SampleRequest | None = None
         self._checkpoint = scratch / CHECKPOINT
-        self._becomes_frames = False
+        self._becomes_frames = self._has_failed = False
         self._answers = {
             ALONG: self.profiled,
             DIFFER: self.differed,
@@ -87,6 +87,16 @@ class SamplesModel(QObject):
         runner.progressed.connect(self._on_progress)
 
     # ---- what can be asked
+
+    @property
+    def is_left(self) -> bool:
+        """True when the project holds the training of another session, which the same request goes on with."""
+        return not self.is_running and self._request is None and self._usual_checkpoint.exists()
+
+    @property
+    def _usual_checkpoint(self) -> Path:
+        saved = self._session.document.saved_path
+        return (self._scratch if saved is None else saved) / CHECKPOINT
 
     @property
     def can_resume(self) -> bool:
@@ -152,11 +162,16 @@ class SamplesModel(QObject):
         if self.is_running:
             return
         is_known = self._request is not None and self._request.training == request.training
-        if not is_known:
-            saved = self._session.document.saved_path
-            self._checkpoint = (self._scratch if saved is None else saved) / CHECKPOINT
+        if not is_known or self._has_failed:
+            self._checkpoint = self._usual_checkpoint
             self._checkpoint.unlink(missing_ok=True)
         self._submit(request)
+
+    def take_up(self, request: SampleRequest) -> None:
+        """Go on with the training that another session left; it is refused when it is of something else."""
+        if self.is_left:
+            self._checkpoint = self._usual_checkpoint
+            self._submit(request)
 
     @Slot()
     def resume(self) -> None:
@@ -199,13 +214,13 @@ class SamplesModel(QObject):
         self._runner.submit(WRITE, partial(sample_tasks.write, self.reading, target, count))
 
     def _submit(self, request: SampleRequest) -> None:
-        self._request, self.is_running = request, True
+        self._request, self.is_running, self._has_failed = request, True, False
         self.running_changed.emit(True)
         self.started.emit(request)
         self._runner.submit(SAMPLE, partial(sample_tasks.sample, request, self._checkpoint))
 
     def _ask(self, name: str, job: partial[Job[Any]]) -> None:
-        if self.reading is not None and self.reading.columns:
+        if self.reading is not None and self.reading.judged is not None:
             self._runner.submit(name, partial(job, self.reading))
 
     # ---- what comes back
@@ -240,7 +255,7 @@ class SamplesModel(QObject):
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
         if name == SAMPLE:
-            self.is_running = False
+            self.is_running, self._has_failed = False, True
             self.running_changed.emit(False)
             if isinstance(error, MdweightsError):
                 self.refused.emit(error)

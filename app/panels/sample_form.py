@@ -25,8 +25,7 @@ LEARNED = {
     minima.KEPT: "Frames marked keep",
 }
 AUTOMATIC = "Mixed with frames, else annealed"
-SCHEDULES = {
-    "": AUTOMATIC,
+TITLES = {
     "mixed": "Mixed: frames, then energy too",
     "example": "Frames only",
     "annealed": "Annealed: from hot to cold",
@@ -59,7 +58,7 @@ class SampleForm(QWidget):
             QSpinBox(),
         )
         self.temperature, self.samples, self.seed = number(2), QSpinBox(), QSpinBox()
-        self.schedule, self.effort, self.batch = choice(SCHEDULES), number(3), QSpinBox()
+        self.schedule, self.effort, self.batch = choice(_schedules()), number(3), QSpinBox()
         self.flow = {name: QSpinBox() for name in FLOW}
         self.kind, self.spread, self.probe = (
             choice({name: name for name in KINDS}),
@@ -211,3 +210,7 @@ class SampleForm(QWidget):
         training.set_digest(f"{self.schedule.currentData() or 'automatic'}, {self.effort.value():g} × usual")
         more.set_digest("" if self.toy else str(self.kind.currentData()))
         self.changed.emit()
+
+
+def _schedules() -> dict[str, str]:
+    return {"": AUTOMATIC, **{name: TITLES.get(name, name) for name in RECIPES}}

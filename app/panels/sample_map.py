@@ -46,7 +46,7 @@ class SampleMap(QWidget):
 
     @Slot()
     def _ask(self) -> None:
-        if self.first.name and self.second.name:
+        if self.first.name and self.second.name and self.first.name != self.second.name:
             self._samples.map((self.first.name, self.second.name))
 
     @Slot(object)

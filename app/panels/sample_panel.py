@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -68,6 +69,17 @@ class SamplePanel(QScrollArea):
         """Sample as the form says."""
         if self._missing():
             return
+        self._ask(self._samples.start)
+
+    @Slot()
+    def resume(self) -> None:
+        """Go on with what was stopped, here or in another session."""
+        if self._samples.is_left and not self._missing():
+            self._ask(self._samples.take_up)
+        else:
+            self._samples.resume()
+
+    def _ask(self, begin: Callable[[SampleRequest], None]) -> None:
         self.started.emit()
         self.remarks.setText("")
         try:
@@ -76,7 +88,7 @@ class SamplePanel(QScrollArea):
             self._on_refused(problem)
             self._samples.failed.emit(problem)
         else:
-            self._samples.start(request)
+            begin(request)
 
     def request(self) -> SampleRequest:
         """What the form asks for.
@@ -108,7 +120,7 @@ class SamplePanel(QScrollArea):
         running, missing = self._samples.is_running, self._missing()
         self.start_button.setEnabled(not running and not missing)
         self.stop_button.setEnabled(running)
-        self.resume_button.setEnabled(self._samples.can_resume)
+        self.resume_button.setEnabled(self._samples.can_resume or (self._samples.is_left and not missing))
         self.form.weighted.setEnabled(self._samples.has_weights and self.form.has_examples)
         self.hint.setText(missing)
         self.hint.setVisible(bool(missing))
@@ -142,7 +154,7 @@ class SamplePanel(QScrollArea):
         session, samples, energy = self._session, self._samples, self.form.energy
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(samples.stop)
-        self.resume_button.clicked.connect(samples.resume)
+        self.resume_button.clicked.connect(self.resume)
         self.form.changed.connect(self.refresh)
         self.form.examples.valueChanged.connect(self._on_change)
         energy.structure.requested.connect(self.structure_requested)

@@ -23,6 +23,7 @@ CONCLUSIONS = {
 }
 EMPTY = "Whether samples can be believed stands here when they are drawn."
 STOPPED = "The training was stopped: nothing is drawn yet. Resume goes on with it."
+WORTHLESS = "No sample has any weight: all energies are infinite. Train longer, or from other frames."
 COLUMNS = (RowColumn("number", "What was found"), RowColumn("value", "How much"))
 
 
@@ -55,7 +56,7 @@ class SampleTrust(QWidget):
     def _write(self) -> None:
         reading = self._reading
         if reading is None or reading.judged is None:
-            self.text.setText(EMPTY if reading is None else STOPPED)
+            self.text.setText(EMPTY if reading is None else WORTHLESS if reading.sampled.samples.n_samples else STOPPED)
             return
         judgement = reading.judged.judgement
         parts = [f"<p>{self._sign(CONCLUSIONS[judgement.conclusion])} <b>{escape(judgement.verdict)}</b></p>"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -257,6 +258,39 @@ def test_the_checkpoint_is_kept_in_a_saved_project(
     session.document.saved_path = project
     model.start(TOY)
     assert answers[0][1] == project / samples.CHECKPOINT
+
+
+def test_what_another_session_left_in_a_project_is_gone_on_with(
+    panel: SamplePanel, model: SamplesModel, session: Session, tmp_path: Path, answers: list[Any]
+) -> None:
+    project = tmp_path / "a.mdw"
+    project.mkdir()
+    (project / samples.CHECKPOINT).touch()
+    choose(panel.form.system, "double-well")
+    assert not panel.resume_button.isEnabled()
+    session.document.saved_path = project
+    panel.refresh()
+    panel.resume_button.click()
+    assert answers == [(panel.request(), project / samples.CHECKPOINT)]
+    assert (project / samples.CHECKPOINT).exists()
+    assert not model.is_left
+
+
+def test_after_a_failure_it_begins_anew(model: SamplesModel, runner: InstantRunner, answers: list[Any]) -> None:
+    model.start(TOY)
+    runner.failed.emit(samples.SAMPLE, BadInput("The checkpoint is of another system"))
+    model._checkpoint.touch()
+    model.start(TOY)
+    assert not model._checkpoint.exists()
+
+
+def test_samples_without_any_weight_are_told_of(page: SamplePage, runner: InstantRunner) -> None:
+    made = a_sample(count=10)
+    nothing = replace(made.sampled, samples=replace(made.sampled.samples, log_weights=np.full(10, -np.inf)))
+    reading = replace(made, sampled=nothing, judged=None, weighing=None, columns={})
+    runner.finished.emit(samples.SAMPLE, reading, False)
+    assert "No sample has any weight" in page.trust.text.text()
+    assert not page.save_button.isEnabled()
 
 
 # ---- what is seen
