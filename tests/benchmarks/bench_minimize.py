@@ -4,7 +4,7 @@ amber14 with OBC2, no cut-off, no constraints, ten starts for each case: models 
 of 5AWL, of unfolded 2JOF and of villin with noise. FIRE is given ten times the evaluations of the preconditioned L-BFGS
 and is not asked for more.
 
-As a script:  python tests/benchmarks/bench_minimize.py [--part evaluations|time] [CASE ...]
+As a script:  python tests/benchmarks/bench_minimize.py [--part evaluations|time] [--starts S] [CASE ...]
 As a test:    make bench
 """
 
@@ -47,10 +47,10 @@ ROUGH = 1.0
 """Rms force of the comparison of times."""
 
 
-def _lowered(name: str, method: str, most: int = 10_000, tolerance: float = TIGHT) -> Minimisation:
+def _lowered(name: str, starts: int, method: str, most: int = 10_000, tolerance: float = TIGHT) -> Minimisation:
     of = peptides.peptide(name)
     settings = MinimizeSettings(method=method, tolerance=tolerance, max_evaluations=most)
-    return jobs.run(minimize(of.energy, of.x, settings))
+    return jobs.run(minimize(of.energy, of.x[:starts], settings))
 
 
 def _evaluations(found: Minimisation, level: float) -> list[float]:
@@ -63,13 +63,13 @@ def _spread(values: list[float]) -> str:
     return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
-def evaluation_lines(name: str) -> list[Line]:
+def evaluation_lines(name: str, starts: int = peptides.N_STARTS) -> list[Line]:
     """How many evaluations the preconditioned L-BFGS takes, beside L-BFGS and FIRE, and where it comes to."""
-    ours = _lowered(name, "lbfgs-preconditioned")
+    ours = _lowered(name, starts, "lbfgs-preconditioned")
     own = _evaluations(ours, NEAR)
-    theirs = _lowered(name, "lbfgs")
+    theirs = _lowered(name, starts, "lbfgs")
     of_lbfgs = _evaluations(theirs, NEAR)
-    fire = _lowered(name, "fire", most=int(FIRE_TIMES * median(own)) + 1, tolerance=NEAR)
+    fire = _lowered(name, starts, "fire", most=int(FIRE_TIMES * median(own)) + 1, tolerance=NEAR)
     of_fire = _evaluations(fire, NEAR)
     tight = sum(end == "converged" for end in ours.ends)
     bar = MOST.get(name)
@@ -175,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=peptides.NAMES, metavar="CASE")
     parser.add_argument("--part", choices=("evaluations", "time"))
+    parser.add_argument("--starts", type=int, default=peptides.N_STARTS, help="of each case (default: all)")
     parser.add_argument("--cold", metavar="CASE", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.cold:
@@ -184,7 +185,7 @@ def main() -> None:
         return
     for name in args.cases:
         if args.part != "time":
-            show({name: evaluation_lines(name)}, Console(width=200))
+            show({name: evaluation_lines(name, args.starts)}, Console(width=200))
     if args.part != "evaluations":
         show({"2JOF": time_lines()}, Console(width=200))
 
