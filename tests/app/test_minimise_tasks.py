@@ -16,6 +16,7 @@ from app.workers.minimise_tasks import minimise, write
 from mdweights_core import jobs
 from mdweights_core.cli.main import main
 from mdweights_core.energy.settings import EnergySettings
+from mdweights_core.energy.structure_checks import box_of
 from mdweights_core.errors import BadInput
 from mdweights_core.minimize.compare import write_table
 from mdweights_core.minimize.result import load
@@ -128,3 +129,22 @@ def test_what_a_structure_lacks_is_said(request_of_frames: MinimiseRequest, tmp_
     request = replace(request_of_frames, structure=bare, frames=None)
     with pytest.raises(BadInput, match="Hydrogens are missing"):
         jobs.run(minimise(request, tmp_path / "run.npz"))
+
+
+def test_a_symmetric_crystal_is_brought_down_as_a_whole(shared_data: Path, tmp_path: Path) -> None:
+    energy = EnergySettings(solvent="none", crystal=True, cutoff=0.45, add_hydrogens=True)
+    path, settings = shared_data / "mtz" / "5e5z.pdb", MinimizeSettings(max_evaluations=5)
+    found = jobs.run(minimise(MinimiseRequest(path, energy=energy, settings=settings), tmp_path / "run.npz"))
+    assert found.result.energy[0] < found.result.start_energy[0]
+    assert found.molecule.n_atoms == len(found.atoms) == 2 * 94  # P 21
+    before, after = found.pair(0)
+    np.testing.assert_array_equal(after, 10 * found.result.x[0])  # a crystal is not turned
+    box = box_of(found.molecule.topology)
+    assert box is not None
+    mates = before[:94] * [-1, 1, -1] + [0, 5 * box[1, 1], 0]
+    shift = (before[94:] - mates) @ np.linalg.inv(10 * box)
+    np.testing.assert_allclose(shift - np.round(shift.mean(axis=0)), 0, atol=1e-6)
+    written = jobs.run(write(found, tmp_path / "cell.pdb"))[0]
+    np.testing.assert_allclose(
+        mdtraj.load_pdb(str(written)).unitcell_lengths[0] * 10, [9.643, 9.609, 19.029], atol=0.01
+    )
