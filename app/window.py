@@ -292,6 +292,8 @@ class MainWindow(QMainWindow):
         page.place_changed.connect(self.sample_show.show_place)
         page.frames_requested.connect(commands.use_as_frames)
         page.save_requested.connect(commands.save)
+        page.rounds.project_requested.connect(commands.open_project)
+        self.sample_panel.rounds_requested.connect(commands.iterate)
         self.job_status.stop_requested.connect(samples.stop)
 
     def _restore(self) -> None:

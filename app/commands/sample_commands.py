@@ -13,6 +13,7 @@ from app.dialogs.files import CONFORMATIONS, SAMPLES, FileDialogs
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from app.models.sample_readings import SampleRequest
     from app.models.samples import SamplesModel
     from app.models.session import Session
 
@@ -74,6 +75,19 @@ class SampleCommands(QObject):
         path = self._dialogs.save_conformations(title, f"{self._stem}_sampled.xtc")
         if path is not None:
             self._samples.write(path, count, becomes_frames=True)
+
+    @Slot(object, int, int)
+    def iterate(self, request: SampleRequest, rounds: int, frames: int) -> None:
+        """Ask for a folder, and sample and fit in rounds there."""
+        path = self._dialogs.open_folder("Folder that keeps the rounds; rounds that are there are gone on with")
+        if path is not None:
+            self._samples.iterate(request, rounds, frames, path)
+
+    @Slot(object)
+    def open_project(self, path: Path) -> None:
+        """Open the fit of a round."""
+        if self._may_discard():
+            self._session.open_project(path)
 
     @Slot(object)
     def open_frames(self, files: tuple[Path, ...]) -> None:

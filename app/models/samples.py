@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.models.session import Session
     from mdweights_core.jobs import Job, Progress
 
-SAMPLE, WRITE, MEASURE = "sampling", "writing samples", "measuring"
+SAMPLE, ITERATE, WRITE, MEASURE = "sampling", "rounds", "writing samples", "measuring"
 ALONG, DIFFER, MAP, PATH = "profile", "states", "two coordinates", "path"
 NONE = "none"
 CHECKPOINT = "sampling.npz"
@@ -47,6 +47,8 @@ class SamplesModel(QObject):
         There is another coordinate of that name.
     profiled(object), differed(object), mapped(object), path_found(object)
         What was asked of the samples: readings of `sample_readings`.
+    rounds_found(object)
+        What rounds of fit and samples came to: `workflow.iterate.Rounds`.
     refused(object)
         Why a run did not come about: a MdweightsError.
     frames_written(object)
@@ -63,6 +65,7 @@ class SamplesModel(QObject):
     differed = Signal(object)
     mapped = Signal(object)
     path_found = Signal(object)
+    rounds_found = Signal(object)
     refused = Signal(object)
     frames_written = Signal(object)
     said = Signal(str)
@@ -120,6 +123,16 @@ class SamplesModel(QObject):
     def has_weights(self) -> bool:
         """True when there are weights of a fit to learn by."""
         return self._session.document.fitted is not None
+
+    @property
+    def missing_for_rounds(self) -> str:
+        """Why rounds of fit and samples cannot begin, as a sentence; empty when they can."""
+        document = self._session.document
+        if document.fitted is None:
+            return "Fit weights first: rounds begin at a fit."
+        if document.frames is None or document.frames.molecules is None:
+            return "Open the trajectory of the fit: rounds learn from its molecules."
+        return ""
 
     def missing(self, what: str) -> str:
         """Why there are no such frames to learn from, as a sentence; empty when there are, or none are wanted."""
@@ -184,6 +197,17 @@ class SamplesModel(QObject):
     def stop(self) -> None:
         """Ask a running job to end with what it has."""
         self._runner.stop(SAMPLE)
+        self._runner.stop(ITERATE)
+
+    def iterate(self, request: SampleRequest, rounds: int, frames: int, out: Path) -> None:
+        """Sample and fit in rounds from the document's fit on; see `sample_tasks.iterate`."""
+        fitted = self._session.document.fitted
+        if self.is_running or fitted is None:
+            return
+        self.is_running = True
+        self.running_changed.emit(True)
+        self.started.emit(request)
+        self._runner.submit(ITERATE, partial(sample_tasks.iterate, request, fitted.project, rounds, frames, out))
 
     def measure(self, text: str) -> None:
         """Add a coordinate, such as 'distance 3 7'."""
@@ -243,6 +267,12 @@ class SamplesModel(QObject):
                 self.frames_written.emit(result)
         elif name == SAMPLE:
             self._on_sampled(result)
+        elif name == ITERATE:
+            self.is_running = False
+            if result is not None:
+                self.rounds_found.emit(result)
+                self.said.emit(result.sentence.removesuffix("."))
+            self.running_changed.emit(False)
 
     def _on_sampled(self, result: SampleReading | None) -> None:
         self.is_running = False
@@ -254,12 +284,12 @@ class SamplesModel(QObject):
 
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
-        if name == SAMPLE:
-            self.is_running, self._has_failed = False, True
+        if name in (SAMPLE, ITERATE):
+            self.is_running, self._has_failed = False, self._has_failed or name == SAMPLE
             self.running_changed.emit(False)
             if isinstance(error, MdweightsError):
                 self.refused.emit(error)
-        if name in (SAMPLE, WRITE, MEASURE, *self._answers):
+        if name in (SAMPLE, ITERATE, WRITE, MEASURE, *self._answers):
             self.failed.emit(error)
 
 

@@ -65,7 +65,7 @@ class SampleForm(QWidget):
             Entry(),
             QCheckBox("Look for minima"),
         )
-        self.select = Entry()
+        self.select, self.rounds, self.round_frames = Entry(), QSpinBox(), QSpinBox()
         self._set_ranges()
         self._lay_out()
         self.system.currentIndexChanged.connect(self._on_system)
@@ -140,6 +140,9 @@ class SampleForm(QWidget):
         set_range(self.batch, 2, 10**5, settings.batch)
         for (name, box), most in zip(self.flow.items(), (64, 4096, 64), strict=True):
             set_range(box, 0 if name == "layers" else 2, most, getattr(flow, name))
+        set_range(self.rounds, 1, 100, 3)
+        set_range(self.round_frames, 0, 10**6, 0)
+        self.round_frames.setSpecialValueText("as many as were fitted")
         self.probe.setChecked(settings.probe)
         self.probe.setToolTip("After drawing, look for minima of the energy that the flow may have missed")
         self.weighted.setToolTip(WEIGHTS_TIP)
@@ -159,7 +162,7 @@ class SampleForm(QWidget):
         add_row(self._rows, "Temperature", self.temperature, "Of the ensemble")
         add_row(self._rows, "Samples", self.samples, "Configurations to draw")
         add_row(self._rows, "Seed", self.seed, "The same one gives the same samples")
-        self.folds = (self._training_fold(), self._more_fold())
+        self.folds = (self._training_fold(), self._more_fold(), self._rounds_fold())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -186,6 +189,12 @@ class SampleForm(QWidget):
         self.energy.add_rest_to(fold.rows)
         return fold
 
+    def _rounds_fold(self) -> Fold:
+        fold = Fold("Rounds of fit and samples")
+        add_row(fold.rows, "Rounds", self.rounds, "How often a flow is trained on weighted frames and its draws fitted")
+        add_row(fold.rows, "Frames", self.round_frames, "Draws that are fitted in each round")
+        return fold
+
     # ---- what happens
 
     @Slot()
@@ -195,6 +204,7 @@ class SampleForm(QWidget):
         for field in (self.energy.cutoff, self.learned, self.weighted, self.temperature):
             self._rows.setRowVisible(field, not is_toy)
         self._rows.setRowVisible(self.examples, is_toy)
+        self.folds[2].setVisible(not is_toy)
         for row in (self.kind, self.select, self.energy.ph, self.energy.model):
             self.folds[1].rows.setRowVisible(row, not is_toy)
         self._digest()
@@ -206,7 +216,7 @@ class SampleForm(QWidget):
     @Slot()
     def _digest(self) -> None:
         """Say what the folds hold."""
-        training, more = self.folds
+        training, more, _ = self.folds
         training.set_digest(f"{self.schedule.currentData() or 'automatic'}, {self.effort.value():g} × usual")
         more.set_digest("" if self.toy else str(self.kind.currentData()))
         self.changed.emit()

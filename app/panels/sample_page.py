@@ -14,13 +14,14 @@ from app.models.samples import SamplesModel
 from app.panels.forms import ElidedLabel
 from app.panels.sample_map import SampleMap
 from app.panels.sample_path import SamplePath
+from app.panels.sample_rounds import SampleRounds
 from app.panels.sample_states import SampleStates
 from app.panels.sample_trust import SampleTrust
 from app.theme import Theme
 from mdweights_core.jobs import Progress
 
-PAGES = ("Training", "Energies", "Trust", "Free energy", "Two coordinates", "Path")
-TRAINING, ENERGIES, TRUST = range(3)
+PAGES = ("Training", "Energies", "Trust", "Free energy", "Two coordinates", "Path", "Rounds")
+TRAINING, ENERGIES, TRUST, ROUNDS = 0, 1, 2, 6
 FRAMES_TIP = "Write draws as frames with weights and open them as the frames of this document, to predict and fit from"
 SAVE_TIP = "Write the samples: NPZ for mdweights free-energy, XTC or PDB with a table of weights"
 COUNT_TIP = "Frames to choose by weight; each draw counts as often as it was chosen"
@@ -40,7 +41,7 @@ class SamplePlots:
 
 
 class SamplePage(QWidget):
-    """Six pages of one run, over a row that shows draws and writes them.
+    """Pages of one run, over a row that shows draws and writes them.
 
     Signals
     -------
@@ -62,7 +63,7 @@ class SamplePage(QWidget):
         self._samples, self._plots = samples, plots
         self.trust = SampleTrust()
         self.states, self.map = SampleStates(samples, plots.profile), SampleMap(samples, plots.map)
-        self.path = SamplePath(samples, plots.path)
+        self.path, self.rounds = SamplePath(samples, plots.path), SampleRounds(samples)
         self.pages, self._stack = QTabBar(), QStackedWidget()
         self.slider, self.caption, self.count = QSlider(Qt.Orientation.Horizontal), ElidedLabel(), QSpinBox()
         self.frames_button, self.save_button = QPushButton("Use as frames…"), QPushButton("Save…")
@@ -81,7 +82,8 @@ class SamplePage(QWidget):
     # ---- building
 
     def _lay_out(self) -> None:
-        parts = (self._plots.training, self._plots.weights, self.trust, self.states, self.map, self.path)
+        views = (self._plots.training, self._plots.weights)
+        parts = (*views, self.trust, self.states, self.map, self.path, self.rounds)
         for title, part in zip(PAGES, parts, strict=True):
             self.pages.addTab(title)
             self._stack.addWidget(part)
@@ -119,6 +121,7 @@ class SamplePage(QWidget):
         samples.started.connect(self._on_started)
         samples.stepped.connect(self._on_step)
         samples.found.connect(self._on_found)
+        samples.rounds_found.connect(self._on_rounds)
         samples.running_changed.connect(self._on_running)
         self.slider.valueChanged.connect(self._on_draw)
         self.path.place_changed.connect(self.place_changed)
@@ -178,6 +181,10 @@ class SamplePage(QWidget):
         self.slider.blockSignals(False)
         self.caption.show_text("")
         self.show_page(TRUST)
+
+    @Slot(object)
+    def _on_rounds(self, found: object) -> None:
+        self.show_page(ROUNDS)
 
     def _show_training(self, reading: SampleReading) -> None:
         samples = reading.sampled.samples

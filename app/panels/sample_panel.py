@@ -21,6 +21,7 @@ TIPS = (
     "Stop, and keep the training as far as it is (Ctrl+.)",
     "Go on where it was stopped",
 )
+ITERATE_TIP = "Learn from the weighted frames of the fit, fit the draws to the same map, and so on; each round is kept"
 
 
 class SamplePanel(QScrollArea):
@@ -32,11 +33,14 @@ class SamplePanel(QScrollArea):
         A run was asked for.
     structure_requested(), coordinates_requested()
         A file is to be asked for.
+    rounds_requested(object, int, int)
+        A `SampleRequest`, rounds and frames in each: a folder for them is to be asked for.
     """
 
     started = Signal()
     structure_requested = Signal()
     coordinates_requested = Signal()
+    rounds_requested = Signal(object, int, int)
 
     def __init__(self, session: Session, samples: SamplesModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,6 +50,7 @@ class SamplePanel(QScrollArea):
         self.start_button, self.stop_button, self.resume_button = (
             QPushButton(text) for text in ("Start", "Stop", "Resume")
         )
+        self.iterate_button = QPushButton("Iterate…")
         self.hint, self.remarks = note(), note()
         self._lay_out()
         self._connect()
@@ -78,6 +83,13 @@ class SamplePanel(QScrollArea):
             self._ask(self._samples.take_up)
         else:
             self._samples.resume()
+
+    @Slot()
+    def iterate(self) -> None:
+        """Ask for rounds of fit and samples; frames and their weights are those of the fit."""
+        if not self._missing_for_rounds():
+            rounds, frames = self.form.rounds.value(), self.form.round_frames.value()
+            self._ask(lambda request: self.rounds_requested.emit(request, rounds, frames))
 
     def _ask(self, begin: Callable[[SampleRequest], None]) -> None:
         self.started.emit()
@@ -121,12 +133,20 @@ class SamplePanel(QScrollArea):
         self.start_button.setEnabled(not running and not missing)
         self.stop_button.setEnabled(running)
         self.resume_button.setEnabled(self._samples.can_resume or (self._samples.is_left and not missing))
+        why_no_rounds = self._missing_for_rounds()
+        self.iterate_button.setEnabled(not running and not why_no_rounds)
+        self.iterate_button.setToolTip(why_no_rounds or ITERATE_TIP)
         self.form.weighted.setEnabled(self._samples.has_weights and self.form.has_examples)
         self.hint.setText(missing)
         self.hint.setVisible(bool(missing))
 
     def _missing(self) -> str:
         return self.form.missing() or self._samples.missing(self.form.chosen)
+
+    def _missing_for_rounds(self) -> str:
+        if self.form.toy:
+            return "Toy systems have no map to fit: choose a structure."
+        return self.form.energy.missing() or self._samples.missing_for_rounds
 
     # ---- building
 
@@ -141,6 +161,7 @@ class SamplePanel(QScrollArea):
         layout.addWidget(self.form)
         layout.addSpacing(4)
         layout.addLayout(buttons)
+        layout.addWidget(self.iterate_button)
         for text in (self.hint, self.remarks):
             layout.addWidget(text)
         layout.addStretch(1)
@@ -155,6 +176,7 @@ class SamplePanel(QScrollArea):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(samples.stop)
         self.resume_button.clicked.connect(self.resume)
+        self.iterate_button.clicked.connect(self.iterate)
         self.form.changed.connect(self.refresh)
         self.form.examples.valueChanged.connect(self._on_change)
         energy.structure.requested.connect(self.structure_requested)

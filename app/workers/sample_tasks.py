@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from mdweights_core.energy.setup import Molecule
     from mdweights_core.flow.estimates.reference import Reference
     from mdweights_core.flow.train import Trained
+    from mdweights_core.project import Project
     from mdweights_core.workflow.draws import Task
+    from mdweights_core.workflow.iterate import Rounds
     from mdweights_core.workflow.sampled import Sampled
 
 BINS = 50
@@ -51,6 +53,30 @@ def sample(request: SampleRequest, checkpoint: Path) -> Job[SampleReading]:
     trained, sampled = yield from retold(job, _with_histograms)
     yield Progress(WORK, message="Judging the samples")
     return read(request, task, molecule, trained, sampled)
+
+
+def iterate(request: SampleRequest, project: Project, rounds: int, frames: int, out: Path) -> Job[Rounds]:
+    """Rounds of fit and samples from a fit on: those of `mdweights sample --iterate`.
+
+    Parameters
+    ----------
+    project : Project
+        The fit to begin at.
+    rounds, frames : int
+        Number of rounds, and of frames in each; 0 for as many as were fitted.
+    out : Path
+        Folder that keeps them; the same call goes on from what is there.
+    """
+    yield Progress(SETTING_UP, message=f"Setting up {request.name}")
+    from mdweights_core.energy.setup import set_up
+    from mdweights_core.workflow.iterate import IterateSettings
+    from mdweights_core.workflow.iterate import iterate as go
+
+    assert request.structure is not None
+    molecule = set_up(request.structure, request.energy, coordinates=request.coordinates)
+    settings = IterateSettings(rounds, frames, request.settings, request.kind, request.select)
+    found = yield from retold(go(project, molecule, request.energy, settings, out), _with_histograms)
+    return found
 
 
 def _task(request: SampleRequest) -> Job[tuple[Task, Molecule | None]]:

@@ -27,7 +27,7 @@ from app.models.session import Session
 from app.panels.energy_fields import NO_COORDINATES, NO_STRUCTURE
 from app.panels.molecule_guest import MoleculeGuest
 from app.panels.molecule_panel import MoleculePanel
-from app.panels.sample_page import ENERGIES, TRUST, SamplePage, SamplePlots
+from app.panels.sample_page import ENERGIES, ROUNDS, TRUST, SamplePage, SamplePlots
 from app.panels.sample_panel import SamplePanel
 from app.panels.sample_show import SampleShow
 from app.plots.sample_map_plot import SampleMapPlot
@@ -43,6 +43,7 @@ from mdweights_core.flow.estimates.path import path_energies
 from mdweights_core.flow.settings import SampleSettings
 from mdweights_core.jobs import Progress
 from mdweights_core.workflow.along import own_states
+from mdweights_core.workflow.iterate import Round, Rounds
 from mdweights_core.workflow.judged import free_energy
 
 TOY = SampleRequest(toy="double-well")
@@ -545,3 +546,87 @@ def test_nothing_is_written_before_there_are_samples(model: SamplesModel, tmp_pa
     assert "Nothing was sampled yet" in told[0].sentence
     with pytest.raises(BadInput, match="no samples to write"):
         list(sample_tasks.write(a_sample(is_stopped=True), tmp_path / "a.npz", 0))
+
+
+# ---- rounds of fit and samples
+
+
+def rounds_of(folder: Path) -> Rounds:
+    first = Round(0, folder / "a.mdw", 6, 0.5, 0.40, 0.3, 0.30, 2000, 3.0, float("nan"))
+    second = Round(1, folder / "round-1" / "fit.mdw", 50, 0.6, 0.55, 0.4, 0.35, 2000, 9.0, 0.12)
+    return Rounds((first, second), False, ("A remark.",))
+
+
+def test_why_rounds_cannot_begin_is_said(panel: SamplePanel, session: Session, tmp_path: Path) -> None:
+    panel.show_structure(tmp_path / "a.pdb")
+    assert "Fit weights first" in panel.iterate_button.toolTip()
+    session.document.set_project(a_project(tmp_path), unsaved=False)
+    assert "Open the trajectory" in panel.iterate_button.toolTip()
+    assert not panel.iterate_button.isEnabled()
+    with_trajectory(session, tmp_path)
+    assert panel.iterate_button.isEnabled()
+    choose(panel.form.system, "double-well")
+    assert "no map to fit" in panel.iterate_button.toolTip()
+
+
+def test_rounds_are_asked_for_shown_and_opened(
+    qtbot: QtBot,
+    session: Session,
+    model: SamplesModel,
+    panel: SamplePanel,
+    page: SamplePage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    commands = SampleCommands(window, session, model, lambda: True, Settings())
+    panel.rounds_requested.connect(commands.iterate)
+    asked: list[Any] = []
+
+    def iterate(request: Any, project: Any, rounds: int, frames: int, out: Path) -> Any:
+        asked.append((request.structure, project, rounds, frames, out))
+        assert model.is_running
+        yield Progress("rounds")
+        return rounds_of(tmp_path)
+
+    monkeypatch.setattr(sample_tasks, "iterate", iterate)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "out"))
+    said: list[str] = []
+    model.said.connect(said.append)
+    structure = with_trajectory(session, tmp_path)
+    fitted = a_project(tmp_path)
+    session.document.set_project(fitted, unsaved=False)
+    panel.form.rounds.setValue(2)
+    panel.form.round_frames.setValue(50)
+    panel.iterate_button.click()
+    assert asked == [(structure, fitted.project, 2, 50, tmp_path / "out")]
+    assert not model.is_running
+    assert page.pages.currentIndex() == ROUNDS
+    texts = [page.rounds.table.index(1, column).data() for column in range(8)]
+    assert texts == ["1", "50", "0.6000", "0.5500", "0.4000", "0.3500", "9.0", "12.0%"]
+    assert page.rounds.table.index(0, 7).data() == "\N{EN DASH}"
+    assert page.rounds.sentence.text().startswith("The held-out correlation went from 0.400 to 0.550 at best")
+    assert said == [rounds_of(tmp_path).sentence.removesuffix(".")]
+    opened: list[Path] = []
+    page.rounds.project_requested.connect(opened.append)
+    page.rounds.open_button.click()
+    assert opened == [tmp_path / "round-1" / "fit.mdw"]
+    page.rounds.view.selectRow(0)
+    assert not page.rounds.open_button.isEnabled()
+
+
+def test_rounds_are_stopped_as_a_run_is(
+    session: Session, model: SamplesModel, runner: InstantRunner, tmp_path: Path
+) -> None:
+    session.document.set_project(a_project(tmp_path), unsaved=False)
+    runner.hold()
+    model.iterate(SampleRequest(structure=tmp_path / "a.pdb"), 2, 0, tmp_path)
+    assert model.working
+    model.stop()
+    assert samples.ITERATE in runner.stops
+    told: list[Any] = []
+    model.failed.connect(told.append)
+    runner.failed.emit(samples.ITERATE, BadInput("a folder with rounds of something else"))
+    assert len(told) == 1
+    assert not model.is_running
