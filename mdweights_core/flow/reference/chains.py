@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.errors import BadInput, counted
-from mdweights_core.flow.reference.moves import Moves, Restraint, Walkers, advance, begin, descend, moves_of
+from mdweights_core.flow.reference.moves import Moves, Restraint, Walkers, advance, begin, descend, moves_of, rearrange
 from mdweights_core.flow.reference.settings import ChainSettings
 from mdweights_core.flow.targets import Target
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
@@ -135,12 +135,10 @@ class Course:
         self._refuse_lost("was lost: its energy is not finite any more", "Choose shorter steps")
         return self.walkers
 
-    def place(self, x: jax.Array) -> None:
-        """Put the walkers elsewhere, their velocities drawn anew."""
-        accepted = self.walkers.accepted
-        moved = begin(self.moves, self.target, self.restraint, x, self.walkers.key)
-        self.walkers = Walkers(moved.x, moved.v, moved.energy, moved.gradient, accepted, moved.key)
-        self.evaluations += len(x)
+    def rearrange(self, order: np.ndarray) -> None:
+        """Let walkers change places: in place i comes the one from place order[i]."""
+        self.walkers = rearrange(self.target, self.restraint, self.walkers, jnp.asarray(order))
+        self.evaluations += len(order)
 
     def burn_in(self, clock: Clock) -> Iterator[Progress]:
         """Take the steps that are not kept."""

@@ -210,6 +210,18 @@ def begin(moves: Moves, target: Any, restraint: Restraint | None, x: Array, key:
 
 
 @jax.jit
+def rearrange(target: Any, restraint: Restraint | None, walkers: Walkers, order: Array) -> Walkers:
+    """Walkers in another order [W], each with its velocities, under the restraints of its new place.
+
+    The velocities must not be drawn anew: those that Langevin dynamics of finite steps keeps are a little colder than
+    the temperature, and fresh ones would heat stiff bonds each time.
+    """
+    x = walkers.x[order]
+    energy, gradient = _field(target, restraint, x)
+    return replace(walkers, x=x, v=walkers.v[order], energy=energy, gradient=gradient)
+
+
+@jax.jit
 def descend(target: Any, restraint: Restraint | None, x: Array, steps: int) -> Array:
     """Configurations [W, N] some steps down the gradient: shorter after each that went up, longer after all others."""
 

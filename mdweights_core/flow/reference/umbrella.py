@@ -22,6 +22,9 @@ from mdweights_core.flow.reference.settings import ChainSettings, Windows
 from mdweights_core.flow.targets import Target
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 
+AS_NEAR = 1.0
+"""Starts whose bias in a window is within this of the lowest, kT, are as good as the nearest."""
+
 Array = jax.Array
 Coordinate = Callable[[Array], Array]
 
@@ -107,7 +110,7 @@ def run_umbrella(
         From a configuration [N] to a scalar, in JAX and hashable (a function of a module).
     windows : Windows
     starts : float32 or float64 [m, N]
-        Each walker begins at one of these whose coordinate is nearest to its window, and is drawn there in the burn-in.
+        Each walker begins at one that is about the nearest to its window, and is drawn there in the burn-in.
     settings : ChainSettings
         Walkers of neighbouring windows may exchange every `stride` steps.
     sets : int
@@ -156,7 +159,7 @@ def _course(
     values = np.asarray(jax.vmap(coordinate)(jnp.asarray(starts)))
     bias = windows.bias(values)  # [K, m]
     order = np.argsort(bias, axis=1, kind="stable")
-    alike = np.sum(bias <= bias.min(axis=1, keepdims=True) + 1e-6, axis=1)  # starts in one place are dealt out in turn
+    alike = np.sum(bias <= bias.min(axis=1, keepdims=True) + AS_NEAR, axis=1)  # these are dealt out to the sets in turn
     rank = np.arange(sets)[:, None] % alike
     chosen = np.take_along_axis(order.T, rank, axis=0).reshape(-1)
     restraint = Restraint(
@@ -198,7 +201,7 @@ class _Pool:
             pair, m = np.nonzero(passes)
             places[m, first[pair]], places[m, second[pair]] = second[pair], first[pair]
             flat = places + self.shape[1] * np.arange(self.shape[0])[:, None]
-            self.course.place(self.course.walkers.x[flat.reshape(-1)])
+            self.course.rearrange(flat.reshape(-1))
 
     def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Neighbours whose turn it is; those of the last window and the first only where angles close a ring."""

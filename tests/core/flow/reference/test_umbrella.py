@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mdweights_core import jobs
+from mdweights_core.energy.toys.densities import Gaussian
 from mdweights_core.energy.toys.registry import toy
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.reference.settings import ChainSettings, Windows
@@ -99,6 +100,29 @@ def test_windows_without_restraint_exchange_always() -> None:
     run = double_well(sets=2, windows=Windows([0.0, 1.0, 2.0], [0.0, 0.0, 0.0]))
     np.testing.assert_array_equal(run.exchanged[:-1], 1.0)
     np.testing.assert_allclose(run.weights(), 1 / run.coordinate.size)
+
+
+def first_of(x: jax.Array) -> jax.Array:
+    return x[0]
+
+
+def test_exchanges_do_not_heat_stiff_directions() -> None:
+    """Langevin positions of an oscillator are exact at any step; velocities drawn anew would spoil that."""
+    target = Gaussian.of(np.zeros(2), np.diag([1.0, 0.01]))
+    settings = ChainSettings(200, 4, 200, step=0.14, seed=6)
+    windows = Windows([0.0] * 4, [0.0] * 4)
+    run = jobs.run(run_umbrella(target, first_of, windows, np.zeros((1, 2)), settings, sets=100))
+    of_sets = np.mean(run.x[..., 1] ** 2, axis=(0, 2)) / 0.01
+    error = of_sets.std(ddof=1) / 10
+    assert error < 0.015
+    assert of_sets.mean() == pytest.approx(1.0, abs=3 * error)
+
+
+def test_starts_that_are_about_as_near_are_dealt_out_to_the_sets() -> None:
+    target = Gaussian.of(np.zeros(2), np.eye(2))
+    starts = np.array([[0.0, -1.0], [0.01, 1.0], [5.0, 0.0]])
+    job = run_umbrella(target, first_of, Windows([0.0], [10.0]), starts, ChainSettings(1, 1, 0, step=1e-6), sets=4)
+    np.testing.assert_allclose(jobs.run(job).x[0, :, 0, 1], [-1.0, 1.0, -1.0, 1.0], atol=1e-4)
 
 
 def test_bias_of_windows_is_their_formula() -> None:
