@@ -35,16 +35,20 @@ def _by_example(effort: float, batch: int) -> tuple[Stage, ...]:
 
 def _mixed(effort: float, batch: int) -> tuple[Stage, ...]:
     first = Stage(_steps(200, effort), by_example=1.0, batch=batch, learning_rate=2e-3, last_rate=0.5)
-    both = Stage(_steps(900, effort), by_example=0.2, by_energy=1.0, batch=batch, learning_rate=2e-3, last_rate=0.1)
-    return first, both, _polish(effort, batch)
+    both = Stage(_steps(700, effort), by_example=1.0, by_energy=0.5, batch=batch, learning_rate=2e-3, last_rate=0.2)
+    return first, both, *_polish(effort, batch)
 
 
-def _polish(effort: float, batch: int) -> Stage:
+def _polish(effort: float, batch: int) -> tuple[Stage, ...]:
     """Draws of the flow itself, reweighted, as examples: the loss that fills in what the flow draws too rarely."""
-    return Stage(
-        _steps(600, effort), by_example=1.0, by_energy=0.5, batch=batch, learning_rate=1e-3, last_rate=0.005,
+    fresh = Stage(
+        _steps(400, effort), by_example=1.0, by_energy=0.5, batch=batch, learning_rate=1e-3, last_rate=0.2,
         reuse=_REUSED,
     )  # fmt: skip
+    last = Stage(
+        _steps(400, effort), by_example=1.0, batch=batch, learning_rate=6e-4, last_rate=0.01, reuse=_REUSED
+    )  # fmt: skip
+    return fresh, last
 
 
 def _annealed(effort: float, batch: int) -> tuple[Stage, ...]:
@@ -63,7 +67,7 @@ def _annealed(effort: float, batch: int) -> tuple[Stage, ...]:
         )
         for temperature in temperatures[1:]
     ]  # fmt: skip
-    return (hot, *rungs, _polish(effort, batch))
+    return (hot, *rungs, *_polish(effort, batch))
 
 
 def _by_energy(effort: float, batch: int) -> tuple[Stage, ...]:

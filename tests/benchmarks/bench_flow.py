@@ -57,10 +57,10 @@ class Case:
 
 CASES = {
     "double-well": Case("mixed", 4, 64, 1.0, 1_000_000, 90, 0.9, 11.020467, 0.005, 3.380006, 0.03),
-    "mueller-brown": Case("mixed", 4, 64, 1.4, 1_000_000, 120, 0.9, 11.72959, 0.005, -3.66233, 0.03),
+    "mueller-brown": Case("mixed", 4, 64, 1.2, 1_000_000, 120, 0.9, 11.72959, 0.005, -3.66233, 0.03),
     "mixture-9": Case("annealed", 4, 64, 1.0, 200_000, 120, 0.0, 0.0, 0.02),
     "many-well": Case("annealed", 2, 64, 1.5, 100_000, 300, 0.5, 164.695675, 0.05),
-    "dw4": Case("mixed", 6, 96, 1.5, 20_000, 300, 0.3, 29.664, 0.03),
+    "dw4": Case("mixed", 8, 64, 1.2, 20_000, 300, 0.3, 29.664, 0.03),
     "ala2": Case("mixed", 4, 96, 1.0, 100_000, 900, 0.1),
 }
 """The bars; ala2 is alanine dipeptide in implicit solvent (ff96, OBC1, 300 K)."""
