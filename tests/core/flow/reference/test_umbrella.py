@@ -109,7 +109,7 @@ def first_of(x: jax.Array) -> jax.Array:
 def test_exchanges_do_not_heat_stiff_directions() -> None:
     """Langevin positions of an oscillator are exact at any step; velocities drawn anew would spoil that."""
     target = Gaussian.of(np.zeros(2), np.diag([1.0, 0.01]))
-    settings = ChainSettings(200, 4, 200, step=0.14, seed=6)
+    settings = ChainSettings(200, 4, 200, step=0.1, seed=6)
     windows = Windows([0.0] * 4, [0.0] * 4)
     run = jobs.run(run_umbrella(target, first_of, windows, np.zeros((1, 2)), settings, sets=100))
     of_sets = np.mean(run.x[..., 1] ** 2, axis=(0, 2)) / 0.01
