@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
 
 def _add_examples(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--frames", type=Path, nargs="+", metavar="F", help="trajectory of the same atoms")
-    group.add_argument("--topology", type=Path, metavar="T", help="of the trajectory")
+    group.add_argument("--topology", type=Path, metavar="T", help="of the trajectory (SYSTEM)")
     group.add_argument("--select", default="", metavar="TEXT", help="its atoms that the structure has (all)")
     group.add_argument("--only", type=frames_only, metavar="0-9,20|KEPT.csv", help="frames, counted from 0 (all)")
     group.add_argument("--frame-weights", type=Path, metavar="W.csv", help="weights of the frames (all alike)")
@@ -185,17 +185,25 @@ def _molecule(args: argparse.Namespace) -> tuple[Task, Examples | None]:
     molecule = set_up(Path(args.system), settings, coordinates=args.coordinates)
     examples = reference = None
     if has_frames:
-        source, weights = source_and_weights(args.frames or (), args.topology, args.project, args.frame_weights)
+        topology = args.topology if args.project else _topology(args, args.frames[0])
+        source, weights = source_and_weights(args.frames or (), topology, args.project, args.frame_weights)
         if args.select:
             source = source.select(select_atoms(source.atoms, args.select))
         examples = frames_of_source(molecule, source, args.only, weights)
     if args.reference:
-        source, _ = source_and_weights(args.reference, args.topology or Path(args.system), None, None)
+        source, _ = source_and_weights(args.reference, _topology(args, args.reference[0]), None, None)
         reference = frames_of_source(molecule, source, None, None)
     task = molecule_task(
         molecule, settings, args.temperature, examples, kind=args.coordinates_kind, spread_along=args.spread_along
     )
     return task, reference
+
+
+def _topology(args: argparse.Namespace, frames: Path) -> Path | None:
+    """The structure stands for the topology of frames that have none."""
+    from mdweights_core.io.frames.trajectory_files import has_topology
+
+    return args.topology or (None if has_topology(frames) else Path(args.system))
 
 
 def _say_stopped(args: argparse.Namespace, terminal: Terminal, steps: int) -> None:

@@ -85,7 +85,7 @@ def test_frames_that_nothing_can_be_learned_from_are_refused(
 
 def test_frames_of_other_atoms_are_refused(sample: Run, structure: Path, tmp_path: Path) -> None:
     write_trajectory(frames(60), structure, tmp_path / "f.xtc")
-    words = ("--frames", "f.xtc", "--topology", structure, "--out", "s.npz", *VACUUM, *TINY)
+    words = ("--frames", "f.xtc", "--out", "s.npz", *VACUUM, *TINY)
     told = sample(structure, *words, "--select", "element C or element O", fails=2)
     assert "The frames have 4 atoms, the structure 12" in told
     assert "There is no frame 60" in sample(structure, *words, "--only", "0-60", fails=2)
