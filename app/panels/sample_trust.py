@@ -24,6 +24,9 @@ CONCLUSIONS = {
 EMPTY = "Whether samples can be believed stands here when they are drawn."
 STOPPED = "The training was stopped: nothing is drawn yet. Resume goes on with it."
 WORTHLESS = "No sample has any weight: all energies are infinite. Train longer, or from other frames."
+FREE_ENERGY = "free energy"
+"""The light that stands beside the two states, on a page of its own."""
+
 COLUMNS = (RowColumn("number", "What was found"), RowColumn("value", "How much"))
 
 
@@ -60,7 +63,7 @@ class SampleTrust(QWidget):
             return
         judgement = reading.judged.judgement
         parts = [f"<p>{self._sign(CONCLUSIONS[judgement.conclusion])} <b>{escape(judgement.verdict)}</b></p>"]
-        for light in judgement.lights:
+        for light in (one for one in judgement.lights if one.name != FREE_ENERGY):
             sign, title = self._sign(STATES[light.state]), f"{light.name}: {light.value}"
             parts.append(f"<p>{sign} <b>{escape(title)}</b><br>{escape(light.sentence)}</p>")
         self.text.setText("".join(parts))

@@ -17,6 +17,8 @@ from mdweights_core.flow.train import Trained
 
 Array = jax.Array
 
+_FINER = 20  # steps of the latents to one of the path
+
 
 @dataclass(frozen=True, eq=False)
 class LatentPath:
@@ -35,6 +37,9 @@ class LatentPath:
 
 def latent_path(trained: Trained, first: np.ndarray, last: np.ndarray, count: int = 50) -> LatentPath:
     """Go from one configuration to another on a straight line of latents, the shorter way round circles [1].
+
+    The configurations are chosen at equal distances on the way: latents change little where the density is high, and
+    much where there is little of it, such as on a barrier.
 
     Where the flow has learned the ensemble, latents of configurations between the two are likely ones, and so are the
     configurations: the path goes round what is forbidden. It is no path of lowest energy.
@@ -64,8 +69,19 @@ def latent_path(trained: Trained, first: np.ndarray, last: np.ndarray, count: in
     z = np.asarray(_latents(flow, system, jnp.asarray(ends)))
     if not np.isfinite(z).all():
         raise BadInput("The flow does not reach an end of the path", advice="Take other configurations")
-    x, u = _between(flow, system, jnp.asarray(z), jnp.linspace(0.0, 1.0, count))
-    return LatentPath(np.asarray(x), np.where(np.isfinite(u), np.asarray(u), np.inf))
+    found = _between(flow, system, jnp.asarray(z), jnp.linspace(0.0, 1.0, _FINER * (count - 1) + 1))
+    x, u = (np.asarray(part) for part in found)
+    chosen = _evenly(x, count)
+    return LatentPath(x[chosen], np.where(np.isfinite(u), u, np.inf)[chosen])
+
+
+def _evenly(x: np.ndarray, count: int) -> np.ndarray:
+    """Places of so many configurations, about equally far from one to the next, int64 [count]."""
+    length = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(x, axis=0), axis=1)))
+    places = np.arange(len(x))
+    if not (np.isfinite(length).all() and length[-1] > 0):
+        return places[::_FINER]
+    return np.rint(np.interp(np.linspace(0.0, length[-1], count), length, places)).astype(np.int64)
 
 
 @eqx.filter_jit

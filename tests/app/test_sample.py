@@ -328,8 +328,9 @@ def test_verdict_lights_and_numbers_are_those_of_the_command_line(
     assert judged is not None
     text = page.trust.text.text()
     assert judged.judgement.verdict in text
-    for light in judged.judgement.lights:
+    for light in judged.judgement.lights[:3]:
         assert f"{light.name}: {light.value}" in text
+    assert "No two states were drawn" not in text  # they are, on the page beside it
     rows = [[page.trust.table.index(row, column).data() for column in range(2)] for row in range(6)]
     weights = judged.evidence.weights
     assert rows[1] == ["effective size", f"{weights.ess:.1%}, {weights.n_effective:,.0f}"]

@@ -51,6 +51,13 @@ def test_ends_are_those_given_whatever_the_flow() -> None:
     assert np.abs(found.x[1] - (first + last) / 2).max() > 1e-3  # no straight line of configurations
 
 
+def test_configurations_are_equally_far_from_one_to_the_next() -> None:
+    steep = Chain([Affine(scale=4.0 * jnp.ones(2)), Tanh((2,)), Affine(scale=3.0 * jnp.ones(2))])
+    found = latent_path(trained(steep), np.array([-2.9, 0.0]), np.array([2.9, 0.0]), 11)
+    steps = np.linalg.norm(np.diff(found.x, axis=0), axis=1)
+    np.testing.assert_allclose(steps, 0.58, rtol=0.2)
+
+
 def test_paths_need_two_ends_of_the_system() -> None:
     with pytest.raises(BadInput, match="no ends"):
         latent_path(trained(), np.zeros(2), np.ones(2), 1)
