@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from mdweights_core.errors import BadInput
 
+GAS_CONSTANT = 8.31446261815324e-3
+"""kJ/mol/K (CODATA 2018)."""
+
 FORCE_FIELDS = {  # files of OpenMM
     "amber14": ("amber14-all.xml",),
     "amber96": ("amber96.xml",),

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mdweights_core.errors import BadInput
 from mdweights_core.flow.losses import System
 from mdweights_core.flow.model import Flow
 
@@ -88,4 +89,12 @@ def draw_in_single(
     """Variables [S, n] and log-weights [S] at a temperature, or energies [S], for use within the training."""
     found = [(part.y, part.u, part.log_q) for part in batches(flow, system, count, seed, jnp.float32)]
     y, u, log_q = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return y, u if energies_only else np.nan_to_num(-u / temperature - log_q, nan=-np.inf)
+    if energies_only:
+        return y, u
+    log_weights = -u / temperature - log_q
+    if not np.isfinite(log_weights).any():
+        raise BadInput(
+            "No configuration drawn from the flow has a finite energy",
+            advice="Begin with examples, or at a lower learning rate",
+        )
+    return y, np.where(np.isfinite(log_weights), log_weights, -np.inf)

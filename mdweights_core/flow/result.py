@@ -12,6 +12,14 @@ from mdweights_core.errors import BadInput
 from mdweights_core.io.files import atomic_write, require_file
 from mdweights_core.io.packing import packed, unpacked
 
+MOST_EXAMPLES = 20_000
+"""Examples at which weights are looked at."""
+
+
+def looked_at(count: int) -> np.ndarray:
+    """Which of so many examples: all, or evenly chosen ones where they are many."""
+    return np.linspace(0, count - 1, min(count, MOST_EXAMPLES)).astype(int)
+
 
 @dataclass(frozen=True, eq=False)
 class FlowSamples:
@@ -27,7 +35,7 @@ class FlowSamples:
         ln of the importance weights exp(-u) / q(x), not normalised: their mean estimates the partition function of
         the coordinates' measure (Cartesian volume; for molecules without the motions of the whole).
     example_log_weights : float64 [T]
-        The same at examples that the flow was trained on; empty where there are none.
+        The same at examples that the flow was trained on (`looked_at`); empty where there are none.
     probes : float32 [P, N]
         Minima of the energy found from scattered configurations.
     probe_log_weights : float64 [P]

@@ -15,7 +15,7 @@ from mdweights_core.flow.draw import Draws, batches, log_density
 from mdweights_core.flow.losses import System
 from mdweights_core.flow.model import Flow, cast
 from mdweights_core.flow.probes import find_minima
-from mdweights_core.flow.result import FlowSamples
+from mdweights_core.flow.result import FlowSamples, looked_at
 from mdweights_core.flow.train import Trained
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 
@@ -26,7 +26,6 @@ ROUND_TRIP = 1e-6
 """Largest error of latents after a round trip, and of the log-determinants, that is not told about."""
 
 _CHECKED = 1024  # draws taken through the flow and back
-_MOST_EXAMPLES = 20_000
 
 
 def sample(
@@ -91,9 +90,8 @@ def sample(
 
 
 def log_weights_at(flow: Flow, system: System, x: np.ndarray) -> np.ndarray:
-    """Log-weights -u - log q of configurations x [T, N], float64 [T]; of evenly chosen ones where they are many."""
-    chosen = x[np.linspace(0, len(x) - 1, min(len(x), _MOST_EXAMPLES)).astype(int)]
-    return np.asarray(_log_weights_of(flow, system, jnp.asarray(chosen, jnp.float64)))
+    """Log-weights -u - log q of those configurations x [T, N] that are `looked_at`, float64."""
+    return np.asarray(_log_weights_of(flow, system, jnp.asarray(x[looked_at(len(x))], jnp.float64)))
 
 
 @eqx.filter_jit
@@ -106,7 +104,7 @@ def _log_weights_of(flow: Flow, system: System, x: Array) -> Array:
 
 def _log_weights(u: np.ndarray, log_q: np.ndarray) -> np.ndarray:
     found = -u - log_q
-    return np.where(np.isnan(found), -np.inf, found)
+    return np.where(np.isfinite(found), found, -np.inf)
 
 
 def _errors(flow: Flow, seed: int) -> tuple[float, float]:

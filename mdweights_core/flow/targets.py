@@ -9,11 +9,9 @@ import jax
 
 from mdweights_core.energy.base import Energy
 from mdweights_core.energy.dense import FEW, in_precision, with_dense_pairs
+from mdweights_core.energy.settings import GAS_CONSTANT
 
 Array = jax.Array
-
-GAS_CONSTANT = 8.31446261815324e-3
-"""kJ/mol/K."""
 
 
 class Target(Protocol):

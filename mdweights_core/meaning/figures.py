@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mdweights_core.meaning.pseudo_energy import GAS_CONSTANT
+from mdweights_core.energy.settings import GAS_CONSTANT
 from mdweights_core.meaning.result import Clusters, Feature, Meaning, SetComparison
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8f98"

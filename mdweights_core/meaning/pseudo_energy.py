@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-GAS_CONSTANT = 8.31446261815324e-3  # kJ/(mol K), CODATA 2018
+from mdweights_core.energy.settings import GAS_CONSTANT
+
 ZERO = 1e-6
 """Below this part of the prior weight a weight counts as zero: a solver that stops has no fewer."""
 

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from mdweights_core.energy.base import Energy, Stiffness
 from mdweights_core.energy.curvature import factorised, gauss_newton, stiffness_matrix
 from mdweights_core.energy.elastic import ElasticNetwork
+from mdweights_core.energy.settings import GAS_CONSTANT
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.jobs import Job
 from mdweights_core.modes.eigen import Eigenpairs, Product, lowest
@@ -33,7 +34,6 @@ _REACH = 1.6
 """Atoms up to so many times the largest distance to a nearest neighbour apart are neighbours."""
 
 _LIGHT = 2.99792458e-2  # cm / ps
-_GAS = 8.31446261815324e-3  # kJ / mol / K
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class Modes:
         """
         if not self.values.min() > 0:
             raise BadInput("the energy falls along a mode, so that it has no fluctuations", advice="Minimise further")
-        return _GAS * temperature * np.sum((self.displacements**2).sum(axis=1) / self.values, axis=1)
+        return GAS_CONSTANT * temperature * np.sum((self.displacements**2).sum(axis=1) / self.values, axis=1)
 
 
 def elastic_modes(

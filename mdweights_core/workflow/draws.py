@@ -12,6 +12,7 @@ import numpy as np
 from mdweights_core.crystal.superposition import fit
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
+from mdweights_core.flow.result import looked_at
 from mdweights_core.flow.settings import SampleSettings
 from mdweights_core.jobs import Job
 from mdweights_core.workflow.examples import Examples, remarks_on_energies
@@ -149,8 +150,7 @@ def train_and_draw(
 
 
 def _with_frames(origin: Origin, frames: Examples, log_weights: np.ndarray) -> Origin:
-    # as `flow.sample` chooses evenly where there are many
-    chosen = np.linspace(0, len(frames.x) - 1, len(log_weights)).astype(int)
+    chosen = looked_at(len(frames.x))
     return replace(
         origin,
         frames=frames.x[chosen].astype(np.float32),

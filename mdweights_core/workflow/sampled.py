@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from mdweights_core.energy.settings import GAS_CONSTANT
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.estimates.reference import Reference, reference_frames
 from mdweights_core.flow.result import FlowSamples, load_samples
 from mdweights_core.io.files import atomic_write
 from mdweights_core.io.packing import packed, unpacked
-
-GAS_CONSTANT = 8.31446261815324e-3
-"""kJ/mol/K."""
 
 _PREFIX = "origin."
 

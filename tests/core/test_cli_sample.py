@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.amide import VACUUM, frames, write_structure, write_trajectory
+from support.draws import wide_draws
 
 from mdweights_core.cli.main import main
+from mdweights_core.jobs import Job, Progress
 from mdweights_core.workflow.judged import judged, summary
-from mdweights_core.workflow.sampled import load_sampled
+from mdweights_core.workflow.sampled import Sampled, load_sampled
 
 TINY = ("--layers", "0", "--width", "8", "--bins", "4", "--schedule", "example", "--effort", "0.02", "--no-probe")
 
@@ -36,9 +39,9 @@ def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 def test_a_finished_training_draws_more_and_files_hold_what_was_told(sample: Run) -> None:
     words = ("double-well", *TINY, "--examples", "200", "--checkpoint", "c.npz")
-    first = sample(*words, "--out", "a.npz", "--samples", "200")
-    more = sample(*words, "--out", "b.npz", "--samples", "5000")
-    assert (first["samples"], more["samples"]) == (200, 5000)
+    first = sample(*words, "--out", "a.npz", "--samples", "4096")
+    more = sample(*words, "--out", "b.npz", "--samples", "8000")
+    assert (first["samples"], more["samples"]) == (4096, 8000)
     assert first["training_energies"] == more["training_energies"] > 200
     assert any("of chains from 2 starts" in remark for remark in more["remarks"])
     saved = load_sampled(Path("b.npz"))
@@ -48,6 +51,36 @@ def test_a_finished_training_draws_more_and_files_hold_what_was_told(sample: Run
     assert more["log_z"] == pytest.approx(11.020467, abs=4 * more["log_z_error"])
     assert 0 < more["ess"] <= more["ess_clipped"] + 1e-12 <= 1 + 1e-12
     assert "other settings" in sample(*words, "--batch", "64", "--out", "b.npz", fails=2)
+
+
+@pytest.mark.parametrize("words", [(), ("--checkpoint", "c.npz")])
+def test_a_training_that_is_stopped_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    def stopped(*args: Any, **options: Any) -> Job[tuple[None, Sampled]]:
+        yield Progress("training the flow")
+        return None, wide_draws(0)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mdweights_core.workflow.draws.train_and_draw", stopped)
+    assert main(["sample", "double-well", "--out", "s.npz", *words]) == 0
+    told = capsys.readouterr().out
+    assert "Stopped after 5 steps of the training; nothing was drawn." in told
+    assert ("goes on from c.npz" if words else "With --checkpoint") in told
+    assert not Path("s.npz").exists()
+
+
+def test_draws_without_any_weight_are_kept_and_told(sample: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = wide_draws(50)
+    lost = replace(drawn, samples=replace(drawn.samples, log_weights=np.full(50, -np.inf)))
+
+    def weightless(*args: Any, **options: Any) -> Job[tuple[None, Sampled]]:
+        yield Progress("drawing configurations")
+        return None, lost
+
+    monkeypatch.setattr("mdweights_core.workflow.draws.train_and_draw", weightless)
+    assert "weight" in sample("double-well", "--out", "s.npz", fails=2)
+    assert load_sampled(Path("s.npz")).samples.n_samples == 50
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import numpy as np
 
 from mdweights_core.energy.base import Energy
 from mdweights_core.energy.openmm_system import rigid_bonds
+from mdweights_core.energy.settings import GAS_CONSTANT
 from mdweights_core.errors import counted
 
-GAS = 0.00831446261815324  # kJ/mol/K
 SHARE = 0.25  # of the spread of the spring
 FLOOR = (1e-4, 1e-3)  # nm, radian: less than this is none where no spring is known
 NAMED = 3  # of many, in a sentence
@@ -36,7 +36,7 @@ def thermal_widths(energy: Energy, x: np.ndarray, temperature: float) -> Widths:
         if stiff is not None and stiff.atoms.ndim == 2 and stiff.atoms.shape[1] in (2, 3):
             for atoms, constant in zip(stiff.atoms.tolist(), stiff.constants.tolist(), strict=True):
                 constants[key(atoms)] = constants.get(key(atoms), 0.0) + constant
-    return {atoms: float(np.sqrt(GAS * temperature / k)) for atoms, k in constants.items() if k > 0}
+    return {atoms: float(np.sqrt(GAS_CONSTANT * temperature / k)) for atoms, k in constants.items() if k > 0}
 
 
 def key(atoms: list[int] | tuple[int, ...]) -> tuple[int, ...]:

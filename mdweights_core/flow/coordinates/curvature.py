@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.energy.curvature import stiffness_matrix
+from mdweights_core.energy.settings import GAS_CONSTANT
 from mdweights_core.energy.setup import Molecule
 from mdweights_core.flow.coordinates.base import Coordinates
-from mdweights_core.flow.coordinates.constraints import GAS
 
 SOFTEST = 0.5
 """The largest spread of ln r and of logits of angles: where hardly a spring acts."""
@@ -23,7 +23,7 @@ def thermal_scales(coordinates: Coordinates, molecule: Molecule, temperature: fl
     y, _ = coordinates.read(jnp.asarray(molecule.x).ravel())
     x, along = (np.asarray(found) for found in _placed(coordinates, y))
     stiffness = np.einsum("ki,ki->i", along, stiffness_matrix(molecule.energy, x.reshape(-1, 3)) @ along)
-    return np.sqrt(1 / np.maximum(stiffness / (GAS * temperature), SOFTEST**-2))
+    return np.sqrt(1 / np.maximum(stiffness / (GAS_CONSTANT * temperature), SOFTEST**-2))
 
 
 @jax.jit

@@ -17,8 +17,8 @@ BINS = 6
 LINE, CIRCLE = jnp.array([False]), jnp.array([True])
 
 
-def raw_numbers(seed, n, spread=1.0, per=n_parameters(BINS)):
-    return spread * jax.random.normal(jax.random.key(seed), (n, per))
+def raw_numbers(seed, n, spread=1.0, per=None):
+    return spread * jax.random.normal(jax.random.key(seed), (n, per or n_parameters(BINS)))
 
 
 def test_the_values_and_slopes_are_those_of_flowjax():
