@@ -183,7 +183,7 @@ TOYS: dict[str, Toy] = {
         "particles:LennardJonesParticles",
         _radius_of_gyration,
         "radius of gyration",
-        1.1,
+        1.5,
         "compact",
         "loose",
     ),
