@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from app.dialogs.files import FileDialogs
+from app.commands.structure_commands import StructureCommands
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
     from app.models.session import Session
 
 
-class MinimaCommands(QObject):
-    """Callbacks of the minimisation's buttons; `may_discard` asks whether an unsaved fit may be dropped.
+class MinimaCommands(StructureCommands):
+    """Callbacks of the minimisation's buttons.
 
     Signals
     -------
-    structure_chosen(object), coordinates_chosen(object), reference_chosen(object)
+    reference_chosen(object)
         A Path.
     """
 
-    structure_chosen = Signal(object)
-    coordinates_chosen = Signal(object)
     reference_chosen = Signal(object)
 
     def __init__(
@@ -38,23 +36,8 @@ class MinimaCommands(QObject):
         may_discard: Callable[[], bool],
         settings: Settings,
     ) -> None:
-        super().__init__(window)
-        self._session, self._minima, self._may_discard = session, minima, may_discard
-        self._dialogs = FileDialogs(window, settings)
-
-    @Slot()
-    def choose_structure(self) -> None:
-        """Ask for a structure."""
-        path = self._dialogs.open_structure()
-        if path is not None:
-            self.structure_chosen.emit(path)
-
-    @Slot()
-    def choose_coordinates(self) -> None:
-        """Ask for the coordinates of parameters."""
-        path = self._dialogs.open_coordinates()
-        if path is not None:
-            self.coordinates_chosen.emit(path)
+        super().__init__(window, session, may_discard, settings)
+        self._minima = minima
 
     @Slot()
     def choose_reference(self) -> None:

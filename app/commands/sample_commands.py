@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QWidget
 
-from app.dialogs.files import CONFORMATIONS, SAMPLES, FileDialogs
+from app.commands.structure_commands import StructureCommands
+from app.dialogs.files import CONFORMATIONS, SAMPLES
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,17 +19,8 @@ if TYPE_CHECKING:
     from app.models.session import Session
 
 
-class SampleCommands(QObject):
-    """Callbacks of the sampling's buttons; `may_discard` asks whether an unsaved fit may be dropped.
-
-    Signals
-    -------
-    structure_chosen(object), coordinates_chosen(object)
-        A Path.
-    """
-
-    structure_chosen = Signal(object)
-    coordinates_chosen = Signal(object)
+class SampleCommands(StructureCommands):
+    """Callbacks of the sampling's buttons."""
 
     def __init__(
         self,
@@ -38,23 +30,8 @@ class SampleCommands(QObject):
         may_discard: Callable[[], bool],
         settings: Settings,
     ) -> None:
-        super().__init__(window)
-        self._session, self._samples, self._may_discard = session, samples, may_discard
-        self._dialogs = FileDialogs(window, settings)
-
-    @Slot()
-    def choose_structure(self) -> None:
-        """Ask for a structure."""
-        path = self._dialogs.open_structure()
-        if path is not None:
-            self.structure_chosen.emit(path)
-
-    @Slot()
-    def choose_coordinates(self) -> None:
-        """Ask for the coordinates of parameters."""
-        path = self._dialogs.open_coordinates()
-        if path is not None:
-            self.coordinates_chosen.emit(path)
+        super().__init__(window, session, may_discard, settings)
+        self._samples = samples
 
     @Slot(int)
     def save(self, count: int) -> None:

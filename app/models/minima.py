@@ -142,12 +142,15 @@ class MinimaModel(QObject):
         problem = self.missing(what)
         if problem:
             raise BadInput("There are no frames to minimise", advice=problem.removesuffix("."))
+        return self.opened_anew(self.frames_of(what, count))
+
+    def opened_anew(self, frames: tuple[int, ...]) -> FrameChoice:
+        """Frames of the open trajectory, as another thread opens them."""
         document = self._session.document
         assert document.frames is not None
         source = document.frames.molecules
         assert source is not None
-        altloc = document.draft.scattering.altloc
-        return FrameChoice(tuple(source.paths), source.topology_path, altloc, self.frames_of(what, count))
+        return FrameChoice(tuple(source.paths), source.topology_path, document.draft.scattering.altloc, frames)
 
     # ---- acts
 

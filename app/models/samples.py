@@ -156,12 +156,7 @@ class SamplesModel(QObject):
         problem = self.missing(what)
         if problem:
             raise BadInput("There are no frames to learn from", advice=problem.removesuffix("."))
-        document = self._session.document
-        assert document.frames is not None
-        source = document.frames.molecules
-        assert source is not None
-        altloc = document.draft.scattering.altloc
-        return FrameChoice(tuple(source.paths), source.topology_path, altloc, self._minima.frames_of(what, 0))
+        return self._minima.opened_anew(self._minima.frames_of(what, 0))
 
     def weights(self) -> tuple[float, ...] | None:
         """The weights of the fit, of all frames; None without a fit."""

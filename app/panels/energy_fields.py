@@ -32,6 +32,7 @@ class EnergyFields:
 
     def __init__(self) -> None:
         energy = EnergySettings()
+        self._is_seen = True
         self.structure, self.coordinates = FileRow("no structure", "structure"), FileRow("none", "coordinates")
         self.hydrogens, self.repair = QCheckBox("Add missing hydrogens"), QCheckBox("Repair with PDBFixer")
         self.no_water = QCheckBox("Leave waters and ions out")
@@ -115,17 +116,16 @@ class EnergyFields:
         """Show the structure whose atoms and bonds make the energy."""
         self.structure.show_path(path)
         needs = path is not None and path.suffix.lower() in NEEDS_COORDINATES
-        self._rows.setRowVisible(self.coordinates, needs)
+        self._rows.setRowVisible(self.coordinates, needs and self._is_seen)
         for row in (self.hydrogens, self.repair, self.no_water):
-            self._rows.setRowVisible(row, not needs)
+            self._rows.setRowVisible(row, not needs and self._is_seen)
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the rows that everybody needs."""
-        boxes = self.hydrogens, self.repair, self.no_water
-        for row in (self.structure, self.coordinates, *boxes, self.force_field, self.solvent):
+        self._is_seen = visible
+        for row in (self.structure, self.force_field, self.solvent):
             self._rows.setRowVisible(row, visible)
-        if visible:
-            self.show_structure(self.structure.path)
+        self.show_structure(self.structure.path)
 
 
 def structure_of(draft: Draft) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -121,11 +120,6 @@ class SampleForm(QWidget):
             kind = "examples" if self.toy else "frames"
             problem = f"This schedule learns from {kind}: choose some, or another schedule."
         return problem
-
-    def show_structure(self, path: Path | None) -> None:
-        """Show the structure whose atoms and bonds make the energy."""
-        self.energy.structure.show_path(path)
-        self.energy.set_visible(not self.toy)
 
     # ---- building
 

@@ -5,6 +5,7 @@ All are in units of kT: `reduced` is u = U/kT, in the precision of the configura
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import jax
@@ -90,7 +91,7 @@ class GaussianMixture:
     def forty_modes(cls, seed: int = 0) -> GaussianMixture:
         """Forty means uniform in [-40, 40]^2, sd ln(1 + e) = 1.3133; like that of Midgley et al., with other means."""
         means = np.random.default_rng(seed).uniform(-40.0, 40.0, size=(40, 2))
-        return cls(jnp.asarray(means), float(np.log1p(np.e)))
+        return cls(jnp.asarray(means), math.log1p(math.e))
 
     @property
     def n(self) -> int:
