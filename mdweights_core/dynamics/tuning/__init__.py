@@ -1,0 +1,1 @@
+"""Parameters fitted to ensemble observables, with priors, bounds, held-out data and what the data determine."""
