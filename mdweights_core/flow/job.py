@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mdweights_core.errors import BadInput
-from mdweights_core.flow.flatten import flattened
 from mdweights_core.flow.recipes import stages
 from mdweights_core.flow.result import FlowSamples
 from mdweights_core.flow.sample import sample
@@ -37,18 +36,16 @@ def sample_system(
     BadInput
         See `train`.
     """
-    learned = flattened(prepared, settings.flatten) if settings.flatten else prepared
     trained = yield from train(
-        learned.target,
-        learned.coordinates,
-        training_of(learned, settings),
-        examples=learned.examples,
-        weights=learned.weights,
-        reaction=learned.reaction,
-        symmetry=learned.symmetry,
+        prepared.target,
+        prepared.coordinates,
+        training_of(prepared, settings),
+        examples=prepared.examples,
+        weights=prepared.weights,
+        reaction=prepared.reaction,
+        symmetry=prepared.symmetry,
         checkpoint=checkpoint,
     )
-    trained = replace(trained, target=prepared.target)
     count = 0 if trained.is_stopped else settings.samples
     drawn = yield from sample(
         trained, count, settings.seed, examples=prepared.examples, probe=settings.probe and count > 0

@@ -50,11 +50,8 @@ class Reaction:
     measure : function
         From configurations [..., N] to numbers [...].
     low, high : float
-    is_angle : bool
-        Whether the range is a whole turn.
     """
 
     measure: Callable[[Any], Any] = field(metadata={"static": True})
     low: float
     high: float
-    is_angle: bool = field(default=False, metadata={"static": True})

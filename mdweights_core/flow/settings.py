@@ -148,9 +148,6 @@ class SampleSettings:
         Whether to look for minima that the flow may have missed.
     spread : float
         Weight of the entropy along the system's reaction coordinate, wherever the schedule trains by energy.
-    flatten : float
-        Share of the free energy of the examples along that coordinate that the training does without, so that states
-        of small weight are drawn often; 0 to 1.
     seed : int
     """
 
@@ -162,7 +159,6 @@ class SampleSettings:
     samples: int = 100_000
     probe: bool = True
     spread: float = 0.0
-    flatten: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -170,5 +166,3 @@ class SampleSettings:
         _positive("effort", self.effort)
         _at_least("batch", self.batch, 2)
         _at_least("samples", self.samples, 100)
-        if not 0 <= self.flatten <= 1:
-            raise BadInput(f"the share to flatten is {self.flatten:g}, but must lie between 0 and 1")

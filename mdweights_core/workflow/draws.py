@@ -167,7 +167,7 @@ def _reaction(text: str, origin: Origin, prepared: Prepared) -> Any:
 
     measured = along(text, origin, prepared.target.n)
     if measured.period:
-        return Reaction(measured.measure, -np.pi, np.pi, is_angle=True)
+        return Reaction(measured.measure, -np.pi, np.pi)
     if prepared.examples is None:
         raise BadInput(f"There are no frames to tell the range of {measured.label}", advice="Give --frames")
     values = measured.values(prepared.examples)
