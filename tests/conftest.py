@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+MOST_MAPS = 20_000  # of the 65 530 that Linux allows
 
 # The same examples in every run, and no time limit: the first example pays for compiling.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -59,6 +62,24 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     for name in ("CONFIG", "CACHE", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     return home
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_compiled_programs() -> Iterator[None]:
+    """Forget compiled programs before the kernel's limit of memory maps, at which the compiler crashes."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and _memory_maps() > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
+
+
+def _memory_maps() -> int:
+    """Pieces of memory that this process has mapped: XLA takes several for each program."""
+    try:
+        return Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:
+        return 0  # a system without such a file, and without this limit
 
 
 @pytest.fixture
