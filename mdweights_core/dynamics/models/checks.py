@@ -1,4 +1,4 @@
-"""Derivatives of a model looked at before they are trusted: against differences, where a simulation begins."""
+"""Derivatives of a model looked at before x trusted: against differences, where a simulation begins."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ AGREE = 1e-5
 """Relative difference up to which derivatives agree with differences."""
 
 _STEP = 1e-3  # of differences: share of a thermal displacement, and of a parameter
+_SHORTER = 0.03
 _PLACES = 2  # looked at: the start itself, and one displaced from it
 _LEAST = 1e-2  # kT, in units of the system's own, of displacements where it is at rest
 _ROUNDING = 1e-10  # of forces that cancel
@@ -43,7 +44,7 @@ def checked(it: Simulated) -> Simulated:
     theta = it.theta
     forceless = np.ones(len(theta), dtype=bool)
     for x, v in _places(it):
-        problem = next(_problems(it.model, it.parameters, x, v), None)
+        problem = _problem(it.model, it.parameters, x, v)
         if problem is not None:
             raise _refusal(it.model, it.parameters, x, v, problem)
         forceless &= ~np.any(np.asarray(_mixed(it.model, x, theta)) != 0, axis=0)
@@ -120,6 +121,12 @@ def _thermal(it: Simulated, v: Array) -> float:
     return float(1e-2 * max(1.0, float(jnp.std(it.start))))
 
 
+def _problem(model: Any, parameters: tuple[Parameter, ...], x: Array, v: Array) -> _Problem | None:
+    """The first thing that is wrong at a place with steps of two lengths: a jump of third derivatives is not."""
+    found = next(_problems(model, parameters, x, v), None)
+    return None if found is None else next(_problems(model, parameters, x, _SHORTER * v), None)
+
+
 def _problems(model: Model, parameters: tuple[Parameter, ...], x: Array, v: Array) -> Iterator[_Problem]:
     """What is wrong at a place."""
     theta = jnp.asarray([parameter.value for parameter in parameters], dtype=x.dtype)
@@ -182,7 +189,7 @@ def _compared(what: str, found: Any, expected: Any, noise: float = _ROUNDING) ->
     size = max(float(np.linalg.norm(found)), float(np.linalg.norm(expected)))
     away = float(np.linalg.norm(np.asarray(found) - np.asarray(expected)))
     if not away <= AGREE * size + noise:
-        yield _Problem(what, f"does not agree with differences: the two are {away / size:.1%} apart")
+        yield _Problem(what, f"does not agree with differences: the two differ by {away / size:.2g} of their size")
 
 
 def _refusal(model: Any, parameters: tuple[Parameter, ...], x: Array, v: Array, problem: _Problem) -> BadInput:
@@ -191,7 +198,7 @@ def _refusal(model: Any, parameters: tuple[Parameter, ...], x: Array, v: Array, 
     if hasattr(model, "as_energy"):
         theta = jnp.asarray([parameter.value for parameter in parameters])
         for name in model.as_energy(theta).terms:
-            found = next(_problems(_OneTerm(model, name, model.n), parameters, x, v), None)  # type: ignore[arg-type]
+            found = _problem(_OneTerm(model, name, model.n), parameters, x, v)
             if found is not None:
                 problem, where = found, f" (term '{name}')"
                 break
