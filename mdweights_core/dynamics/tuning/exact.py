@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdweights_core.dynamics.tuning.scales import Parameter
+from mdweights_core.dynamics.models.parameters import Parameter
 from mdweights_core.dynamics.tuning.simulator import Response
 from mdweights_core.jobs import Job, Progress
 

@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
+from mdweights_core.dynamics.models.parameters import Parameter
 from mdweights_core.dynamics.tuning.settings import Prior
 from mdweights_core.errors import BadInput
-
-
-class Parameter(Protocol):
-    """What a fit asks of a parameter."""
-
-    @property
-    def name(self) -> str:
-        """As messages call it."""
-        ...
-
-    @property
-    def value(self) -> float:
-        """Where it starts."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """Empty for a pure number."""
-        ...
-
-    @property
-    def low(self) -> float:
-        """The least it may be."""
-        ...
-
-    @property
-    def high(self) -> float:
-        """The most it may be."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +44,8 @@ class Scales:
         Raises
         ------
         BadInput
-            For a start outside its bounds, bounds the wrong way round, a prior of no parameter of theirs, or one of a
-            positive parameter whose centre is not positive.
+            For bounds that leave no choice, a prior of no parameter of theirs, or one of a positive parameter whose
+            centre is not positive.
         """
         for one in parameters:
             _check_bounds(one)
@@ -122,9 +93,4 @@ class Scales:
 
 def _check_bounds(one: Parameter) -> None:
     if not one.low < one.high:
-        raise BadInput(f"The bounds of {one.name} are {one.low:g} and {one.high:g}", advice="Give the lower one first")
-    if not one.low <= one.value <= one.high:
-        raise BadInput(
-            f"{one.name} starts at {one.value:g}, outside its bounds {one.low:g} and {one.high:g}",
-            advice="Choose another start or other bounds",
-        )
+        raise BadInput(f"{one.name} may only be {one.low:g}", advice="Do not fit it, or give it other bounds")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mdweights_core.dynamics.tuning.scales import Parameter
+from mdweights_core.dynamics.models.parameters import Parameter
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Job
 

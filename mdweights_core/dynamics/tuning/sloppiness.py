@@ -82,15 +82,20 @@ def _sentences(
         for value, row in zip(singular, directions, strict=True)
         if value > 1 / UNDETERMINED
     ]
-    told = [f"The data fix {', '.join(fixed)} (relative changes)."] if fixed else ["The data fix no parameter."]
+    told = [f"The data fix {_listed(fixed)} (relative changes)." if fixed else "The data fix no parameter."]
     loose = [row for value, row in zip(singular, directions, strict=True) if value <= 1 / UNDETERMINED]
     if loose and fixed:
-        told.append(f"They do not determine {' and '.join(combination(names, row) for row in loose)}.")
+        told.append(f"They do not determine {_listed([combination(names, row) for row in loose])}.")
     lost = [name for name, error in zip(names, errors, strict=True) if not error < UNDETERMINED]
     if lost and len(lost) < len(names):
         have = "has an error" if len(lost) == 1 else "have errors"
-        told.append(f"{' and '.join(lost)} {have} of more than {UNDETERMINED:.0%}, priors included.")
+        told.append(f"{_listed(lost)} {have} of more than {percent(UNDETERMINED)}, priors included.")
     return tuple(told)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def combination(names: Sequence[str], direction: np.ndarray) -> str:

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mdweights_core.dynamics.models.parameters import Parameter
 from mdweights_core.dynamics.tuning.first_order import FirstOrder
 from mdweights_core.dynamics.tuning.levenberg import Damping
 from mdweights_core.dynamics.tuning.problem import Linearised
-from mdweights_core.dynamics.tuning.scales import Parameter
 from mdweights_core.dynamics.tuning.settings import TuneSettings
 from mdweights_core.dynamics.tuning.simulator import Response
 from mdweights_core.dynamics.tuning.targets import Targets
