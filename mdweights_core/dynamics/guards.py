@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtrc, stdtr
 
 from mdweights_core.dynamics.result import REFUSED, UNVERIFIED, VERIFIED, Estimate
 from mdweights_core.errors import counted
@@ -152,7 +152,8 @@ def _overall(verdicts: np.ndarray, pairs: Mapping[str, Comparison], blocks: int,
 
 
 def _more_than_chance(refused: int, size: int, blocks: int) -> bool:
-    return bool(stats.binom.sf(refused - 1, size, 2 * stats.t.sf(AGREE, blocks - 1)) < _CHANCE)
+    """Whether Student's t would let so many of a table be so far apart less often than once in a hundred tables."""
+    return bool(bdtrc(refused - 1, size, 2 * stdtr(blocks - 1, -AGREE)) < _CHANCE)
 
 
 def _least_noise(estimates: Mapping[str, Estimate]) -> str:
@@ -192,9 +193,10 @@ def _of_the_step(pairs: Mapping[str, Comparison]) -> list[str]:
 
 def grew(growth: float, steps: int, exponent: float) -> str:
     """Why pathwise derivatives were given up."""
+    which = "a disturbance" if exponent > 0 else "the disturbance of one replica"
     return (
-        f"Pathwise derivatives were given up after {counted(steps, 'step')}: a disturbance had grown {growth:.0f}-fold "
-        f"(exponent {exponent:+.3g} per unit of time), and derivatives with it."
+        f"Pathwise derivatives were given up after {counted(steps, 'step')}: {which} had grown {growth:.0f}-fold, and "
+        f"derivatives with it (mean exponent {exponent:+.3g} per unit of time)."
     )
 
 

@@ -26,7 +26,7 @@ Array = jax.Array
 LONGEST = 256
 """Samples that a window may hold."""
 
-_MEMORIES = 5.0  # decay times of the slowest observable: what lies further back is less than 1 %
+_MEMORIES = 6.0  # decay times of the slowest observable: what lies further back is less than 1 %
 _FRICTIONS = 8.0  # decay times of velocities, exp(-friction t): an oscillation loses its amplitude half as fast
 
 
@@ -50,9 +50,10 @@ class Ratios:
     samples: Array
 
 
-def begin(n_parameters: int) -> Ratios:
-    """Nothing seen yet."""
-    return Ratios(jnp.zeros(n_parameters), jnp.zeros((LONGEST, n_parameters)), jnp.zeros((), jnp.int64))
+def begin(replicas: int, n_parameters: int) -> Ratios:
+    """Nothing seen yet by R replicas."""
+    past = jnp.zeros((replicas, LONGEST, n_parameters))
+    return Ratios(past[:, 0], past, jnp.zeros(replicas, jnp.int64))
 
 
 def pulled(model: Model, x: Array, theta: Array, direction: Array) -> tuple[Array, Array]:
@@ -88,6 +89,9 @@ def memory(trace: np.ndarray) -> float:
     samples, replicas, features = trace.shape
     series = trace.transpose(2, 1, 0).reshape(features, -1)
     rho = autocorrelation(series - series.mean(axis=1, keepdims=True), np.repeat(np.arange(replicas), samples))
+    seen = np.arange(samples // 2)
+    # Many replicas share one mean, so that long lags need no damping: it would make memories too short.
+    rho = rho[:, seen] * samples / (samples - seen)
     return float(integrated(rho).max(initial=1.0)) / 2
 
 

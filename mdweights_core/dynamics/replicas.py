@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mdweights_core.dynamics import covariance, likelihood, tangents
 from mdweights_core.dynamics.accumulate import Sums, cleared
@@ -105,51 +106,51 @@ class Sample(NamedTuple):
     q: Array | None
 
 
-@partial(jax.jit, static_argnames=("asked", "blocks"))
-def begin(system: System, starts: Array, keys: Array, asked: Asked, blocks: int) -> Group:
-    """Replicas at starts [R, N] with velocities of their temperature, and sums over nothing; a key [R, 2] for each."""
-    replicas = jax.vmap(partial(_begin, system, asked))(starts, keys)
+def begin(system: System, starts: np.ndarray, rng: np.random.Generator, asked: Asked, blocks: int) -> Group:
+    """Replicas at starts [R, N] with velocities of their temperature, and sums over nothing.
+
+    All random numbers of the begin are NumPy's: a compiled call for them would take longer than all of it.
+    """
+    shape, integrator = starts.shape, system.integrator
+    masses = np.asarray(system.masses)
+    v = _held(masses, rng.normal(size=shape), system.dimension) * np.sqrt(float(system.kt) / masses)
+    noise = _held(masses, rng.normal(size=(shape[0], len(integrator.taps), shape[1])), system.dimension)
+    carried, ratios = None, None
+    if asked.pathwise:
+        carried = tangents.begin(rng, shape, len(system.theta), float(integrator.length))
+        carried = replace(carried, x=_at_rest(masses, carried.x, system.dimension))
+    if asked.likelihood:
+        ratios = likelihood.begin(shape[0], len(system.theta))
+    keys = rng.integers(0, 2**32, size=(shape[0], 2), dtype=np.uint32)
+    parts: Any = (keys, np.zeros(shape[0], np.int64), starts, v, noise, carried, ratios)
+    replicas = Replica(*jax.tree.map(jnp.asarray, parts))
     one = jax.tree.map(lambda leaf: leaf[0], replicas)
     terms = jax.eval_shape(partial(_looked_at, system, asked, jnp.asarray(1)), one)[1]
     return Group(replicas, _no_sums(terms, blocks))
 
 
-def _begin(system: System, asked: Asked, x: Array, key: Array) -> Replica:
-    v_key, tangent_key, key = jax.random.split(key, 3)
-    taps, n_parameters = len(system.integrator.taps), len(system.theta)
-    v = _held(system, jax.random.normal(v_key, x.shape)) * jnp.sqrt(system.kt / system.masses)
-    noise = jax.vmap(lambda step: _noise(system, key, step))(jnp.arange(taps))
-    carried = None
-    if asked.pathwise:
-        carried = tangents.begin(tangent_key, len(x), n_parameters, system.integrator.length)
-        carried = replace(carried, x=_at_rest(system, carried.x), v=_at_rest(system, carried.v))
-    ratios = likelihood.begin(n_parameters) if asked.likelihood else None
-    return Replica(key, jnp.zeros((), jnp.int64), x, v, noise, carried, ratios)
+def _held(masses: Any, n: Any, dimension: int) -> Any:
+    """Normal numbers [..., N] without those that would move the centre of mass."""
+    if not dimension:
+        return n
+    along = masses.reshape(-1, dimension) ** 0.5
+    weights = along / (along**2).sum(axis=0) ** 0.5
+    numbers = n.reshape(*n.shape[:-1], *along.shape)
+    return (numbers - weights * (weights * numbers).sum(axis=-2, keepdims=True)).reshape(n.shape)
+
+
+def _at_rest(masses: Any, rows: Any, dimension: int) -> Any:
+    """Displacements [..., N] without that of the centre of mass."""
+    if not dimension:
+        return rows
+    weights = masses.reshape(-1, dimension)
+    apart = rows.reshape(*rows.shape[:-1], *weights.shape)
+    return (apart - (weights / weights.sum(axis=0) * apart).sum(axis=-2, keepdims=True)).reshape(rows.shape)
 
 
 def _noise(system: System, key: Array, step: Array) -> Array:
     """Random numbers [N] of a step: the same ones however steps are divided into calls."""
-    return _held(system, jax.random.normal(jax.random.fold_in(key, step), system.masses.shape))
-
-
-def _held(system: System, n: Array) -> Array:
-    """Normal numbers [N] without those that would move the centre of mass."""
-    if not system.dimension:
-        return n
-    along = jnp.sqrt(system.masses).reshape(-1, system.dimension)
-    weights = along / jnp.linalg.norm(along, axis=0)
-    numbers = n.reshape(-1, system.dimension)
-    return (numbers - weights * jnp.sum(weights * numbers, axis=0)).reshape(-1)
-
-
-def _at_rest(system: System, rows: Array) -> Array:
-    """Displacements [..., N] without that of the centre of mass."""
-    if not system.dimension:
-        return rows
-    masses = system.masses.reshape(-1, system.dimension)
-    apart = rows.reshape(*rows.shape[:-1], *masses.shape)
-    centre = jnp.sum(masses * apart, axis=-2, keepdims=True) / jnp.sum(masses, axis=0)
-    return (apart - centre).reshape(rows.shape)
+    return _held(system.masses, jax.random.normal(jax.random.fold_in(key, step), system.masses.shape), system.dimension)
 
 
 def step(system: System, asked: Asked, replica: Replica) -> Replica:
@@ -200,7 +201,7 @@ def _looked_at(system: System, asked: Asked, window: Array, replica: Replica) ->
     through, q = None, None
     if asked.pathwise:
         carried = tangents.observed(_carried(replica), system.integrator.length)
-        carried = replace(carried, x=_at_rest(system, carried.x), v=_at_rest(system, carried.v))
+        carried = replace(carried, x=_at_rest(system.masses, carried.x, system.dimension))
         through = tangents.derivatives(lambda at: system.observable.features(at, theta), x, carried)
         replica = replace(replica, tangents=carried)
     if asked.likelihood:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -129,10 +128,10 @@ class Simulation:
         settings = self.settings
         run = Run((), window=max(1, -(-settings.window // settings.stride)))
         asked, blocks = self.asked(run), self._blocks_at_once()
-        keys = jax.random.split(jax.random.PRNGKey(settings.seed), settings.replicas)
+        rng = np.random.default_rng(settings.seed)
         each = blocks * settings.replicas // settings.blocks
         groups = [
-            replicas.begin(self.system, jnp.asarray(self._starts[at : at + each]), keys[at : at + each], asked, blocks)
+            replicas.begin(self.system, self._starts[at : at + each], rng, asked, blocks)
             for at in range(0, settings.replicas, each)
         ]
         run = replace(run, groups=tuple(groups))

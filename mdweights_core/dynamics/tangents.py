@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mdweights_core.dynamics.integrators import Integrator
 
@@ -64,15 +65,16 @@ class Tangents:
         return self.grown - self.lowest
 
 
-def begin(key: Array, n: int, n_parameters: int, length: Array) -> Tangents:
-    """Derivatives of a start that does not depend on the parameters, and a random disturbance."""
-    x_key, v_key = jax.random.split(key)
-    zeros, none = jnp.zeros((n_parameters, n)), jnp.zeros(())
-    x = jnp.concatenate([zeros, jax.random.normal(x_key, (1, n))])
-    v = jnp.concatenate([zeros, jax.random.normal(v_key, (1, n)) / (_STEPS * length)])
-    return _of_unit_length(
-        Tangents(x, v, none, none, none, zeros[:, 0], zeros[:, 0], jnp.zeros((), jnp.int64)), length
-    )[0]
+def begin(rng: np.random.Generator, shape: tuple[int, ...], n_parameters: int, length: float) -> Tangents:
+    """Derivatives of starts [R, N] that do not depend on the parameters, and random disturbances, as NumPy arrays."""
+    replicas, n = shape
+    x, v = np.zeros((2, replicas, n_parameters + 1, n))
+    disturbances = rng.normal(size=(2, *shape))
+    disturbances /= np.sqrt(np.sum(disturbances**2, axis=(0, 2)))[:, None]
+    x[:, -1], v[:, -1] = disturbances[0], disturbances[1] / (_STEPS * length)
+    none, nothing = np.zeros(replicas), np.zeros((replicas, n_parameters))
+    begun: Any = Tangents(x, v, none, none, none, nothing, nothing, np.zeros(replicas, np.int64))  # type: ignore[arg-type]
+    return begun
 
 
 def pushed(model: Model, x: Array, theta: Array, rows: Array) -> tuple[Array, Array, Array | None]:
@@ -129,7 +131,10 @@ def derivatives(features: Callable[[Array], Array], x: Array, tangents: Tangents
 
 
 def _of_unit_length(tangents: Tangents, length: Array) -> tuple[Tangents, Array]:
-    """The same with a disturbance of unit length, and ln of what its length was."""
+    """The same with a disturbance of unit length, and ln of what its length was.
+
+    The length counts velocities as well as positions, so that an oscillation that passes its middle has not shrunk.
+    """
     x, v = tangents.x[-1], tangents.v[-1]
     norm = jnp.sqrt(jnp.sum(x**2) + jnp.sum((_STEPS * length * v) ** 2))
     scaled = replace(tangents, x=tangents.x.at[-1].set(x / norm), v=tangents.v.at[-1].set(v / norm))
