@@ -1,8 +1,10 @@
 # Every target makes .venv ready first; when nothing changed that takes no time and no network.
 #   make PYTHON=python3.12 test        use that interpreter
+#   make JOBS=8 test                   as many tests side by side (2; each takes up to 5 GiB)
 
 SHELL := /bin/bash
 BIN := .venv/bin
+JOBS ?= 2
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ lint: setup ## style, types and who imports whom
 	$(BIN)/lint-imports
 
 test: lint ## lint, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
 bench: setup ## times and memory of the parts that take long
 	$(BIN)/python -m pytest tests/benchmarks
