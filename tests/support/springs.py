@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -10,6 +11,9 @@ import numpy as np
 
 from mdweights_core.dynamics.harmonic import covariance, diffuse_intensities
 from mdweights_core.dynamics.models.toys import DiatomicRing, diatomic_ring
+from mdweights_core.dynamics.observables.base import Observable, joined
+from mdweights_core.dynamics.observables.displacements import mean_square_displacements
+from mdweights_core.dynamics.observables.waves import DiffuseIntensities, Equivalents, Waves
 from mdweights_core.dynamics.tuning.exact import Exact
 from mdweights_core.dynamics.tuning.targets import Targets
 
@@ -42,3 +46,17 @@ def ring_targets(sigma: float = 0.02, held_out: tuple[int, ...] = ()) -> Targets
     model = diatomic_ring().model
     values = np.asarray(jax.jit(ring_values)(model, jnp.asarray(TRUE)))
     return Targets.of(NAMES, values, sigma * values, np.isin(np.arange(len(NAMES)), held_out))
+
+
+def ring_observable() -> Observable:
+    """The same as observables of a simulation."""
+    model = diatomic_ring().model
+    sites = np.asarray(model.sites)[:, None]
+    squares = replace(mean_square_displacements(sites, [0, 1], ["1", "2"]), factor=jnp.asarray(1.0), names=NAMES[:2])
+    q = 2 * np.pi * np.array(MILLER, dtype=float)[:, None] / model.n
+    waves = Waves(jnp.asarray(q), jnp.outer(jnp.array([1.0, 2.0]), jnp.ones(len(q))), _kinds(model.n))
+    return joined([squares, DiffuseIntensities(waves, Equivalents.none(len(q)), NAMES[2:])])
+
+
+def _kinds(n: int) -> jax.Array:
+    return jnp.asarray(np.tile(np.eye(2), (n // 2, 1)))

@@ -79,6 +79,8 @@ def tune(
         while (end := _end(walk, problem, settings)) is None or walk.response.effective < 1.0:
             walk = yield from _advance(walk, simulator, problem, settings, confirm=end is not None)
             save(walk)
+            told = _sentence(walk), _values(walk), _arrays(walk)
+            yield Progress(STAGE, walk.iteration, settings.iterations, *told)
     except Stopped:
         end = End.STOPPED
     return _result(replace(walk, seconds=before + clock.elapsed), problem, simulator, settings, end)
@@ -116,7 +118,6 @@ def _advance(walk: Walk, simulator: Simulator, problem: Problem, settings: TuneS
     there = problem.at(theta, response)
     stepper, is_accepted = (stepper, True) if confirm else stepper.after(here, there, step)
     walk = replace(walk.visited(theta, _line(problem, response, is_accepted)), stepper=stepper, refused=0)
-    yield Progress(STAGE, iteration, settings.iterations, _sentence(walk), _values(walk), _arrays(walk))
     return replace(walk, theta=theta, response=response) if is_accepted else walk
 
 
@@ -183,6 +184,8 @@ def _arrays(walk: Walk) -> dict[str, np.ndarray]:
 
 def _sentence(walk: Walk) -> str:
     chi2, held, accepted, effective = walk.trace[-1]
+    if not np.isfinite(chi2):
+        return f"iteration {walk.iteration}: nothing could be simulated there; taken back"
     told = f"iteration {walk.iteration}: chi-square per datum {chi2:.3g}"
     told += f", held out {held:.3g}" if np.isfinite(held) else ""
     told += f", {effective:.0%} of the frames count" if effective < 1 else ""
@@ -218,5 +221,5 @@ def _result(walk: Walk, problem: Problem, simulator: Simulator, settings: TuneSe
         settings=settings,
         steps=walk.steps,
         seconds=walk.seconds,
-        notes=walk.notes,
+        notes=tuple(dict.fromkeys((*walk.notes, *walk.response.notes))),
     )

@@ -84,6 +84,7 @@ class Walk:
         Steps in a row to where nothing could be simulated.
     seconds : float
     notes : tuple of str
+        Of the way; those of `response` are its own.
     """
 
     theta: np.ndarray
@@ -112,15 +113,9 @@ class Walk:
         return self.trace[:, _TRACE.index(name)].copy()
 
     def counted(self, response: Response) -> Walk:
-        """The walk with what a response cost and told."""
-        fresh = tuple(note for note in response.notes if note not in self.notes)
+        """The walk with what a response cost."""
         is_new = response.effective == 1.0
-        return replace(
-            self,
-            simulations=self.simulations + is_new,
-            steps=self.steps + response.steps,
-            notes=(*self.notes, *fresh),
-        )
+        return replace(self, simulations=self.simulations + is_new, steps=self.steps + response.steps)
 
 
 def fingerprint(
