@@ -72,7 +72,8 @@ def _at_one(flow: Flow, system: System, key: Array, draws: int, dials: Dials, ta
     u, guarded = _guarded(system.target, x, dials.temperature * tau, dials.high_energy)
     log_q = jax.vmap(lambda at: flow.latent_log_density(at, tau))(z) - log_det
     reaction = jnp.zeros((), x.dtype) if system.reaction is None else reaction_loss(system.reaction, x)
-    return jnp.mean(guarded - log_det), reaction, effective_share(jax.lax.stop_gradient(-u - log_q))
+    found = jnp.where(jnp.isfinite(log_det), guarded - log_det, dials.high_energy)  # coordinates may end somewhere
+    return jnp.mean(found), reaction, effective_share(jax.lax.stop_gradient(-u - log_q))
 
 
 def generate(flow: Flow, coordinates: Coordinates, z: Array) -> tuple[Array, Array]:

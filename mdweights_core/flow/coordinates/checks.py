@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from mdweights_core.energy.structure_checks import LONG
@@ -55,18 +53,6 @@ def check_frames(
     frames, remarks = _whole(graph, frames, boxes)
     _refuse_one_conformation(frames)
     return frames, remarks
-
-
-def refuse_other_elements(expected: Sequence[str], found: Sequence[str]) -> None:
-    """Refuse frames whose atoms are of other elements than the molecule's."""
-    wrong = [i for i, (a, b) in enumerate(zip(expected, found, strict=False)) if a.upper() != b.upper()]
-    if wrong:
-        i = wrong[0]
-        raise BadInput(
-            f"{counted(len(wrong), 'atom')} of the frames are of other elements than those of the molecule: "
-            f"atom {i + 1} is {found[i]}, not {expected[i]}",
-            advice="Give the structure with the atoms in the order of the frames",
-        )
 
 
 def remarks_on_number(n_frames: int, n: int, weights: np.ndarray | None = None) -> list[str]:

@@ -1,5 +1,7 @@
 """Losses: gradients against finite differences, high energies, entropies along a coordinate."""
 
+from dataclasses import dataclass
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -48,6 +50,25 @@ def test_gradients_are_those_of_finite_differences(chosen):
         way = jax.random.normal(jax.random.key(10 + seed), flat.shape)
         measured = (loss(flat + 1e-5 * way) - loss(flat - 1e-5 * way)) / 2e-5
         assert float(gradient @ way) == pytest.approx(float(measured), rel=2e-3, abs=2e-4)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class EndsAtZero:
+    """Coordinates that know nothing of the left half."""
+
+    n = n_cartesian = 2
+    circular = (False, False)
+
+    def place(self, y):
+        return y, jnp.where(y[0] > 0, 0.0, -jnp.inf)
+
+
+def test_draws_beyond_the_end_of_the_coordinates_count_as_of_high_energy():
+    flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
+    loss, parts = total(flow, System(DoubleWell(), EndsAtZero()), None, jax.random.key(0), 400, dials(energy=1.0))
+    assert 30 < float(loss) < 70  # half of the draws at 100 kT, the others at a few
+    assert np.isfinite(parts.effective)
 
 
 def test_equal_weights_are_worth_their_number_and_one_weight_one():

@@ -12,7 +12,7 @@ import pytest
 from mdweights_core.energy.setup import Molecule
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.coordinates.build import graph_of, internal_coordinates
-from mdweights_core.flow.coordinates.checks import check_frames, refuse_other_elements, remarks_on_number
+from mdweights_core.flow.coordinates.checks import check_frames, remarks_on_number
 from mdweights_core.flow.coordinates.constraints import thermal_widths
 from mdweights_core.flow.coordinates.settings import CoordinateSettings
 
@@ -71,12 +71,6 @@ def test_molecules_cut_by_a_box_are_made_whole(chain: Molecule) -> None:
     frames, remarks = check_frames(graph_of(chain), (place % 1) @ box, boxes=np.broadcast_to(box, (80, 3, 3)))
     np.testing.assert_allclose(frames - frames[:, :1], FRAMES - FRAMES[:, :1], atol=1e-12)
     assert remarks[0].endswith("of 80 frames: it was made whole.")
-
-
-def test_other_elements_are_told() -> None:
-    refuse_other_elements(["C", "N"], ["c", "N"])
-    with pytest.raises(BadInput, match="atom 2 is O, not N"):
-        refuse_other_elements(["C", "N"], ["C", "O"])
 
 
 def test_few_frames_are_told_and_weights_count() -> None:
