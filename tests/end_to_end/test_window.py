@@ -104,6 +104,7 @@ def test_all_views_show_the_fit(window: MainWindow) -> None:
         plots.minima,
         plots.spectrum,
         plots.mode_scatter,
+        *vars(plots.of_samples).values(),
     ]
     assert plots.scatter.n_frames == 108
     assert len(plots.convergence.series("cc_aniso")) == len(fit_of(window).history["cc_aniso"])
@@ -177,7 +178,7 @@ print(worst)
 
 
 def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
-    """The longest pause between beats of a 5 ms timer is short: at most 0.2 s more than in an idle process.
+    """The longest pause between beats of a 5 ms timer is short: at most 0.3 s more than in an idle process.
 
     That process shares nothing with ours but the processor, so that what other programs take of it does not count.
     """
@@ -196,7 +197,7 @@ def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
             elsewhere, _ = control.communicate("")
         return float(np.diff(beats).max()) - float(elsewhere)
 
-    assert min(longest_stall() for _ in range(3)) < 0.2
+    assert min(longest_stall() for _ in range(3)) < 0.3
 
 
 @pytest.mark.parametrize("method", ["greedy", "genetic"])
