@@ -106,27 +106,34 @@ class Sample(NamedTuple):
     q: Array | None
 
 
-def begin(system: System, starts: np.ndarray, rng: np.random.Generator, asked: Asked, blocks: int) -> Group:
+def begin(
+    system: System, starts: np.ndarray, seed: int, asked: Asked, blocks: int, groups: int = 1
+) -> tuple[Group, ...]:
     """Replicas at starts [R, N] with velocities of their temperature, and sums over nothing.
 
-    All random numbers of the begin are NumPy's: a compiled call for them would take longer than all of it.
+    The trajectories do not depend on what is asked, nor on the number of groups. All random numbers of the begin are
+    NumPy's: a compiled call for them would take longer than all of it.
     """
+    rng = np.random.default_rng(seed)
     shape, integrator = starts.shape, system.integrator
     masses = np.asarray(system.masses)
     v = _held(masses, rng.normal(size=shape), system.dimension) * np.sqrt(float(system.kt) / masses)
     noise = _held(masses, rng.normal(size=(shape[0], len(integrator.taps), shape[1])), system.dimension)
+    keys = rng.integers(0, 2**32, size=(shape[0], 2), dtype=np.uint32)
     carried, ratios = None, None
-    if asked.pathwise:
+    if asked.pathwise:  # drawn last
         carried = tangents.begin(rng, shape, len(system.theta), float(integrator.length))
-        carried = replace(carried, x=_at_rest(masses, carried.x, system.dimension))
+        at_rest = partial(_at_rest, masses, dimension=system.dimension)
+        carried = replace(carried, x=at_rest(carried.x), v=at_rest(carried.v))
     if asked.likelihood:
         ratios = likelihood.begin(shape[0], len(system.theta))
-    keys = rng.integers(0, 2**32, size=(shape[0], 2), dtype=np.uint32)
     parts: Any = (keys, np.zeros(shape[0], np.int64), starts, v, noise, carried, ratios)
     replicas = Replica(*jax.tree.map(jnp.asarray, parts))
     one = jax.tree.map(lambda leaf: leaf[0], replicas)
     terms = jax.eval_shape(partial(_looked_at, system, asked, jnp.asarray(1)), one)[1]
-    return Group(replicas, _no_sums(terms, blocks))
+    sums, size = _no_sums(terms, blocks // groups), shape[0] // groups
+    cuts = [slice(i * size, (i + 1) * size) for i in range(groups)]
+    return tuple(Group(jax.tree.map(lambda leaf, cut=cut: leaf[cut], replicas), sums) for cut in cuts)
 
 
 def _held(masses: Any, n: Any, dimension: int) -> Any:

@@ -127,14 +127,9 @@ class Simulation:
         """All replicas at their starts, with velocities and derivatives of none."""
         settings = self.settings
         run = Run((), window=max(1, -(-settings.window // settings.stride)))
-        asked, blocks = self.asked(run), self._blocks_at_once()
-        rng = np.random.default_rng(settings.seed)
-        each = blocks * settings.replicas // settings.blocks
-        groups = [
-            replicas.begin(self.system, self._starts[at : at + each], rng, asked, blocks)
-            for at in range(0, settings.replicas, each)
-        ]
-        run = replace(run, groups=tuple(groups))
+        number = settings.blocks // self._blocks_at_once()
+        groups = replicas.begin(self.system, self._starts, settings.seed, self.asked(run), settings.blocks, number)
+        run = replace(run, groups=groups)
         return self._settled(run) if self.plan(run).next(-1, 0) == 0 else run
 
     def _blocks_at_once(self) -> int:
