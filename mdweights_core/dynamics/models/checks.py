@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -47,7 +48,7 @@ def checked(it: Simulated) -> Simulated:
         problem = _problem(it.model, it.parameters, x, v)
         if problem is not None:
             raise _refusal(it.model, it.parameters, x, v, problem)
-        forceless &= ~np.any(np.asarray(_mixed(it.model, x, theta)) != 0, axis=0)
+        forceless &= ~np.any(_mixed(it.model, x, theta) != 0, axis=0)
     idle = [parameter.name for parameter, is_idle in zip(it.parameters, forceless, strict=True) if is_idle]
     return replace(it, remarks=(*it.remarks, *(_idle(name) for name in idle)))
 
@@ -85,16 +86,19 @@ def _value_and_gradient(model: Any, x: Array, theta: Array) -> tuple[Array, Arra
 
 
 @jax.jit
-def _hessian_product(model: Any, x: Array, theta: Array, v: Array) -> Array:
-    return jax.jvp(lambda at: gradient(model, at, theta), (x,), (v,))[1]
+def _along(model: Any, x: Array, theta: Array, v: Array, w: Array) -> Array:
+    """Derivative of the gradient along a direction of positions [N] and parameters [P]: one program for all."""
+    return jax.jvp(partial(gradient, model), (x, theta), (v, w))[1]
 
 
-@jax.jit
-def _mixed(model: Any, x: Array, theta: Array) -> Array:
-    def column(direction: Array) -> Array:
-        return jax.jvp(lambda at: gradient(model, x, at), (theta,), (direction,))[1]
+def _hessian_product(model: Any, x: Array, theta: Array, v: Array) -> np.ndarray:
+    return np.asarray(_along(model, x, theta, v, jnp.zeros_like(theta)))
 
-    return jax.lax.map(column, jnp.eye(len(theta))).T
+
+def _mixed(model: Any, x: Array, theta: Array) -> np.ndarray:
+    """d2E/dx dtheta [N, P]."""
+    still = jnp.zeros_like(x)
+    return np.stack([np.asarray(_along(model, x, theta, still, w)) for w in jnp.eye(len(theta))], axis=1)
 
 
 @jax.jit
@@ -140,7 +144,7 @@ def _problems(model: Model, parameters: tuple[Parameter, ...], x: Array, v: Arra
     yield from _compared("The gradient of the energy", float(slope @ v), rise, noise)
     bend = _difference([np.asarray(a[1] - b[1]) for a, b in zip(ahead, behind, strict=True)])
     yield from _compared("The Hessian of the energy", _hessian_product(model, x, theta, v), bend)
-    mixed = np.asarray(_mixed(model, x, theta))
+    mixed = _mixed(model, x, theta)
     for p, parameter in enumerate(parameters):
         yield from _compared(
             f"The derivative of the forces by {parameter.name}",
