@@ -27,6 +27,8 @@ from mdweights_core.cli import (
     sample,
     scan,
     select,
+    sensitivity,
+    tune,
     validate,
 )
 from mdweights_core.cli.console import Terminal
@@ -46,6 +48,8 @@ _COMMANDS = (
     modes,
     sample,
     free_energy,
+    sensitivity,
+    tune,
     export,
     report,
     rerun,

@@ -139,6 +139,13 @@ class Ensemble:
             effective=min(effective, np.nextafter(1.0, 0.0)),
         )
 
+    def frames_at(self, theta: np.ndarray, seed: int) -> Job[np.ndarray]:
+        """Configurations [S, N] of the ensemble at theta [P]: of the last simulation, or of another one."""
+        if self._kept is None or not np.array_equal(self._kept.theta, theta):
+            yield from self.simulate(theta, seed)
+        assert self._kept is not None
+        return self._kept.frames.reshape(-1, self._simulated.n)
+
     def memory(self) -> Mapping[str, np.ndarray]:
         """What is left of the last simulation."""
         return {} if self._kept is None else {name: getattr(self._kept, name) for name in _PARTS}
