@@ -149,7 +149,7 @@ def _result(simulation: Simulation, run: Run, notes: tuple[str, ...], *, stopped
         simulation.growth(run),
         exponent,
         run.window * settings.stride if "likelihood" in settings.estimators else 0,
-        simulation.temperature(run)[0],
+        simulation.temperature(run),
         verdict.verdicts,
         verdict.verdict,
         said,
@@ -239,7 +239,7 @@ class _Teller:
         simulation = self._simulation
         plan, stride = simulation.plan(run), simulation.settings.stride
         step, total = run.done * stride, plan.end * stride
-        values = {"exponent": simulation.exponent(run), "temperature": simulation.temperature(run)[0]}
+        values = {"exponent": simulation.exponent(run), "temperature": simulation.temperature(run)}
         left = clock.remaining(run.done, plan.end)
         values |= {} if left is None else {"seconds_left": left}
         counted = simulation.counted(run)

@@ -24,7 +24,8 @@ SECONDS = 0.2
 _PILOT = 200  # samples from which it is told how long observables remember
 _FORGET = 5.0  # decay times of a disturbance that derivatives are given to forget their begin
 _ROOM = 64 << 20  # bytes that replicas moved in one call may work in
-_HOT = 1.5  # times the temperature, or one part in that, at which a step is too long
+_HOT = 1.5  # times the temperature at which a step is too long
+_HEAT = ("kinetic", "count")
 _SURE = 5.0  # standard errors of the temperature
 
 
@@ -227,17 +228,16 @@ class Simulation:
             ratio = np.where(peak > 0, np.exp(np.log(peak) - logs), 1.0).max(axis=1)
         return np.quantile(ratio, [0.5, 0.9, 1.0])
 
-    def temperature(self, run: Run) -> tuple[float, float]:
-        """Kinetic temperature and its standard error, in units of the one asked for; NaN at zero temperature."""
-        sums = run.sums
-        if not self.kt or not sums.count.all():
-            return float("nan"), float("nan")
-        blocks = sums.kinetic / sums.count / self.kt
-        return float(blocks.mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
+    def temperature(self, run: Run) -> float:
+        """Mean kinetic temperature, in units of the one asked for; NaN at zero temperature."""
+        kinetic, count = (sum(float(jnp.sum(getattr(group.sums, of))) for group in run.groups) for of in _HEAT)
+        return kinetic / count / self.kt if self.kt and count else float("nan")
 
     def _at_marks(self, run: Run) -> Run:
         """What is to be done where a run has come to."""
         plan = self.plan(run)
+        if run.done in {plan.burn_in, plan.begin, plan.middle, plan.end}:
+            self._require_temperature(run)
         if plan.settle < 0:
             return self._settled(run) if run.done == plan.burn_in + plan.pilot else run
         if run.done == plan.begin:
@@ -259,8 +259,6 @@ class Simulation:
         return self._counted_from_here(run) if run.settle == 0 else run
 
     def _counted_from_here(self, run: Run) -> Run:
-        if run.done:
-            self.require_temperature(run)
         return replace(run, groups=tuple(replicas.counted_from_here(group) for group in run.groups))
 
     def _require_finite(self, run: Run) -> None:
@@ -272,12 +270,15 @@ class Simulation:
                 advice=f"Choose a step shorter than {self.settings.step:g}, or a start of lower energy",
             )
 
-    def require_temperature(self, run: Run) -> None:
-        """Refuse what is far from its temperature, as a step is that is nearly too long."""
-        temperature, error = self.temperature(run)
-        if abs(temperature - 1) > _SURE * error and not 1 / _HOT < temperature < _HOT:
+    def _require_temperature(self, run: Run) -> None:
+        """Refuse what is far hotter than asked for, as a step makes it that is nearly too long."""
+        free = self.settings.replicas * (self.simulated.n - self.system.dimension)
+        kinetic = sum(float(jnp.sum(self.system.masses * group.replicas.v**2)) for group in run.groups)
+        temperature = kinetic / free / self.kt if self.kt else 0.0
+        if temperature > max(_HOT, 1 + _SURE * np.sqrt(2 / free)):
             raise BadInput(
-                f"The temperature is {temperature:.3g} times what was asked for: steps of {self.settings.step:g} are "
-                "too long, or the burn-in is too short",
+                f"The temperature is {temperature:.3g} times what was asked for after "
+                f"{run.done * self.settings.stride} steps of {self.settings.step:g}: they are too long, or the "
+                "burn-in is too short",
                 advice="Choose a shorter step or a longer burn-in",
             )
