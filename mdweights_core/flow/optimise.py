@@ -17,7 +17,9 @@ Array = jax.Array
 MOST_STEPS = 256
 """In one call."""
 
-_LARGEST_GRADIENT = 10.0  # norm; longer ones are shortened
+_LARGEST_GRADIENT = 10.0  # norm in the first steps; longer ones are shortened
+_LONGEST = 2.0  # times the usual norm; longer ones are shortened
+_USUAL = 0.98  # memory of the usual norm
 _MEMORY = 0.99  # of the running average of the network's numbers
 _WARM_UP = 20.0  # steps in which the rate rises
 
@@ -53,8 +55,33 @@ class Rates(NamedTuple):
     steps: Array
 
 
+class Usual(NamedTuple):
+    """The running average of the gradient's norm, and the steps that it knows of."""
+
+    norm: Array
+    steps: Array
+
+
+def shortened_to_usual() -> optax.GradientTransformation:
+    """Gradients much longer than usual are shortened: few configurations with clashes would else throw a flow off."""
+
+    def begin(numbers: Any) -> Usual:
+        return Usual(jnp.zeros(()), jnp.zeros((), jnp.int32))
+
+    def update(gradient: Any, usual: Usual, numbers: Any = None) -> tuple[Any, Usual]:
+        norm = optax.tree.norm(gradient)
+        limit = jnp.where(usual.steps < _WARM_UP, _LARGEST_GRADIENT, _LONGEST * usual.norm)
+        kept = jnp.minimum(norm, limit)
+        memory = jnp.minimum(_USUAL, usual.steps / (usual.steps + 1.0))  # a plain mean at first
+        mean = memory * usual.norm + (1 - memory) * kept
+        share = kept / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny)
+        return jax.tree.map(lambda part: part * share, gradient), Usual(mean.astype(usual.norm.dtype), usual.steps + 1)
+
+    return optax.GradientTransformation(begin, update)
+
+
 def _optimiser() -> optax.GradientTransformation:
-    return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.scale_by_adam())
+    return optax.chain(shortened_to_usual(), optax.scale_by_adam())
 
 
 def begin(flow: Flow) -> Optimised:
