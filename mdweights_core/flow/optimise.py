@@ -75,7 +75,9 @@ def shortened_to_usual() -> optax.GradientTransformation:
         memory = jnp.minimum(_USUAL, usual.steps / (usual.steps + 1.0))  # a plain mean at first
         mean = memory * usual.norm + (1 - memory) * kept
         share = kept / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny)
-        return jax.tree.map(lambda part: part * share, gradient), Usual(mean.astype(usual.norm.dtype), usual.steps + 1)
+        return jax.tree.map(lambda part: part * share.astype(part.dtype), gradient), Usual(
+            mean.astype(usual.norm.dtype), usual.steps + 1
+        )
 
     return optax.GradientTransformation(begin, update)
 
