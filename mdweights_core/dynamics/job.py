@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.dynamics import accumulate, guards, likelihood
 from mdweights_core.dynamics.accumulate import Sums
-from mdweights_core.dynamics.models.base import Simulated
+from mdweights_core.dynamics.models.base import Model, Simulated
 from mdweights_core.dynamics.observables.base import Observable
 from mdweights_core.dynamics.result import Estimate, Sensitivity
 from mdweights_core.dynamics.run import Keeper, Run, fingerprint
@@ -108,12 +109,16 @@ def _check(simulated: Simulated, observable: Observable, settings: SensitivitySe
         )
     if theta.shape != (len(simulated.parameters),) or not theta.size:
         raise BadInput(f"{theta.size} values were given for {len(simulated.parameters)} parameters")
-    x, at = simulated.start, jnp.asarray(theta)
-    if not np.isfinite(simulated.model.energy(x, at)):
+    energy, features = _at_start(simulated.model, observable, simulated.start, jnp.asarray(theta))
+    if not np.isfinite(energy):
         raise BadInput("The energy at the start is not a number", advice="Give another start or other parameters")
-    bad = np.flatnonzero(~np.isfinite(observable.features(x, at)))
-    if len(bad):
+    if not np.isfinite(features).all():
         raise BadInput("An observable is not a number at the start", advice="Leave it out, or give another start")
+
+
+@jax.jit
+def _at_start(model: Model, observable: Observable, x: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return model.energy(x, theta), observable.features(x, theta)
 
 
 def _result(simulation: Simulation, run: Run, notes: tuple[str, ...], *, stopped: bool) -> Sensitivity:

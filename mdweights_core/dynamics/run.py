@@ -82,13 +82,11 @@ class Run:
         rows = np.repeat(self.x[None], times, axis=0)
         return replace(self, frames=rows if self.frames is None else np.concatenate([self.frames, rows]))
 
-    def without_tangents(self, growth: float, exponent: float) -> Run:
-        """The same where pathwise derivatives are given up."""
+    def without_tangents(self, strides: int, growth: float, exponent: float) -> Run:
+        """The same where pathwise derivatives are given up after some strides."""
         groups = tuple(without_tangents(group) for group in self.groups)
         middle = None if self.middle is None else replace(self.middle, through=None)
-        return replace(
-            self, groups=groups, middle=middle, given_up=self.done, growth=float(growth), exponent=float(exponent)
-        )
+        return replace(self, groups=groups, middle=middle, given_up=strides, growth=growth, exponent=exponent)
 
 
 _NUMBERS = ("done", "settle", "window", "given_up", "growth", "exponent", "seconds")
@@ -154,7 +152,7 @@ def load_run(path: Path, made_from: str, fresh: Run) -> Run | None:
 def _filled(fresh: Run, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Run:
     """The same structure with the numbers of a checkpoint."""
     if record["given_up"] >= 0:
-        fresh = fresh.without_tangents(record["growth"], record["exponent"])
+        fresh = fresh.without_tangents(record["given_up"], record["growth"], record["exponent"])
     groups = _with_leaves(fresh.groups, arrays, "group", jnp.asarray)
     middle = _with_leaves(fresh.sums, arrays, "middle", np.asarray) if "middle0" in arrays else None
     return Run(groups, trace=arrays.get("trace"), frames=arrays.get("frames"), middle=middle, **record)

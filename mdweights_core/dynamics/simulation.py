@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -69,6 +69,22 @@ class Plan:
         return min(at for at in (self.begin, self.middle, self.end, *self.marks(frames)) if at > done)
 
 
+class _Grew(NamedTuple):
+    """When a disturbance of some group had grown, how much, and how fast they all did."""
+
+    strides: int
+    growth: float
+    exponent: float
+
+
+class _Moved(NamedTuple):
+    """A group some strides on, what was watched of it, and how its tangents grew, if they did."""
+
+    group: Group
+    trace: np.ndarray
+    grew: _Grew | None
+
+
 class Simulation:
     """A system and how it is simulated; takes runs from one stride to the next."""
 
@@ -96,12 +112,8 @@ class Simulation:
             dimension,
         )
         self._starts = starts
-        self._watched = tuple(
-            int(i)
-            for i in np.unique(
-                np.linspace(0, observable.n_features - 1, min(observable.n_features, WATCHED)).astype(int)
-            )
-        )
+        watched = np.linspace(0, observable.n_features - 1, min(observable.n_features, WATCHED)).astype(int)
+        self._watched = tuple(watched.tolist())
         self._limit = jnp.asarray(np.log(settings.largest_growth))
         self._pace = 0.0  # seconds that a stride of all replicas takes
 
@@ -151,49 +163,49 @@ class Simulation:
         """Yield the same run each time some replicas have been moved, and at last that of all of them moved on."""
         clock, plan = Clock(), self.plan(run)
         strides = min(self._count(), plan.next(run.done, self.settings.frames) - run.done)
-        groups, trace, grows = [], [], False
+        moved: list[_Moved] = []
         for group in run.groups:
-            group, seen, grew = self._moved(run, group, strides)
-            groups.append(group)
-            trace.append(seen)
-            grows |= grew
-            if len(groups) < len(run.groups):
+            moved.append(self._moved(run, group, strides))
+            if len(moved) < len(run.groups):
                 yield run
         self._pace = clock.elapsed / strides
-        after = replace(run, groups=tuple(groups), done=run.done + strides)
+        after = replace(run, groups=tuple(it.group for it in moved), done=run.done + strides)
         self._require_finite(after)
-        if grows:
-            after = self._given_up(after)
+        growths = [it.grew for it in moved if it.grew is not None]
+        if growths:
+            after = self._given_up(after, min(growths, key=lambda it: it.strides))
         if plan.settle < 0 and plan.pilot and run.done >= plan.burn_in:
-            after = after.with_trace(np.concatenate(trace, axis=1))
+            after = after.with_trace(np.concatenate([it.trace for it in moved], axis=1))
         yield self._at_marks(after)
 
     def _count(self) -> int:
         return int(np.clip(SECONDS / self._pace, 1, MOST_STRIDES)) if self._pace else 1
 
-    def _moved(self, run: Run, group: Group, strides: int) -> tuple[Group, np.ndarray, bool]:
-        """A group some strides on, what was watched, and whether its tangents grow; these are not looked after then."""
-        asked, window = self.asked(run), jnp.asarray(run.window)
+    def _moved(self, run: Run, group: Group, strides: int) -> _Moved:
+        """A group some strides on; where its tangents grow it goes on without them."""
+        moved, trace = self._go(run, group, strides, self.asked(run))
+        if not moved.grows:
+            return _Moved(moved.group, trace, None)
+        grew = self._grew(run.done + len(trace), moved.group)
+        group = replicas.without_tangents(moved.group)
+        if len(trace) < strides:
+            rest, seen = self._go(run, group, strides - len(trace), self.asked(run)._replace(pathwise=False))
+            group, trace = rest.group, np.concatenate([trace, seen])
+        return _Moved(group, trace, grew)
 
-        def go(group: Group, strides: int, asked: Asked) -> replicas.Moved:
-            return replicas.advance(self.system, group, window, jnp.asarray(strides), self._limit, asked, self._watched)
+    def _go(self, run: Run, group: Group, strides: int, asked: Asked) -> tuple[replicas.Moved, np.ndarray]:
+        """A group some strides on, and what was watched at each of them."""
+        window, count = jnp.asarray(run.window), jnp.asarray(strides)
+        moved = replicas.advance(self.system, group, window, count, self._limit, asked, self._watched)
+        return moved, np.asarray(moved.trace)[: int(moved.strides)]
 
-        moved = go(group, strides, asked)
-        done, grows = int(moved.strides), bool(moved.grows)
-        seen = np.asarray(moved.trace)[:done]
-        if done < strides:
-            kept = moved.group.replicas.tangents
-            rest = go(replicas.without_tangents(moved.group), strides - done, asked._replace(pathwise=False))
-            seen = np.concatenate([seen, np.asarray(rest.trace)[: strides - done]])
-            # The sums of a block that stands still and of those that go on are told apart no longer: all are given up.
-            group = Group(
-                replace(rest.group.replicas, tangents=kept),
-                replace(rest.group.sums, through=moved.group.sums.through),
-            )
-            return group, seen, True
-        return moved.group, seen, grows
+    def _grew(self, strides: int, group: Group) -> _Grew:
+        carried = group.replicas.tangents
+        assert carried is not None
+        rates = np.asarray(carried.grown) / (strides * self.settings.stride * self.settings.step)
+        return _Grew(strides, float(np.exp(np.nanmax(np.asarray(carried.largest)))), float(np.mean(rates)))
 
-    def _given_up(self, run: Run) -> Run:
+    def _given_up(self, run: Run, grew: _Grew) -> Run:
         """The run without pathwise derivatives.
 
         Raises
@@ -201,15 +213,13 @@ class Simulation:
         BadInput
             Where there is no other estimator.
         """
-        largest = np.concatenate([np.asarray(group.replicas.tangents.largest) for group in run.groups])  # type: ignore[union-attr]
-        run = run.without_tangents(float(np.exp(np.nanmax(largest))), self.exponent(run))
         if self.settings.estimators == ("pathwise",):
             raise BadInput(
-                f"Tangents grow: within {run.done * self.settings.stride} steps a disturbance has grown "
-                f"{run.growth:.0f}-fold (exponent {run.exponent:+.3g} per unit of time), and derivatives with it",
+                f"Tangents grow: within {grew.strides * self.settings.stride} steps a disturbance has grown "
+                f"{grew.growth:.0f}-fold (exponent {grew.exponent:+.3g} per unit of time), and derivatives with it",
                 advice="Choose more friction or a lower temperature, or the estimators likelihood and covariance",
             )
-        return run
+        return run.without_tangents(grew.strides, grew.growth, grew.exponent)
 
     def exponent(self, run: Run) -> float:
         """Finite-time Lyapunov exponent, the mean over replicas; NaN without pathwise derivatives."""
