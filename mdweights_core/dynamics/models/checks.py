@@ -138,13 +138,16 @@ def _problems(model: Model, parameters: tuple[Parameter, ...], x: Array, v: Arra
     if not (np.isfinite(energy) and np.isfinite(slope).all()):
         yield _Problem("The energy, or a force,", "is not finite")
         return
+    mixed = _mixed(model, x, theta)
+    if not np.isfinite(mixed).all():
+        yield _Problem(f"The derivative of the forces by {_culprits(model, parameters, x, theta)}", "is not finite")
+        return
     ahead, behind = ([_value_and_gradient(model, x + k * v, theta) for k in steps] for steps in ((1, 2), (-1, -2)))
     rise = _difference([float(a[0] - b[0]) for a, b in zip(ahead, behind, strict=True)])
     noise = AGREE * float(jnp.linalg.norm(slope * v)) + _ROUNDING * max(abs(float(energy)), 0.1)
     yield from _compared("The gradient of the energy", float(slope @ v), rise, noise)
     bend = _difference([np.asarray(a[1] - b[1]) for a, b in zip(ahead, behind, strict=True)])
     yield from _compared("The Hessian of the energy", _hessian_product(model, x, theta, v), bend)
-    mixed = _mixed(model, x, theta)
     for p, parameter in enumerate(parameters):
         yield from _compared(
             f"The derivative of the forces by {parameter.name}",
@@ -152,6 +155,17 @@ def _problems(model: Model, parameters: tuple[Parameter, ...], x: Array, v: Arra
             _by_parameter(model, parameter, p, x, theta),
         )
     yield from _explicit_problems(model, x, theta, np.asarray(slope), mixed, v)
+
+
+def _culprits(model: Model, parameters: tuple[Parameter, ...], x: Array, theta: Array) -> str:
+    """The parameters that have to move a little for all derivatives to be finite: where one is not, none is."""
+    found = []
+    for p, parameter in enumerate(parameters):
+        step = _STEP * max(abs(parameter.value), 1e-2)
+        moved = theta.at[p].add(step if parameter.value + step <= parameter.high else -step)
+        if np.isfinite(_mixed(model, x, moved)).all():
+            found.append(parameter.name)
+    return ", ".join(found) or "its parameters"
 
 
 def _by_parameter(model: Model, parameter: Parameter, p: int, x: Array, theta: Array) -> np.ndarray | None:
