@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mdweights_core.cli.arguments import positive, three
 from mdweights_core.energy.settings import FORCE_FIELDS, SOLVENTS, EnergySettings
+
+if TYPE_CHECKING:
+    from mdweights_core.energy.setup import Molecule
 
 
 def add_energy_options(group: argparse._ArgumentGroup) -> None:
@@ -25,6 +29,21 @@ def add_energy_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-water", action="store_true", help="leave waters and ions of the structure out")
     group.add_argument("--ph", type=float, default=7.0, help="for hydrogens that are added (7)")
     group.add_argument("--model", type=positive, default=1, metavar="N", help="of the structure file (1)")
+
+
+def add_term_option(group: argparse._ArgumentGroup) -> None:
+    """Terms that are added to the force field."""
+    group.add_argument("--add-term", type=Path, metavar="F.toml", help="terms typed as expressions, values of others")
+
+
+def with_added_terms(args: argparse.Namespace, path: Path, molecule: Molecule) -> Molecule:
+    """The molecule that was set up from a file, with the terms and values of `--add-term`."""
+    if args.add_term is None:
+        return molecule
+    from mdweights_core.dynamics.models.atom_types import atom_types
+    from mdweights_core.dynamics.models.term_file import read_terms, with_terms
+
+    return with_terms(molecule, read_terms(args.add_term), atom_types(molecule, path, energy_settings(args)))
 
 
 def topology_of_frames(args: argparse.Namespace) -> Path | None:

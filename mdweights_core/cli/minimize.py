@@ -11,7 +11,13 @@ import numpy as np
 
 from mdweights_core.cli.arguments import add_json, check_place, numbers, positive
 from mdweights_core.cli.console import Terminal
-from mdweights_core.cli.energy_options import add_energy_options, energy_settings, topology_of_frames
+from mdweights_core.cli.energy_options import (
+    add_energy_options,
+    add_term_option,
+    energy_settings,
+    topology_of_frames,
+    with_added_terms,
+)
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.minimize.settings import METHODS, SPRING, YARDSTICKS, MinimizeSettings
 from mdweights_core.project import Project
@@ -33,7 +39,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--checkpoint", type=Path, metavar="F.npz", help="the same command goes on from there")
     parser.add_argument("--reference", type=Path, metavar="S", help="structure of the same atoms to tell RMSDs to")
     add_json(parser)
-    add_energy_options(parser.add_argument_group("energy"))
+    energy = parser.add_argument_group("energy")
+    add_energy_options(energy)
+    add_term_option(energy)
     _add_starts(parser.add_argument_group("starts: the structure itself, or"))
     _add_held(parser.add_argument_group("atoms that are held"))
     _add_method(parser.add_argument_group("minimiser"))
@@ -97,6 +105,7 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
 
     is_start = not (args.frames or args.project)
     molecule = set_up(args.structure, energy_settings(args), coordinates=args.coordinates, is_start=is_start)
+    molecule = with_added_terms(args, args.structure, molecule)
     starts, frames = _starts(args, molecule)
     for remark in (*molecule.remarks, *remarks_on_starts(starts, frames)):
         terminal.warn(remark)
@@ -121,6 +130,10 @@ def _refuse_what_does_nothing(args: argparse.Namespace) -> None:
     if args.out.suffix.lower() not in wanted:
         raise BadInput(f"the name after --out must end in {' or '.join(wanted)}", where=args.out)
     idle = [name for name in ("result", "checkpoint", "fix", "restrain") if args.compare and getattr(args, name)]
+    if args.add_term and set(args.compare or ()) & set(YARDSTICKS):
+        raise BadInput(
+            "OpenMM's minimisers do not know the terms of --add-term", advice="Compare ours, or leave it out"
+        )
     if idle:
         raise BadInput(f"--{idle[0]} does not go with --compare", advice="Leave one of them out")
 

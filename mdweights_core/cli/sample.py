@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mdweights_core.cli.arguments import add_json, check_place, frames_only, positive
 from mdweights_core.cli.console import Terminal
-from mdweights_core.cli.energy_options import add_energy_options, energy_settings
+from mdweights_core.cli.energy_options import add_energy_options, add_term_option, energy_settings, with_added_terms
 from mdweights_core.cli.sample_rounds import refuse_what_does_nothing, run_rounds
 from mdweights_core.energy.toys.registry import TOYS
 from mdweights_core.errors import BadInput, counted
@@ -39,7 +39,9 @@ def add(commands: Any) -> None:
     add_json(parser)
     _add_examples(parser.add_argument_group("example frames"))
     _add_training(parser.add_argument_group("training and drawing"))
-    add_energy_options(parser.add_argument_group("energy"))
+    energy = parser.add_argument_group("energy")
+    add_energy_options(energy)
+    add_term_option(energy)
     parser.set_defaults(run=run)
 
 
@@ -146,7 +148,9 @@ def _refuse_other_kind(args: argparse.Namespace) -> None:
     """Refuse what is for molecules with a toy system, and the other way round."""
     if is_toy(args.system):
         named = [
-            name for name in ("frames", "project", "frames_out", "reference", "coordinates") if getattr(args, name)
+            name
+            for name in ("frames", "project", "frames_out", "reference", "coordinates", "add_term")
+            if getattr(args, name)
         ]
         if named:
             raise BadInput(f"--{named[0].replace('_', '-')} is for molecules, and {args.system} is a toy system")
@@ -183,6 +187,7 @@ def _molecule(args: argparse.Namespace) -> tuple[Task, Examples | None]:
     settings = energy_settings(args)
     has_frames = bool(args.frames or args.project)
     molecule = set_up(Path(args.system), settings, coordinates=args.coordinates)
+    molecule = with_added_terms(args, Path(args.system), molecule)
     examples = reference = None
     if has_frames:
         topology = args.topology if args.project else _topology(args, args.frames[0])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdweights_core.cli.console import Terminal
-from mdweights_core.cli.energy_options import energy_settings
+from mdweights_core.cli.energy_options import energy_settings, with_added_terms
 from mdweights_core.errors import BadInput
 from mdweights_core.flow.settings import SampleSettings
 from mdweights_core.project import Project
@@ -40,6 +40,7 @@ def run_rounds(args: argparse.Namespace, terminal: Terminal, settings: SampleSet
     rounds = IterateSettings(args.iterate, args.resample or 0, settings, args.coordinates_kind, args.select)
     project = Project.open(args.project)
     molecule = set_up(Path(args.system), energy, coordinates=args.coordinates)
+    molecule = with_added_terms(args, Path(args.system), molecule)
     found = terminal.run(iterate(project, molecule, energy, rounds, args.out))
     for remark in found.remarks:
         terminal.warn(remark)
