@@ -122,49 +122,47 @@ def _at_start(model: Model, observable: Observable, x: jax.Array, theta: jax.Arr
 
 
 def _result(simulation: Simulation, run: Run, notes: tuple[str, ...], *, stopped: bool) -> Sensitivity:
-    settings, observable = simulation.settings, simulation.observable
-    names = tuple(parameter.name for parameter in simulation.simulated.parameters)
-    sums = run.sums
-    values, errors = accumulate.values_of(observable, simulation.theta, sums)
-    estimates = _estimates(simulation, run, sums)
+    settings, observable, theta = simulation.settings, simulation.observable, np.asarray(simulation.theta)
+    values, errors = accumulate.values_of(observable, simulation.theta, run.sums)
+    estimates = _estimates(simulation, run, run.sums)
     _require_numbers(observable.names, values, estimates)
-    given_up = guards.grew(run.growth, run.given_up * settings.stride, run.exponent) if run.given_up >= 0 else ""
-    theta = np.asarray(simulation.theta)
+    has_given_up = run.given_up >= 0
+    given_up = guards.grew(run.growth, run.given_up * settings.stride, run.exponent) if has_given_up else ""
     verdict = guards.judged(estimates, theta, settings.blocks, given_up=given_up)
-    exponent = run.exponent if given_up else simulation.exponent(run)
-    said = (
-        *verdict.notes,
-        *([] if given_up else guards.neutral(exponent)),
-        *_untouched(names, estimates),
-        *_of_window(simulation, run),
-        *_of_halves(simulation, run, sums),
-        *simulation.simulated.remarks,
-        *notes,
-    )
-    x = run.x
-    frames = np.zeros((0, x.shape[1])) if run.frames is None else run.frames.reshape(-1, x.shape[1])
+    frames = np.zeros((0, settings.replicas, simulation.simulated.n)) if run.frames is None else run.frames
     return Sensitivity(
-        tuple(observable.names),
-        names,
-        theta,
-        values,
-        errors,
-        estimates,
-        verdict.recommended,
-        simulation.growth(run),
-        exponent,
-        run.window * settings.stride if "likelihood" in settings.estimators else 0,
-        simulation.temperature(run),
-        verdict.verdicts,
-        verdict.verdict,
-        said,
-        simulation.counted(run),
-        settings.replicas,
-        run.seconds,
-        frames,
-        x,
-        stopped,
+        observables=tuple(observable.names),
+        parameters=simulation.names,
+        theta=theta,
+        values=values,
+        value_errors=errors,
+        estimates=estimates,
+        recommended=verdict.recommended,
+        growth=simulation.growth(run),
+        exponent=run.exponent if has_given_up else simulation.exponent(run),
+        window=run.window * settings.stride if "likelihood" in settings.estimators else 0,
+        temperature=simulation.temperature(run),
+        verdicts=verdict.verdicts,
+        verdict=verdict.verdict,
+        notes=(*verdict.notes, *_remarks(simulation, run, estimates), *notes),
+        steps=simulation.counted(run),
+        replicas=settings.replicas,
+        seconds=run.seconds,
+        frames=frames.reshape(-1, frames.shape[2]),
+        last=run.x,
+        stopped=stopped,
     )
+
+
+def _remarks(simulation: Simulation, run: Run, estimates: dict[str, Estimate]) -> list[str]:
+    """What a user should know beside the verdict."""
+    return [
+        *([] if run.given_up >= 0 else guards.neutral(simulation.exponent(run))),
+        *_untouched(simulation.names, estimates),
+        *_of_window(simulation, run),
+        *_of_halves(simulation, run, run.sums),
+        *simulation.simulated.remarks,
+    ]
 
 
 def _estimates(simulation: Simulation, run: Run, sums: Sums) -> dict[str, Estimate]:

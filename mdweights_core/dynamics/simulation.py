@@ -117,6 +117,11 @@ class Simulation:
         self._limit = jnp.asarray(np.log(settings.largest_growth))
         self._pace = 0.0  # seconds that a stride of all replicas takes
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parameters."""
+        return tuple(parameter.name for parameter in self.simulated.parameters)
+
     def plan(self, run: Run) -> Plan:
         """When what happens in a run."""
         settings = self.settings

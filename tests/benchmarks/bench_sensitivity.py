@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -24,8 +26,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.rings import ring_in_closed_form, ring_observables
+
 from mdweights_core import jobs
-from mdweights_core.dynamics import harmonic, replicas
+from mdweights_core.dynamics import replicas
+from mdweights_core.dynamics.harmonic import Scheme
 from mdweights_core.dynamics.integrators import integrator
 from mdweights_core.dynamics.job import sensitivity
 from mdweights_core.dynamics.models.base import Simulated
@@ -89,53 +96,21 @@ def springs(console: Console, share: float) -> list[tuple[float, float]]:
     return missed
 
 
-WAVES = np.array([0.35, 0.8, 1.3, 1.9, 2.5, np.pi])
-"""Wave numbers at which a ring of 16 sites scatters."""
-
-
-@jax.tree_util.register_static
-class RingObservable:
-    """Four covariances of displacements, six mean structure factors and six diffuse intensities of a ring."""
-
-    names = tuple(f"{what} {i + 1}" for what, n in (("<uu>", 4), ("Re F", 6), ("diffuse", 6)) for i in range(n))
-    n_features = 4 + 16 + 3 * 6
-    pairs = np.array([[0, 0], [1, 1], [0, 1], [0, 2]])
-    strengths = np.tile([6.0, 8.0], 8)
-
-    def features(self, x: jax.Array, theta: jax.Array) -> jax.Array:
-        u = x - jnp.arange(16.0)
-        phase = WAVES[:, None] * x
-        re, im = (jnp.sum(self.strengths * f(phase), axis=1) for f in (jnp.cos, jnp.sin))
-        return jnp.concatenate([u[self.pairs[:, 0]] * u[self.pairs[:, 1]], u, re, im, re**2 + im**2])
-
-    def combine(self, means: jax.Array, theta: jax.Array) -> jax.Array:
-        products, u, re, im, squares = jnp.split(means, [4, 20, 26, 32])
-        covariances = products - u[self.pairs[:, 0]] * u[self.pairs[:, 1]]
-        return jnp.concatenate([covariances, re, squares - re**2 - im**2])
-
-
-def ring_in_closed_form(simulated: Simulated, scheme: harmonic.Scheme) -> np.ndarray:
-    """Derivatives [16, 3] of the observables of the ring for one discretisation."""
-    hessian = jax.hessian(simulated.model.energy)
-
-    def observables(theta: jax.Array) -> jax.Array:
-        c = harmonic.covariance(hessian(simulated.start, theta), simulated.masses, 1.0, scheme)
-        given = (WAVES[:, None], jnp.broadcast_to(RingObservable.strengths, (6, 16)), simulated.start[:, None], c)
-        pairs = c[RingObservable.pairs[:, 0], RingObservable.pairs[:, 1]]
-        means = harmonic.mean_structure_factors(*given)
-        return jnp.concatenate([pairs, jnp.real(means), harmonic.diffuse_intensities(*given)])
-
-    return np.asarray(jax.jacfwd(observables)(simulated.theta))
-
-
 def ring(console: Console, share: float) -> tuple[float, float, float]:
     """48 gradients of a diatomic ring against the closed form: rms and largest z, median relative standard error."""
     simulated = diatomic_ring()
     settings = SensitivitySettings(
-        "zhao", 0.2, 2.0, replicas=512, steps=int(8000 * share), burn_in=400, stride=5, estimators=("pathwise",)
+        "zhao",
+        0.2,
+        2.0,
+        replicas=512,
+        steps=int(8000 * share),
+        burn_in=400,
+        stride=5,
+        estimators=("pathwise", "covariance"),
     )
-    exact = ring_in_closed_form(simulated, harmonic.Scheme("zhao", 0.2, 2.0))
-    found = jobs.run(sensitivity(simulated, RingObservable(), replace(settings, estimators=("pathwise", "covariance"))))
+    exact = ring_in_closed_form(simulated, Scheme("zhao", 0.2, 2.0))
+    found = jobs.run(sensitivity(simulated, ring_observables(simulated), settings))
     table = titled("ring of 16 atoms, 48 gradients, Zhao's step of 0.2", "", "z rms", "z max", "median s.e.", "s")
     scores = {}
     for name, estimate in found.estimates.items():
@@ -150,7 +125,9 @@ def ring(console: Console, share: float) -> tuple[float, float, float]:
 
 def mean_square_of(simulated: Simulated) -> Observable:
     """Mean square displacement of the first atoms of a crystal, nm^2 for one unit of length."""
-    return mean_square_displacements(np.asarray(simulated.start).reshape(-1, 3), np.arange(4), [f"atom {i + 1}" for i in range(4)])
+    return mean_square_displacements(
+        np.asarray(simulated.start).reshape(-1, 3), np.arange(4), [f"atom {i + 1}" for i in range(4)]
+    )
 
 
 def crystal(console: Console, share: float, cases: tuple[tuple[float, float], ...] = ((0.3, 5.0), (0.1, 5.0))) -> Any:
