@@ -123,15 +123,12 @@ def write_tuned(
 def _term(form: FormSettings) -> list[str]:
     """A term as `dynamics.models.term_file` reads it."""
     plain = {name: getattr(form, name) for name in ("name", "kind", "expression", "replaces", "apart", "cutoff")}
+    given = {name: value for name, value in plain.items() if value not in (None, "")}
     between = ", ".join(map(_key, form.between))
     parameters = ", ".join(f"{_key(it.name)} = {_settings(it)}" for it in form.parameters)
     return [
         "[[term]]",
-        *(
-            f"{name} = {_key(it) if isinstance(it, str) else it!r}"
-            for name, it in plain.items()
-            if it not in (None, "")
-        ),
+        *(f"{name} = {_key(value) if isinstance(value, str) else value}" for name, value in given.items()),
         f"between = [{between}]",
         f"parameters = {{ {parameters} }}",
         "",
