@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from mdweights_core.energy.base import Stiffness
 from mdweights_core.energy.blocks import PairBlocks
 from mdweights_core.energy.expressions import Expression
-from mdweights_core.energy.internal import angle, distance, norm, torsion
+from mdweights_core.energy.internal import angle, derivatives, distance, norm, torsion
 from mdweights_core.energy.nonbonded import switched
 from mdweights_core.energy.pairs import pair_energy, pair_sums
 from mdweights_core.energy.periodic import nearest_image
@@ -49,8 +52,20 @@ class CustomInternal(_Listed):
     def energy(self, x: Array) -> Array:
         """Energy in kJ/mol of positions [n_atoms, 3]."""
         name, coordinate = COORDINATES[self.atoms.shape[1]]
-        found = self.expression({**self.values, name: coordinate(x[self.atoms], self.box)})
-        return _total(found, len(self.atoms))
+        return self._of(name, coordinate(x[self.atoms], self.box))
+
+    def stiffness(self, x: np.ndarray) -> Stiffness:
+        """Curvature along the distances or angles, where it is positive."""
+        name, coordinate = COORDINATES[self.atoms.shape[1]]
+        at = coordinate(jnp.asarray(x)[self.atoms], self.box)
+        slope = jax.grad(partial(self._of, name))
+        second = np.asarray(jax.jvp(slope, (at,), (jnp.ones_like(at),))[1])  # each depends on its own coordinate only
+        constants = np.where(np.isfinite(second), np.maximum(second, 0.0), 0.0)
+        return Stiffness(np.asarray(self.atoms), derivatives(coordinate, x, self.atoms, self.box), constants)
+
+    def _of(self, name: str, at: Array) -> Array:
+        """Energy by the internal coordinates [m]."""
+        return _total(self.expression({**self.values, name: at}), len(self.atoms))
 
 
 @jax.tree_util.register_dataclass

@@ -7,6 +7,7 @@ from itertools import product
 import jax
 import numpy as np
 import pytest
+from support.curvatures import same_as_jax
 
 from mdweights_core.dynamics.models.base import Simulated
 from mdweights_core.dynamics.models.checks import checked
@@ -52,11 +53,7 @@ def test_energy_is_the_sum_over_nearest_images(make: object) -> None:
 @pytest.mark.parametrize("make", [lambda: lennard_jones_crystal(32), of_kinds])
 def test_derivatives_in_closed_form_are_those_of_jax(make: object) -> None:
     it = make()  # type: ignore[operator]
-    x = displaced(it)
-    slope = jax.grad(it.model.energy)
-    expected = slope(x, it.theta), jax.jacfwd(slope)(x, it.theta), jax.jacfwd(slope, argnums=1)(x, it.theta)
-    for part, of_jax in zip(it.model.curvature(x, it.theta), expected, strict=True):
-        np.testing.assert_allclose(part, of_jax, rtol=0, atol=1e-11 * np.abs(of_jax).max())
+    same_as_jax(it.model, displaced(it), it.theta)
 
 
 def test_derivatives_agree_with_differences() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.curvatures import same_as_jax
 
 from mdweights_core.dynamics.models.base import Simulated
 from mdweights_core.dynamics.models.checks import checked
@@ -37,10 +37,7 @@ def test_derivatives_in_closed_form_are_those_of_jax(is_harmonic: bool, cell: np
     it = network(settings, cell=cell)
     theta = it.theta * jnp.linspace(0.5, 2.0, len(it.theta))
     x = it.start + 0.05 * np.random.default_rng(0).normal(size=it.n)
-    slope = jax.grad(it.model.energy)
-    expected = slope(x, theta), jax.jacfwd(slope)(x, theta), jax.jacfwd(slope, argnums=1)(x, theta)
-    for part, of_jax in zip(it.model.curvature(x, theta), expected, strict=True):
-        np.testing.assert_allclose(part, of_jax, rtol=0, atol=1e-11 * np.abs(of_jax).max())
+    same_as_jax(it.model, x, theta)
 
 
 @pytest.mark.parametrize("cell", [None, CELL])
