@@ -5,6 +5,7 @@
     python tests/benchmarks/bench_flow.py dw4 --examples F.npz       examples of one's own (x [T, N])
     python tests/benchmarks/bench_flow.py ala2 --examples F.npz --structure ala2.pdb --reference R.npz
     python tests/benchmarks/bench_flow.py ... --seeds 0,1,2 --json out.json
+    python tests/benchmarks/bench_flow.py ... --chains               beside hybrid Monte Carlo of as many energies
 
 Times are of one process each, from nothing to the last weight, with imports and compilation.
 """
@@ -66,6 +67,10 @@ CASES = {
 """The bars; ala2 is alanine dipeptide in implicit solvent (ff96, OBC1, 300 K)."""
 
 EXAMPLES = 2000  # of two wells that were never left for the other, where none are given
+
+
+STEPS = {"double-well": 0.25, "mueller-brown": 0.05, "mixture-9": 0.4, "dw4": 0.15}  # of chains: most are accepted
+WALKERS, STRIDE = 64, 10
 
 
 def say(line: str) -> None:
@@ -164,6 +169,24 @@ def run_all(names: list[str], seeds: list[int], options: list[str]) -> list[dict
     return found
 
 
+def chains_beside(name: str, energies: int) -> str:
+    """What 64 walkers from the minima find with as many energies, in a line."""
+    from mdweights_core import jobs
+    from mdweights_core.energy.toys.registry import toy
+    from mdweights_core.flow.reference.chains import run_chains, spread_over
+    from mdweights_core.flow.reference.settings import ChainSettings
+
+    begun, system, case = time.perf_counter(), toy(name), CASES[name]
+    target = system.make()
+    settings = ChainSettings(energies // (WALKERS * STRIDE), STRIDE, 200, step=STEPS[name], moves="hybrid")
+    found = jobs.run(run_chains(target, spread_over(target.starts, WALKERS, np.float64), settings))
+    above = np.asarray(system.is_above(found.frames)).mean()
+    told = f"mean energy {found.energy.mean():.3f} kT"
+    if case.difference is not None:
+        told = f"{float(np.log((1 - above) / above)) - case.difference:+.3f} kT off"
+    return f"{name:<14}chains{time.perf_counter() - begun:>6.0f} s   {told}{found.evaluations:>12,} energies"
+
+
 def _line(told: dict[str, Any]) -> str:
     case = CASES[told["system"]]
     parts = [f"{told['system']:<14}{told['seed']:>5}{told['seconds']:>7.0f} s{told['share']:>8.3f}"]
@@ -192,6 +215,7 @@ def main() -> None:
     parser.add_argument("--examples", type=Path)
     parser.add_argument("--structure", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--chains", action="store_true")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
@@ -202,6 +226,8 @@ def main() -> None:
     ]
     say(f"{'system':<14}{'seed':>5}{'time':>9}{'share':>8}{'d ln Z':>10}{'d dF':>9}{'energies':>12}")
     found = run_all(args.systems, [int(seed) for seed in args.seeds.split(",")], options)
+    for name in args.systems if args.chains else []:
+        say(chains_beside(name, max(told["energies"] for told in found if told["system"] == name)))
     if args.json:
         args.json.write_text(json.dumps(found))
 
