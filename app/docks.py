@@ -15,16 +15,18 @@ LEFT, RIGHT, BOTTOM = (
 
 
 class Docks:
-    """The docks of a window by name: data, fit, minimise, sample left, molecule, frames right, log below, hidden."""
+    """The docks of a window by name: data, fit and what computes left, molecule, frames right, log below, hidden."""
 
     def __init__(self, window: QMainWindow, *, data: QWidget, fit: QWidget, minimise: QWidget, sample: QWidget,
-                 molecule: QWidget, frames: QWidget, log: QWidget, belief: QWidget) -> None:  # fmt: skip
+                 force_field: QWidget, molecule: QWidget, frames: QWidget, log: QWidget,
+                 belief: QWidget) -> None:  # fmt: skip
         self._window = window
         self.by_name = {
             "data": self._dock("Data", data, LEFT),
             "fit": self._dock("Fit", fit, LEFT),
             "minimise": self._dock("Minimise", minimise, LEFT),
             "sample": self._dock("Sample", sample, LEFT),
+            "force field": self._dock("Force field", force_field, LEFT),
             "molecule": self._dock("Molecule", molecule, RIGHT),
             "frames": self._dock("Frames", frames, RIGHT),
             "log": self._dock("Log", log, BOTTOM),
@@ -32,6 +34,7 @@ class Docks:
         self.by_name["log"].hide()
         window.tabifyDockWidget(self.by_name["fit"], self.by_name["minimise"])
         window.tabifyDockWidget(self.by_name["minimise"], self.by_name["sample"])
+        window.tabifyDockWidget(self.by_name["sample"], self.by_name["force field"])
         self.by_name["fit"].raise_()
         self._place_belief(belief)
 

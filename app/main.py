@@ -18,6 +18,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.errors import ErrorRelay, start_logging
+from app.models.force_field_model import ForceFieldModel
 from app.models.minima import MinimaModel
 from app.models.molecules import MoleculeModel
 from app.models.samples import SamplesModel
@@ -28,6 +29,9 @@ from app.plots.check_plot import CheckPlot
 from app.plots.cluster_plot import ClusterPlot
 from app.plots.convergence_plot import ConvergencePlot
 from app.plots.feature_plot import FeaturePlot
+from app.plots.force_field_agreement_plot import ForceFieldAgreementPlot
+from app.plots.force_field_fit_plot import ForceFieldFitPlot
+from app.plots.force_field_heat_plot import ForceFieldHeatPlot
 from app.plots.minima_plot import MinimaPlot
 from app.plots.sample_map_plot import SampleMapPlot
 from app.plots.sample_path_plot import SamplePathPlot
@@ -126,12 +130,13 @@ def _clear_old(parent: Path) -> None:
 
 def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
     """Build the window and all it needs; nothing is shown and nothing is computed yet."""
-    names = ("fit", "reader", "checker", "minimiser", "sampler")
-    runners = fitter, reader, checker, minimiser, sampler = tuple(JobRunner(name) for name in names)
+    names = ("fit", "reader", "checker", "minimiser", "sampler", "force field")
+    runners = fitter, reader, checker, minimiser, sampler, tuner = tuple(JobRunner(name) for name in names)
     session = Session(fitter, reader, checker, scratch)
     molecules = MoleculeModel(session, reader)
     minima = MinimaModel(session, minimiser, scratch)
     samples = SamplesModel(session, minima, sampler, scratch)
+    force_field = ForceFieldModel(session, tuner, scratch)
     plots = Plots(
         slices=SliceTriptych(),
         weights=WeightsPlot(),
@@ -153,8 +158,12 @@ def build_window(scratch: Path, settings: Settings | None = None) -> MainWindow:
         sample_profile=SampleProfilePlot(),
         sample_map=SampleMapPlot(),
         sample_path=SamplePathPlot(),
+        force_field_heat=ForceFieldHeatPlot(),
+        force_field_agreement=ForceFieldAgreementPlot(),
+        force_field_fit=ForceFieldFitPlot(),
     )
-    window = MainWindow(session, molecules, minima, samples, runners, plots, MoleculeView(), settings or Settings())
+    models = (minima, samples, force_field)
+    window = MainWindow(session, molecules, models, runners, plots, MoleculeView(), settings or Settings())
     for model in (*runners, session):
         model.setParent(window)
     return window

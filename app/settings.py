@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QMainWindow
 from mdweights_core.errors import BadInput
 from mdweights_core.scattering.settings import Execution
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 MAX_RECENT = 10
 
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.commands.force_field_commands import ForceFieldCommands
 from app.commands.minima_commands import MinimaCommands
 from app.commands.sample_commands import SampleCommands
 from app.commands.window_commands import WindowCommands
@@ -28,6 +29,7 @@ from app.docks import Docks
 from app.errors import Told, told
 from app.menus import Menus
 from app.models.document import Draft
+from app.models.force_field_model import ForceFieldModel
 from app.models.minima import MinimaModel
 from app.models.molecules import MoleculeModel
 from app.models.samples import SamplesModel
@@ -37,6 +39,7 @@ from app.panels.belief import BeliefStrip
 from app.panels.bindings import PlotBinding, SliceBinding
 from app.panels.data_panel import DataPanel
 from app.panels.fit_panel import FitPanel
+from app.panels.force_field_panel import ForceFieldPanel
 from app.panels.forms import ElidedLabel
 from app.panels.frames_panel import FramesPanel
 from app.panels.log_panel import LogPanel
@@ -64,8 +67,7 @@ class MainWindow(QMainWindow):
     ----------
     session : Session
     molecules : MoleculeModel
-    minima : MinimaModel
-    samples : SamplesModel
+    engines : (MinimaModel, SamplesModel, ForceFieldModel)
     runners : sequence of JobRunner
         Shown in the status bar while busy, before all others the first, which fits; ended when the window closes.
     plots : Plots
@@ -79,8 +81,7 @@ class MainWindow(QMainWindow):
         self,
         session: Session,
         molecules: MoleculeModel,
-        minima: MinimaModel,
-        samples: SamplesModel,
+        engines: tuple[MinimaModel, SamplesModel, ForceFieldModel],
         runners: Sequence[JobRunner],
         plots: Plots,
         molecule_view: Any,
@@ -88,16 +89,18 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self.session, self.settings, self.runners, self.plots = session, settings, tuple(runners), plots
-        self.molecule_view, self.minima, self.samples = molecule_view, minima, samples
+        minima, samples, force_field = self.engines = engines
+        self.molecule_view, self.minima, self.samples, self.force_field = molecule_view, minima, samples, force_field
         self.undo_stack = QUndoStack(self)
         self._closes_after_save = False
         self.banner, self.belief, self.job_status = Banner(), BeliefStrip(session), JobStatus()
         self.message = ElidedLabel()
-        self.workbench = Workbench(session, minima, samples, plots)
+        self.workbench = Workbench(session, minima, samples, force_field, plots)
         self.data_panel, self.fit_panel = DataPanel(session), FitPanel(session)
         self.frames_panel, self.log_panel = FramesPanel(session), LogPanel()
         self.molecule_panel = MoleculePanel(session, molecules, molecule_view)
         self.minimise_panel, self.sample_panel = MinimisePanel(session, minima), SamplePanel(session, samples)
+        self.force_field_panel = ForceFieldPanel(session, force_field)
         self.guest = MoleculeGuest(self.molecule_panel, minima, self)
         self.sample_show = SampleShow(samples, self.guest, self)
         self.workbench.modes_page.set_swing(ModeSwing(self.guest, self))
@@ -111,6 +114,8 @@ class MainWindow(QMainWindow):
         self.commands = WindowCommands(self, session, self.fit_panel, self.undo_stack, settings)
         self.minima_commands = MinimaCommands(self, session, minima, self.commands.may_discard, settings)
         self.sample_commands = SampleCommands(self, session, samples, self.commands.may_discard, settings)
+        may_discard = self.commands.may_discard
+        self.force_field_commands = ForceFieldCommands(self, session, force_field, may_discard, settings)
         self._lay_out()
         self.menus = Menus(self, session, self.commands.table(self), settings, self.commands.open_paths)
         self.menus.add_views(dock.toggleViewAction() for dock in self.docks.by_name.values())
@@ -153,6 +158,12 @@ class MainWindow(QMainWindow):
         self.docks.by_name["sample"].raise_()
 
     @Slot()
+    def show_force_field(self) -> None:
+        """Show whose parameters are looked at, and how."""
+        self.docks.by_name["force field"].show()
+        self.docks.by_name["force field"].raise_()
+
+    @Slot()
     def select_frames(self) -> None:
         """Select frames as the Selection tab says, and show it."""
         self.workbench.show_selection()
@@ -172,6 +183,7 @@ class MainWindow(QMainWindow):
             self.workbench.check_panel,
             self.workbench.selection_panel,
             self.workbench.sample_page,
+            self.workbench.force_field_page,
             self.belief,
             self.molecule_view,
         ):
@@ -218,6 +230,7 @@ class MainWindow(QMainWindow):
             fit=self.fit_panel,
             minimise=self.minimise_panel,
             sample=self.sample_panel,
+            force_field=self.force_field_panel,
             molecule=self.molecule_panel,
             frames=self.frames_panel,
             log=self.log_panel,
@@ -259,6 +272,7 @@ class MainWindow(QMainWindow):
         self.job_status.stop_requested.connect(self._on_stop)
         self._connect_minima()
         self._connect_samples()
+        self._connect_force_field()
 
     def _connect_minima(self) -> None:
         minima, page, commands = self.minima, self.workbench.minima_page, self.minima_commands
@@ -295,6 +309,14 @@ class MainWindow(QMainWindow):
         page.rounds.project_requested.connect(commands.open_project)
         self.sample_panel.rounds_requested.connect(commands.iterate)
         self.job_status.stop_requested.connect(samples.stop)
+
+    def _connect_force_field(self) -> None:
+        model, panel = self.force_field, self.force_field_panel
+        model.failed.connect(self.tell)
+        model.said.connect(self._say)
+        panel.started.connect(self.banner.hide)
+        self.force_field_commands.serve(panel, self.workbench.force_field_page)
+        self.job_status.stop_requested.connect(model.stop)
 
     def _restore(self) -> None:
         self._on_title(self.session.document.title)
@@ -393,7 +415,8 @@ class MainWindow(QMainWindow):
         self.closed.emit(all(ended))
 
     def _may_close(self) -> bool:
-        document, working = self.session.document, self.session.working or self.minima.working or self.samples.working
+        document = self.session.document
+        working = self.session.working or next((it.working for it in self.engines if it.working), "")
         if self._closes_after_save or not (document.is_unsaved or working):
             return True
         buttons = QMessageBox.StandardButton

@@ -23,6 +23,7 @@ ENERGIES = _pattern("Tables of energies", (".csv", ".xvg", ".txt", ".dat"))
 FRAMES = _pattern("Trajectories and checkpoints", (*TRAJECTORIES, *TOPOLOGIES, CHECKPOINT))
 TOPOLOGY = _pattern("Topologies", TOPOLOGIES)
 STRUCTURE = _pattern("Structures", (".pdb", ".ent", ".cif", ".mmcif", ".pdbx", ".prmtop", ".parm7", ".xml"))
+TABLE = _pattern("Tables", (".csv",))
 COORDINATES = _pattern("Coordinates", (".inpcrd", ".rst7", ".rst", ".crd", ".restrt", ".pdb", ".cif"))
 CONFORMATIONS = "PDB with models (*.pdb);;XTC trajectory (*.xtc)"
 SAMPLES = "Samples (*.npz)"
@@ -97,6 +98,10 @@ class FileDialogs:
             return None
         path = Path(name)
         return self._remembered(path if path.suffix == ".csv" else path.with_name(f"{path.name}.csv"))
+
+    def open_table(self, title: str) -> Path | None:
+        """Ask for a table."""
+        return self._one(title, TABLE)
 
     def open_folder(self, title: str) -> Path | None:
         """Ask for a folder: of MTZ files, a store or a project."""

@@ -9,12 +9,14 @@ from typing import Any
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QProxyStyle, QSplitter, QStyle, QStyleOption, QTabWidget, QVBoxLayout, QWidget
 
+from app.models.force_field_model import ForceFieldModel
 from app.models.minima import MinimaModel
 from app.models.readings import ProjectReading
 from app.models.samples import SamplesModel
 from app.models.session import Session
 from app.models.validity import Verdict
 from app.panels.check_panel import CheckPanel
+from app.panels.force_field_page import ForceFieldPage, ForceFieldPlots
 from app.panels.meaning_panel import MeaningPanel
 from app.panels.minima_page import MinimaPage
 from app.panels.minima_tab import MinimaTab
@@ -64,6 +66,9 @@ class Plots:
     sample_profile: Any
     sample_map: Any
     sample_path: Any
+    force_field_heat: Any
+    force_field_agreement: Any
+    force_field_fit: Any
 
     def __iter__(self) -> Iterator[Any]:
         return iter([getattr(self, field.name) for field in fields(self)])
@@ -79,6 +84,11 @@ class Plots:
         return SamplePlots(
             self.sample_training, self.sample_weights, self.sample_profile, self.sample_map, self.sample_path
         )
+
+    @property
+    def of_force_field(self) -> ForceFieldPlots:
+        """Those of parameters."""
+        return ForceFieldPlots(self.force_field_heat, self.force_field_agreement, self.force_field_fit)
 
 
 class _NarrowTabs(QProxyStyle):
@@ -100,6 +110,7 @@ class Workbench(QWidget):
         session: Session,
         minima: MinimaModel,
         samples: SamplesModel,
+        force_field: ForceFieldModel,
         plots: Plots,
         parent: QWidget | None = None,
     ) -> None:
@@ -112,6 +123,7 @@ class Workbench(QWidget):
         self.modes_page = ModesPage(minima, plots.spectrum, plots.mode_scatter)
         self.minima_tab = MinimaTab(self.minima_page, self.modes_page)
         self.sample_page = SamplePage(samples, plots.of_samples)
+        self.force_field_page = ForceFieldPage(force_field, plots.of_force_field)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         style = _NarrowTabs("Fusion")
@@ -129,6 +141,7 @@ class Workbench(QWidget):
             (self.meaning_panel, "Meani&ng"),
             (self.minima_tab, "Mini&ma"),
             (self.sample_page, "Sam&ples"),
+            (self.force_field_page, "For&ce field"),
         ):
             self.tabs.addTab(widget, title)
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -142,6 +155,8 @@ class Workbench(QWidget):
         layout.addWidget(splitter)
         minima.started.connect(self._on_minimise)
         samples.started.connect(self._on_sample)
+        force_field.started.connect(self._on_force_field)
+        force_field.loaded_changed.connect(self._on_force_field)
         session.check.changed.connect(self._on_check)
         session.fit.running_changed.connect(self._on_running)
         session.document.project_changed.connect(self._on_project)
@@ -164,6 +179,10 @@ class Workbench(QWidget):
     @Slot(object)
     def _on_sample(self, request: object) -> None:
         self.tabs.setCurrentWidget(self.sample_page)
+
+    @Slot(object)
+    def _on_force_field(self, what: object) -> None:
+        self.tabs.setCurrentWidget(self.force_field_page)
 
     @Slot(str)
     def show_light(self, name: str) -> None:
