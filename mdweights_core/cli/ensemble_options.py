@@ -132,7 +132,7 @@ def _network(args: argparse.Namespace, kelvin: float) -> Studied:
         raise BadInput("A network knows no force field", advice="Leave options of the energy out, but --crystal")
     settings = NetworkSettings(
         cutoff=_NETWORK.cutoff if args.springs is None else args.springs,
-        bins=_lengths(args.classes),
+        bins=lengths(args.classes),
         site=args.site or 0.0,
         is_harmonic=not args.true_distances,
     )
@@ -141,7 +141,8 @@ def _network(args: argparse.Namespace, kelvin: float) -> Studied:
     )
 
 
-def _lengths(text: str | None) -> tuple[float, ...]:
+def lengths(text: str | None) -> tuple[float, ...]:
+    """Numbers of nm separated by commas; none for no text."""
     try:
         return tuple(float(word) for word in text.split(",")) if text else ()
     except ValueError:

@@ -97,11 +97,12 @@ def print_sensitivity(found: Sensitivity, terminal: Terminal) -> None:
         for name, value, error in zip(found.observables, found.values, found.value_errors, strict=True)
     ]
     _table(terminal, "Observables", ("", "mean"), values)
+    first = found.parameters[0]
     rows = [
-        (f"{observable} by {parameter}", *(told(*pair) for pair in numbers), verdict)
+        (observable if parameter == first else "", parameter, *(told(*pair) for pair in numbers), verdict)
         for observable, parameter, numbers, verdict in rows_of(found)
     ]
-    _table(terminal, "Derivatives", ("", *found.estimates, "verdict"), rows)
+    _table(terminal, "Derivatives", ("of", "by", *found.estimates, "verdict"), rows)
     if np.isfinite(found.exponent):
         terminal.say(
             f"Disturbances grew {found.growth[-1]:.2g}-fold at most over their mean; exponent {found.exponent:+.3g}"

@@ -12,6 +12,7 @@ from mdweights_core.cli.arguments import add_json, check_place, positive
 from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.ensemble_options import add_ensemble_options, observed, simulation_settings, studied_system
 from mdweights_core.cli.sensitivity import told
+from mdweights_core.cli.tune_map import add_map_options, refuse_map_options, run_map
 from mdweights_core.dynamics.tuning.settings import METHODS, TuneSettings
 from mdweights_core.dynamics.tuning.targets import read_targets
 from mdweights_core.errors import BadInput, counted
@@ -29,12 +30,13 @@ _ROWS = 40  # of a table that is printed
 def add(commands: Any) -> None:
     """Declare the subcommand."""
     parser = commands.add_parser("tune", help="fit parameters of an energy to observed values of its ensemble")
-    parser.add_argument("--targets", type=Path, required=True, metavar="T.csv", help="observable,value,sigma,held_out")
+    parser.add_argument("--targets", type=Path, metavar="T.csv", help="observable,value,sigma,held_out")
     parser.add_argument("--out", type=Path, metavar="P.toml", help="tuned parameters, which --values takes")
     parser.add_argument("--frames-out", type=Path, metavar="F", help="tuned ensemble as frames (.xtc, .pdb)")
     parser.add_argument("--checkpoint", type=Path, metavar="C.npz", help="the same command goes on from there")
     add_json(parser)
     _add_fit(parser.add_argument_group("fit"))
+    add_map_options(parser.add_argument_group("springs of a crystal from its map (with --network)"))
     add_ensemble_options(parser)
     parser.set_defaults(run=run)
 
@@ -67,6 +69,15 @@ def run(args: argparse.Namespace, terminal: Terminal, window: object) -> None:
         Targets that make no sense; options that do not go together; see `dynamics.tuning.job`.
     """
     _check_places(args)
+    refuse_map_options(args)
+    if args.map is not None:
+        run_map(args, terminal)
+    else:
+        _run_targets(args, terminal)
+
+
+def _run_targets(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Fit to a table of targets."""
     targets = read_targets(args.targets)
     settings = TuneSettings(
         method=args.method,
