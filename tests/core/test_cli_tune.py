@@ -147,3 +147,19 @@ def test_targets_that_mean_nothing_are_refused_in_a_sentence(
 ) -> None:
     Path("t.csv").write_text(table)
     assert told in command("tune", "oscillator", "--targets", "t.csv", *words, fails=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "Nothing is given to tune to"),
+        (("--d-fit", "3"), "--d-fit is for a map"),
+        (("--map", "m.mtz"), "Springs are tuned to a map"),
+        (("--map", "m.mtz", "--network", "--targets", "t.csv"), "--targets does not go with --map"),
+        (("--map", "m.mtz", "--network", "--frames-out", "f.pdb"), "written as .xtc"),
+        (("--map", "absent.mtz", "--network"), "absent.mtz"),
+        (("--map", "m.mtz", "--network", "--transverse", "2"), "transverse is 2"),
+    ],
+)
+def test_what_is_no_fit_to_a_map_is_refused(command: Run, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    assert told in command("tune", write_structure(tmp_path), *words, fails=2)
