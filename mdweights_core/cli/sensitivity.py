@@ -109,7 +109,7 @@ def print_sensitivity(found: Sensitivity, terminal: Terminal) -> None:
         )
     terminal.say(f"{found.verdict.upper()}: {found.notes[0] if found.notes else ''} Use {found.recommended}.")
     for note in found.notes[1:]:
-        terminal.warn(note)
+        terminal.say(f"  {note}")
 
 
 def _table(terminal: Terminal, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

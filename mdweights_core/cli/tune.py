@@ -13,6 +13,7 @@ from mdweights_core.cli.console import Terminal
 from mdweights_core.cli.ensemble_options import add_ensemble_options, observed, simulation_settings, studied_system
 from mdweights_core.cli.sensitivity import told
 from mdweights_core.cli.tune_map import add_map_options, refuse_map_options, run_map
+from mdweights_core.dynamics.result import VERIFIED
 from mdweights_core.dynamics.tuning.settings import METHODS, TuneSettings
 from mdweights_core.dynamics.tuning.targets import read_targets
 from mdweights_core.errors import BadInput, counted
@@ -112,6 +113,8 @@ def _run_targets(args: argparse.Namespace, terminal: Terminal) -> None:
     )
     found = terminal.run(job)
     print_tuning(found.tuning, terminal)
+    if found.last is not None and found.last.verdict == VERIFIED:
+        terminal.say(f"Derivatives are verified: {found.last.notes[0]}")
     files = _written(args, found, studied)
     if files:
         terminal.say(f"Written: {', '.join(map(str, files))}")
@@ -161,7 +164,7 @@ def print_tuning(found: Tuning, terminal: Terminal) -> None:
     for sentence in (*found.sentences, found.verdict):
         terminal.say(sentence)
     for note in found.notes:
-        terminal.warn(note)
+        terminal.say(f"  {note}")
 
 
 def _print_targets(found: Tuning, terminal: Terminal) -> None:

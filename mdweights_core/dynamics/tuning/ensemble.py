@@ -115,7 +115,8 @@ class Ensemble:
         self._kept = _Kept(
             np.array(theta), frames, found.last, found.values, found.value_errors, best.jacobian, best.error
         )
-        notes = found.notes if found.verdict == VERIFIED else (f"Derivatives are {found.verdict}.", *found.notes)
+        why, *others = found.notes or ("",)
+        notes = tuple(others) if found.verdict == VERIFIED else (f"Derivatives are {found.verdict}: {why}", *others)
         steps = found.steps * found.replicas
         return Response(found.values, found.value_errors, best.jacobian, best.error, steps=steps, notes=notes)
 
