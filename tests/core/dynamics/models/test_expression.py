@@ -28,8 +28,6 @@ def settings(kind: str, expression: str, parameters: str, **more: Any) -> FormSe
 def with_globals(force: Any, it: FormSettings) -> Any:
     for parameter in it.parameters:
         force.addGlobalParameter(parameter.name, parameter.value)
-        if not isinstance(force, openmm.CustomExternalForce):
-            force.addEnergyParameterDerivative(parameter.name)
     return force
 
 
@@ -123,6 +121,15 @@ CASES = {
 }
 
 
+def derivative(context: openmm.Context, parameter: Parameter) -> float:
+    """Of OpenMM's energy by a global parameter, by differences."""
+    step, energies = 1e-3 * parameter.value, []
+    for times in (1, -1, 2, -2):
+        context.setParameter(parameter.name, parameter.value + times * step)
+        energies.append(context.getState(getEnergy=True).getPotentialEnergy()._value)
+    return float((8 * (energies[0] - energies[1]) - (energies[2] - energies[3])) / (12 * step))
+
+
 @jax.jit
 def ours(form: Form, x: Any, theta: Any) -> Any:
     return jax.value_and_grad(lambda x, theta: form.term(theta).energy(x), argnums=(0, 1))(x, theta)
@@ -138,16 +145,14 @@ def test_energy_forces_and_derivatives_are_those_of_openmm(case: str, described:
     system.addForce(make(described))
     context = openmm.Context(system, openmm.VerletIntegrator(1.0), openmm.Platform.getPlatformByName("Reference"))
     context.setPositions(x)
-    state = context.getState(getEnergy=True, getForces=True, getParameterDerivatives=True)
+    state = context.getState(getEnergy=True, getForces=True)
     theta = jnp.asarray([parameter.value for parameter in it.parameters])
     energy, (gradient, by_theta) = ours(form_of(it, described), jnp.asarray(x), theta)
     assert float(energy) == pytest.approx(state.getPotentialEnergy()._value, rel=1e-9)
     expected = np.array(state.getForces(asNumpy=True)._value)
     np.testing.assert_allclose(-np.asarray(gradient), expected, rtol=0, atol=1e-8 * np.abs(expected).max())
-    known = state.getEnergyParameterDerivatives()
     for parameter, found in zip(it.parameters, by_theta, strict=True):
-        if parameter.name in known:
-            assert float(found) == pytest.approx(known[parameter.name], rel=1e-8), parameter.name
+        assert float(found) == pytest.approx(derivative(context, parameter), rel=1e-6), parameter.name
 
 
 def test_each_bond_may_keep_its_own_length(described: Described) -> None:
