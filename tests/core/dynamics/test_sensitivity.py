@@ -14,6 +14,7 @@ from mdweights_core.dynamics.job import sensitivity
 from mdweights_core.dynamics.models.base import Parameter, simulated
 from mdweights_core.dynamics.models.toys import double_well, oscillator, water
 from mdweights_core.dynamics.observables.base import joined
+from mdweights_core.dynamics.observables.geometry import distances
 from mdweights_core.dynamics.observables.moments import moments
 from mdweights_core.dynamics.result import REFUSED, UNVERIFIED, VERIFIED
 from mdweights_core.dynamics.settings import SensitivitySettings
@@ -63,11 +64,12 @@ def test_a_spring_by_lfmiddle_is_exact_at_any_step() -> None:
     assert found.temperature == pytest.approx(1.0, abs=0.015)
 
 
+LOW, HIGH = np.array([0.25, 0.3]), np.array([3.0, 0.3])
 WELL = SensitivitySettings(step=0.05, friction=10.0, replicas=512, steps=4000, burn_in=1000, stride=20, blocks=32)
 
 
 def test_a_low_barrier_passes() -> None:
-    found = jobs.run(sensitivity(double_well(0.25, 0.3), BOTH, WELL))
+    found = jobs.run(sensitivity(double_well(), BOTH, WELL, theta=LOW))
     exact = np.array([[-0.32983069, 0.98949018], [-1.24875627, 0.27423304]])
     assert found.parameters == ("h", "s")
     for name, estimate in found.estimates.items():
@@ -78,7 +80,7 @@ def test_a_low_barrier_passes() -> None:
 
 
 def test_a_high_barrier_is_refused() -> None:
-    found = jobs.run(sensitivity(double_well(3.0, 0.3), BOTH, WELL))
+    found = jobs.run(sensitivity(double_well(), BOTH, WELL, theta=HIGH))
     assert found.verdict == REFUSED
     assert found.recommended == "covariance"
     assert np.all(found.verdicts == REFUSED)
@@ -90,8 +92,8 @@ def test_a_high_barrier_is_refused() -> None:
 def test_pathwise_alone_ends_where_tangents_grow_and_elsewhere_is_unverified() -> None:
     alone = replace(WELL, estimators=("pathwise",), replicas=256, steps=400, burn_in=200)
     with pytest.raises(BadInput, match=r"Tangents grow.*more friction"):
-        jobs.run(sensitivity(double_well(3.0, 0.3), BOTH, replace(alone, largest_growth=20.0)))
-    found = jobs.run(sensitivity(double_well(0.25, 0.3), BOTH, alone))
+        jobs.run(sensitivity(double_well(), BOTH, replace(alone, largest_growth=20.0), theta=HIGH))
+    found = jobs.run(sensitivity(double_well(), BOTH, alone, theta=LOW))
     assert found.verdict == UNVERIFIED
     assert "nothing verifies" in found.notes[0]
 
@@ -137,9 +139,32 @@ def stopped_after(job, step: int):
 @pytest.fixture(autouse=True)
 def _snapshots_at_every_stride(monkeypatch, request) -> None:
     """Few strides in a call, so that there is something to stop."""
-    if "stopped" in request.node.name:
+    if "gone_on_with" in request.node.name:
         monkeypatch.setattr("mdweights_core.dynamics.simulation.SECONDS", 0.0)
         monkeypatch.setattr("mdweights_core.dynamics.job.SECONDS", 0.0)
+
+
+def test_a_run_whose_tangents_grew_is_gone_on_with(tmp_path) -> None:
+    settings = replace(WELL, replicas=64, steps=200, burn_in=200, largest_growth=20.0, window=200)
+    whole = jobs.run(sensitivity(double_well(), BOTH, settings, theta=HIGH))
+    assert whole.verdict == REFUSED
+    job = sensitivity(double_well(), BOTH, settings, theta=HIGH, checkpoint=tmp_path / "run.npz")
+    stopped_after(job, 300)
+    same(jobs.run(sensitivity(double_well(), BOTH, settings, theta=HIGH, checkpoint=tmp_path / "run.npz")), whole)
+
+
+def test_at_zero_temperature_it_is_the_structure_at_rest() -> None:
+    """Bonds and the angle of Zhao's water come to rest at b0 and a0, and depend on nothing else."""
+    settings = SensitivitySettings(
+        "zhao", 0.005, 10.0, replicas=16, steps=200, burn_in=4000, blocks=16, stride=100, estimators=("pathwise",)
+    )
+    found = jobs.run(sensitivity(water(), distances([[0, 1], [1, 2]]), settings))
+    b0, a0 = 0.8, 2.1
+    np.testing.assert_allclose(found.values, [b0, 2 * b0 * np.sin(a0 / 2)], atol=1e-6)
+    exact = [[0, 1, 0, 0], [0, 2 * np.sin(a0 / 2), 0, b0 * np.cos(a0 / 2)]]
+    np.testing.assert_allclose(found.best.jacobian, exact, atol=1e-5)
+    assert not np.any(found.best.error)
+    assert found.verdict == UNVERIFIED
 
 
 def test_other_values_of_parameters_and_other_starts() -> None:
