@@ -34,7 +34,7 @@ def known(crystal: Crystal, settings: CrystalNetworkSettings) -> tuple[np.ndarra
     constants = springs.start * np.exp(np.linspace(-0.6, 0.6, len(springs.start)))
     lattice = half_lattice(crystal.cell, GROUP, 2.6)
     intensity = UnitWaves(crystal, lattice, 1).intensities(motions.covariance(motions.rows(constants)))
-    return constants, DiffuseMap(lattice, 3 * intensity + 5000 * np.exp(-20 * lattice.inverse_d**2))
+    return constants, DiffuseMap(lattice, 3 * intensity + 300 * np.exp(-10 * lattice.inverse_d**2))
 
 
 def test_known_springs_are_found_and_what_is_held_out_is_predicted(
@@ -79,7 +79,7 @@ def test_reflections_are_held_out_alike_at_all_resolutions(
     assert comparison.free.mean() == pytest.approx(0.2, abs=0.002)
     order = np.argsort(comparison.lattice.inverse_d)
     for part in np.array_split(comparison.free[order], 5):
-        assert part.mean() == pytest.approx(0.2, abs=0.02)
+        assert part.sum() == pytest.approx(0.2 * len(part), abs=2)
     rows = ~comparison.free
     operator = comparison.operator
     expected = np.corrcoef(operator(comparison.observed)[rows], operator(comparison.observed**2)[rows])[0, 1]
