@@ -46,10 +46,10 @@ def written(number: float) -> str:
 
 COLUMNS = (
     RowColumn("observable", "A mean over the ensemble"),
-    RowColumn("mean", "With its standard error", written),
-    RowColumn("by parameter", "What the derivative is taken by"),
+    RowColumn("by", "Parameter that the derivative is taken by"),
     *(RowColumn(name, means, written) for name, means in ESTIMATORS.items()),
     RowColumn("verdict", "Verified: two estimators agree; unverified: none to compare with; refused: they disagree"),
+    RowColumn("mean", "Of the observable, with its standard error", written),
 )
 
 
@@ -65,13 +65,13 @@ class ForceFieldDerivatives(QWidget):
         super().__init__(parent)
         self._plot = plot
         self.words, self.table = note(EMPTY), RowsTable(COLUMNS)
-        self.view = rows_view(self.table, 1, self)
+        self.view = rows_view(self.table, 0, self)
         self.view.setAccessibleName("Derivatives")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 3, 6, 0)
         layout.setSpacing(3)
         layout.addWidget(self.words)
-        layout.addWidget(side_by_side(self.view, plot, (5, 3)), 1)
+        layout.addWidget(side_by_side(self.view, plot, (2, 1)), 1)
 
     def show_derivatives(self, found: Derivatives, words: str) -> None:
         """Show derivatives, and say something of them."""
@@ -91,7 +91,7 @@ class ForceFieldDerivatives(QWidget):
 
 
 def rows_of(found: Derivatives) -> list[tuple[Any, ...]]:
-    """Rows of the table: observable, mean, parameter, derivative by each estimator, verdict."""
+    """Rows of the table: observable, parameter, derivative by each estimator, verdict, mean."""
     pairs = list(np.ndindex(len(found.observables), len(found.parameters)))[:MOST]
     return [_row(found, m, p) for m, p in pairs]
 
@@ -105,4 +105,4 @@ def _row(found: Derivatives, m: int, p: int) -> tuple[Any, ...]:
         numbers.append(Measured.of(float(value[place]), float(error[place])))
     verdict = "" if found.verdicts is None else str(found.verdicts[m, p])
     mean = Measured.of(float(found.values[m]), float(found.value_errors[m]))
-    return (found.observables[m], mean, found.parameters[p], *numbers, verdict)
+    return (found.observables[m], found.parameters[p], *numbers, verdict, mean)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from app.models.force_field_readings import SystemRequest
 from app.panels.energy_fields import EnergyFields, number, set_range
@@ -29,6 +29,7 @@ METHOD_TITLES = {"levenberg-marquardt": "Levenberg\N{EN DASH}Marquardt", "adam":
 PARAMETERS_TIP = (
     "Such as 'epsilon of CT, force constant CT-HC', separated by commas; factors of all terms where it is empty"
 )
+LOAD_TIP = "Make the system ready, list its parameters, and compare its derivatives with differences"
 _SMALL_FRICTION = 5.0  # of small systems, per unit of time; what the command line takes, too
 
 
@@ -66,7 +67,8 @@ class ForceFieldForm(QWidget):
         self.names, self.temperature, self.crystal = Entry(), number(2), QCheckBox("Fill the unit cell (crystal)")
         self.select, self.springs, self.classes, self.site = Entry(), number(3), Entry(), number(3)
         self.true_distances = QCheckBox("Springs harmonic in distances")
-        self.term = ForceFieldTerm()
+        self.term, self.load_button = ForceFieldTerm(), QPushButton("Load")
+        self.load_button.setToolTip(LOAD_TIP)
         self.integrator, self.step, self.friction = choice(_titles(INTEGRATORS)), number(6), number(4)
         self.replicas, self.steps, self.burn_in, self.stride = (QSpinBox() for _ in range(4))
         self.blocks, self.seed = QSpinBox(), QSpinBox()
@@ -238,7 +240,7 @@ class ForceFieldForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addLayout(self._rows)
-        for part in (self.network_fold, self.term, self.rest_fold, *self.folds):
+        for part in (self.network_fold, self.term, self.rest_fold, self.load_button, *self.folds):
             layout.addWidget(part)
         last = form()
         add_row(last, "Do", self.task, "What Start does")

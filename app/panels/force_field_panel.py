@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.models.force_field_model import ForceFieldModel
 from app.models.force_field_readings import EnsembleReading, EnsembleRequest, Loaded
@@ -17,17 +17,15 @@ TIPS = (
     "Stop, and keep what there is (Ctrl+.)",
     "Go on where it was stopped",
 )
-LOAD_TIP = "Make the system ready, list its parameters, and compare its derivatives with differences"
 
 
 class ForceFieldPanel(EnergyPanel):
     """Settings of the next run, Load / Start / Stop / Resume, and remarks on the last one."""
 
     def __init__(self, session: Session, model: ForceFieldModel, parent: QWidget | None = None) -> None:
-        self.load_button = QPushButton("Load")
-        self.load_button.setToolTip(LOAD_TIP)
         super().__init__(session, model, ForceFieldForm(), TIPS, "Parameters of a force field", parent)
         self._fields = model
+        self.load_button = self.form.load_button
         self.load_button.clicked.connect(self.load)
         self.form.term.added.connect(model.add_form)
         self.form.term.removed.connect(model.remove_form)
@@ -94,9 +92,6 @@ class ForceFieldPanel(EnergyPanel):
         self.load_button.setEnabled(is_free and not form.missing())
         self.stop_button.setEnabled(not is_free)
         self.resume_button.setEnabled(model.can_resume or (model.is_left(form.tunes) and not self._missing()))
-
-    def _more_rows(self) -> tuple[QWidget, ...]:
-        return (self.load_button,)
 
     def _missing(self) -> str:
         missing = self.form.missing()

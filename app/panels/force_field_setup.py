@@ -54,7 +54,7 @@ class ForceFieldSetup(QWidget):
     # ---- building
 
     def _lay_out(self) -> None:
-        self.observable.setPlaceholderText("B CA, distance 3 7, diffuse map.mtz 4 …")
+        self.observable.setPlaceholderText("such as B CA")
         for widget, name, tip in (
             (self.observable, "Observable", OBSERVABLE_TIP),
             (self.add_button, "Add observable", OBSERVABLE_TIP),
@@ -72,7 +72,7 @@ class ForceFieldSetup(QWidget):
         layout.setContentsMargins(6, 3, 6, 0)
         layout.setSpacing(3)
         layout.addWidget(self.words)
-        layout.addWidget(side_by_side(left, right, (6, 5)), 1)
+        layout.addWidget(side_by_side(left, right, (1, 1)), 1)
 
     def _enable(self, is_loaded: bool) -> None:
         for widget in (

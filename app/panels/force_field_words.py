@@ -55,7 +55,7 @@ class ForceFieldWords(QWidget):
             tables.addWidget(view, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(side_by_side(text_page(self.text, 8), right, (3, 2)))
+        layout.addWidget(side_by_side(text_page(self.text, 8), right))
         self.view.hide()
 
     def apply_theme(self, theme: Theme) -> None:

@@ -50,8 +50,10 @@ class ForceFieldHeatPlot(PlotPanel):
             shown = [(i + 0.5, _short(name)) for i, name in enumerate(names)] if len(names) <= _NAMED else []
             self.plot.getAxis(side).setTicks([shown])
         self.plot.vb.setRange(xRange=(0, len(parameters)), yRange=(0, len(observables)), padding=0.0)
-        self.summary.setText(f"d ln observable / d ln parameter, {estimator}; colours to ± {most:.3g}")
-        self.summary.setToolTip("Relative change of the observable per relative change of the parameter")
+        self.summary.setText(f"{estimator}, relative, to ± {most:.2g}")
+        self.summary.setToolTip(
+            "Relative change of the observable per relative change of the parameter: blue falls, orange rises"
+        )
         self.show_content()
 
     def values(self) -> np.ndarray:
