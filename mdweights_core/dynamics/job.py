@@ -14,10 +14,11 @@ from mdweights_core.dynamics.accumulate import Sums
 from mdweights_core.dynamics.models.base import Model, Simulated
 from mdweights_core.dynamics.observables.base import Observable
 from mdweights_core.dynamics.result import Estimate, Sensitivity
-from mdweights_core.dynamics.run import Keeper, Run, fingerprint
+from mdweights_core.dynamics.run import Run, load_run, made_from, save_run
 from mdweights_core.dynamics.settings import SensitivitySettings
 from mdweights_core.dynamics.simulation import SECONDS, Simulation
 from mdweights_core.errors import BadInput
+from mdweights_core.io.checkpoints import Keeper
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 
 STAGE = "simulating the ensemble"
@@ -67,10 +68,12 @@ def sensitivity(
     starts = _starts(simulated, settings, starts)
     _check(simulated, observable, settings, theta)
     simulation = Simulation(simulated, observable, settings, theta, starts)
-    keeper = Keeper(checkpoint, fingerprint(simulation.system, settings, [starts]), save_seconds)
+    mark = made_from(simulation.system, settings, [starts])
+    keeper: Keeper[Run] = Keeper(checkpoint, save_seconds, lambda run, path: save_run(run, mark, path))
     teller = _Teller(simulation)
     yield Progress(STAGE, 0, None, "compiling the energy")
-    run = keeper.begin(simulation.begin())
+    fresh = simulation.begin()
+    run = (load_run(checkpoint, mark, fresh) if checkpoint else None) or fresh
     clock, before, stopped = Clock(SECONDS), run.seconds, False
     try:
         while not simulation.is_ended(run):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,11 +15,7 @@ import numpy as np
 from mdweights_core.dynamics.accumulate import Sums, gathered
 from mdweights_core.dynamics.replicas import Group, without_tangents
 from mdweights_core.dynamics.settings import SensitivitySettings
-from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.files import atomic_write
-from mdweights_core.jobs import Clock
-
-_DAMAGE = (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile)
+from mdweights_core.io.checkpoints import fingerprint, load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,61 +86,24 @@ class Run:
 _NUMBERS = ("done", "settle", "window", "given_up", "growth", "exponent", "seconds")
 
 
-def fingerprint(system: Any, settings: SensitivitySettings, arrays: Sequence[np.ndarray]) -> str:
+def made_from(system: Any, settings: SensitivitySettings, arrays: Sequence[np.ndarray]) -> str:
     """Short text of what a simulation is made from; the system is any pytree."""
     leaves, tree = jax.tree.flatten(system)
-    digest = hashlib.sha256(str(tree).encode() + json.dumps(asdict(settings)).encode())
-    for leaf in [*leaves, *arrays]:
-        values = np.ascontiguousarray(leaf)
-        digest.update(f"{values.shape} {values.dtype}".encode() + values.tobytes())
-    return digest.hexdigest()
+    return fingerprint(str(tree) + json.dumps(asdict(settings)), [*leaves, *arrays])
 
 
-def save_run(run: Run, made_from: str, path: Path) -> None:
-    """Write a checkpoint, all at once or not at all.
-
-    Raises
-    ------
-    DiskProblem
-        When it cannot be written; one that was there stays.
-    """
-    record = {"made_from": made_from, **{name: getattr(run, name) for name in _NUMBERS}}
+def save_run(run: Run, mark: str, path: Path) -> None:
+    """Write a checkpoint; see `save_checkpoint`."""
     arrays = {f"group{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(run.groups))}
     arrays |= {f"middle{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(run.middle))}
     arrays |= {name: getattr(run, name) for name in ("trace", "frames") if getattr(run, name) is not None}
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=np.frombuffer(json.dumps(record).encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    save_checkpoint(path, mark, {name: getattr(run, name) for name in _NUMBERS}, arrays)
 
 
-def load_run(path: Path, made_from: str, fresh: Run) -> Run | None:
-    """Read a checkpoint of a simulation that begins as `fresh`; None where there is none.
-
-    Raises
-    ------
-    BadInput
-        When it is of something else, or damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        record: dict[str, Any] = json.loads(arrays["record"].tobytes())
-        is_this = record.pop("made_from") == made_from
-        run = _filled(fresh, record, arrays) if is_this else fresh
-    except _DAMAGE as error:
-        raise BadInput("The checkpoint is damaged", where=path, advice="Remove it to begin anew") from error
-    if not is_this:
-        raise BadInput(
-            "The checkpoint is of another system, other parameters or other settings",
-            where=path,
-            advice="Give the same ones to go on, another name, or remove it to begin anew",
-        )
-    return run
+def load_run(path: Path, mark: str, fresh: Run) -> Run | None:
+    """Read a checkpoint of a simulation that begins as `fresh`; see `load_checkpoint`."""
+    other = "another system, other parameters or other settings"
+    return load_checkpoint(path, mark, other, lambda record, arrays: _filled(fresh, record, arrays))
 
 
 def _filled(fresh: Run, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Run:
@@ -161,32 +118,3 @@ def _filled(fresh: Run, record: dict[str, Any], arrays: dict[str, np.ndarray]) -
 def _with_leaves(like: Any, arrays: dict[str, np.ndarray], name: str, made: Any) -> Any:
     leaves, tree = jax.tree.flatten(like)
     return jax.tree.unflatten(tree, [made(arrays[f"{name}{i}"]) for i in range(len(leaves))])
-
-
-class Keeper:
-    """Writes checkpoints now and then; a disk that is full is told about once, and the run goes on."""
-
-    def __init__(self, path: Path | None, made_from: str, seconds: float) -> None:
-        self.path, self.made_from = path, made_from
-        self._clock = Clock(seconds)
-        self.notes: tuple[str, ...] = ()
-
-    def begin(self, fresh: Run) -> Run:
-        """What was done before, or the run given."""
-        known = None if self.path is None else load_run(self.path, self.made_from, fresh)
-        return known or fresh
-
-    def save_if_due(self, run: Run) -> None:
-        """Write one when it is time."""
-        if self._clock.is_due():
-            self.save(run)
-
-    def save(self, run: Run) -> None:
-        """Write one."""
-        if self.path is None:
-            return
-        try:
-            save_run(run, self.made_from, self.path)
-        except DiskProblem as problem:
-            self.notes = (f"No checkpoint could be written, and the run cannot be gone on with. {problem.sentence}",)
-            self.path = None

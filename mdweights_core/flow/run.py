@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,12 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdweights_core.errors import BadInput
 from mdweights_core.flow.optimise import Optimised
 from mdweights_core.flow.settings import TrainSettings
-from mdweights_core.io.files import atomic_write
-
-_DAMAGE = (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile)
+from mdweights_core.io.checkpoints import fingerprint, load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,65 +69,31 @@ class Run:
         )
 
 
-def fingerprint(system: Any, settings: TrainSettings, arrays: Sequence[np.ndarray]) -> str:
+def made_from(system: Any, settings: TrainSettings, arrays: Sequence[np.ndarray]) -> str:
     """Short text of what a training is made from; the system is any pytree."""
     leaves, tree = jax.tree.flatten(system)
-    digest = hashlib.sha256(str(tree).encode() + json.dumps(asdict(settings)).encode())
-    for leaf in [*leaves, *arrays]:
-        values = np.ascontiguousarray(leaf)
-        digest.update(f"{values.shape} {values.dtype}".encode() + values.tobytes())
-    return digest.hexdigest()
+    return fingerprint(str(tree) + json.dumps(asdict(settings)), [*leaves, *arrays])
 
 
-def save_run(run: Run, made_from: str, path: Path) -> None:
-    """Write a checkpoint, all at once or not at all.
-
-    Raises
-    ------
-    DiskProblem
-        When it cannot be written; one that was there stays.
-    """
-    record = {"made_from": made_from, "energies": run.energies, "skipped": run.skipped, "seconds": run.seconds}
+def save_run(run: Run, mark: str, path: Path) -> None:
+    """Write a checkpoint; see `save_checkpoint`."""
+    record: dict[str, Any] = {"energies": run.energies, "skipped": run.skipped, "seconds": run.seconds}
     record |= {"lowest": run.lowest, "rungs": run.rungs}
     arrays = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(_arrays(run.state))}
     arrays |= {"history": run.history}
     arrays |= {} if run.reused is None else {"reused": run.reused}
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=np.frombuffer(json.dumps(record).encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    save_checkpoint(path, mark, record, arrays)
 
 
-def load_run(path: Path, made_from: str, fresh: Run) -> Run | None:
-    """Read a checkpoint of a training that begins as `fresh`; None where there is none.
+def load_run(path: Path, mark: str, fresh: Run) -> Run | None:
+    """Read a checkpoint of a training that begins as `fresh`; see `load_checkpoint`."""
 
-    Raises
-    ------
-    BadInput
-        When it is of something else, or damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        record: dict[str, Any] = json.loads(arrays.pop("record").tobytes())
-        is_this = record.pop("made_from") == made_from
+    def read(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Run:
         history, reused = arrays.pop("history"), arrays.pop("reused", None)
         rungs = tuple((float(a), float(b)) for a, b in record.pop("rungs"))
-        state = _filled(fresh.state, arrays) if is_this else fresh.state
-        run = Run(state, history, reused=reused, rungs=rungs, **record)
-    except _DAMAGE as error:
-        raise BadInput("The checkpoint is damaged", where=path, advice="Remove it to begin anew") from error
-    if not is_this:
-        raise BadInput(
-            "The checkpoint is of another system, other examples or other settings",
-            where=path,
-            advice="Give the same ones to go on, another name, or remove it to begin anew",
-        )
-    return run
+        return Run(_filled(fresh.state, arrays), history, reused=reused, rungs=rungs, **record)
+
+    return load_checkpoint(path, mark, "another system, other examples or other settings", read)
 
 
 def _arrays(state: Optimised) -> list[Any]:

@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdweights_core.errors import BadInput, DiskProblem, counted
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.flow.coordinates.base import Coordinates
 from mdweights_core.flow.draw import draw_in_single
 from mdweights_core.flow.losses import Dials, Losses, System
 from mdweights_core.flow.model import Flow, make_flow
 from mdweights_core.flow.optimise import MOST_STEPS, Batch, Rates, begin, fresh_moments, steps
 from mdweights_core.flow.reaction import Reaction
-from mdweights_core.flow.run import Run, fingerprint, load_run, save_run
+from mdweights_core.flow.run import Run, load_run, made_from, save_run
 from mdweights_core.flow.settings import Stage, TrainSettings
 from mdweights_core.flow.symmetry import Symmetry
 from mdweights_core.flow.targets import Target
+from mdweights_core.io.checkpoints import Keeper
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 
 STAGE = "training the flow"
@@ -111,9 +112,10 @@ def train(
     rng = np.random.default_rng(settings.seed)
     y = None if examples is None else variables(coordinates, examples, weights, rng)
     training = _Training(System(target, coordinates, reaction, symmetry), settings, y)
-    made_from = fingerprint((target, coordinates, symmetry), settings, [] if y is None else [y])
-    keeper = _Keeper(checkpoint, made_from, save_seconds)
-    run = keeper.begin(training.begin())
+    mark = made_from((target, coordinates, symmetry), settings, [] if y is None else [y])
+    keeper: Keeper[Run] = Keeper(checkpoint, save_seconds, lambda run, path: save_run(run, mark, path))
+    fresh = training.begin()
+    run = (load_run(checkpoint, mark, fresh) if checkpoint else None) or fresh
     clock, before = Clock(_SECONDS), run.seconds
     is_stopped = False
     try:
@@ -308,32 +310,3 @@ def _snapshot(run: Run, settings: TrainSettings, clock: Clock, before: float) ->
     values = {"by_example": float(last.example), "by_energy": float(last.energy), "ess": float(last.effective)}
     values |= {} if left is None else {"seconds_left": left}
     return Progress(STAGE, run.step, settings.steps, text, values, {"history": run.history.copy()})
-
-
-class _Keeper:
-    """Writes checkpoints now and then; a disk that is full is told about once, and the run goes on."""
-
-    def __init__(self, path: Path | None, made_from: str, seconds: float) -> None:
-        self.path, self.made_from = path, made_from
-        self._clock = Clock(seconds)
-        self.notes: tuple[str, ...] = ()
-
-    def begin(self, fresh: Run) -> Run:
-        """What was done before, or the run given."""
-        known = None if self.path is None else load_run(self.path, self.made_from, fresh)
-        return known or fresh
-
-    def save_if_due(self, run: Run) -> None:
-        """Write one when it is time."""
-        if self._clock.is_due():
-            self.save(run)
-
-    def save(self, run: Run) -> None:
-        """Write one."""
-        if self.path is None:
-            return
-        try:
-            save_run(run, self.made_from, self.path)
-        except DiskProblem as problem:
-            self.notes = (f"No checkpoint could be written, and the run cannot be gone on with. {problem.sentence}",)
-            self.path = None

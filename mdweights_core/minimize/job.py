@@ -10,7 +10,8 @@ import numpy as np
 
 from mdweights_core.energy.base import Energy
 from mdweights_core.energy.restraints import position_restraints
-from mdweights_core.errors import BadInput, DiskProblem, counted
+from mdweights_core.errors import BadInput, counted
+from mdweights_core.io.checkpoints import Keeper
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 from mdweights_core.minimize.base import End, Objective, State
 from mdweights_core.minimize.cartesian import FreeAtoms
@@ -18,7 +19,7 @@ from mdweights_core.minimize.close_pairs import curvature_of
 from mdweights_core.minimize.evaluation import energy_fingerprint, evaluator
 from mdweights_core.minimize.methods import minimizer_of
 from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
-from mdweights_core.minimize.run import Run, fingerprint, load_run, save_run, state_of
+from mdweights_core.minimize.run import Run, load_run, made_from, save_run, state_of
 from mdweights_core.minimize.settings import MinimizeSettings
 
 STAGE = "minimising"
@@ -74,8 +75,9 @@ def minimize(
     free = np.ones(energy.n_atoms, dtype=bool) if fixed is None else ~np.asarray(fixed, dtype=bool)
     held = np.zeros(0, dtype=np.int64) if restrained is None else np.asarray(restrained)
     parts = [starts, free, held, np.array(spring)]
-    keeper = _Keeper(checkpoint, fingerprint(energy_fingerprint(energy), parts, settings), save_seconds)
-    run = keeper.begin(starts)
+    mark = made_from(energy_fingerprint(energy), parts, settings)
+    keeper: Keeper[Run] = Keeper(checkpoint, save_seconds, lambda run, path: save_run(run, mark, path))
+    run = (load_run(checkpoint, mark) if checkpoint else None) or Run.begin(starts)
     is_own = fixed is not None or len(held) > 0  # what holds a start is where that start has it
     size = 1 if is_own else settings.together or (1 if jax.default_backend() == "cpu" else _ON_A_CARD)
     try:
@@ -93,7 +95,7 @@ def minimize(
 
 
 def _bring_down(
-    run: Run, objective: Objective, z0: np.ndarray, settings: MinimizeSettings, keeper: _Keeper
+    run: Run, objective: Objective, z0: np.ndarray, settings: MinimizeSettings, keeper: Keeper[Run]
 ) -> Job[None]:
     """Bring the batch of a run to its end, or from where its checkpoint was."""
     clock, before = Clock(), run.seconds
@@ -108,11 +110,13 @@ def _bring_down(
         state.going = np.array([end is End.GOING for end in ends])
         run.record(state, before + clock.elapsed)
         is_over = not state.going.any()
-        if is_over or keeper.is_due():
+        is_due = keeper.is_due()
+        if is_over or is_due:
             run.keep(state, objective.coordinates(state.z), ends, before + clock.elapsed)
         if is_over:
             run.close_batch()
-        keeper.save_if_due(run)
+        if is_due:
+            keeper.save(run)
         if is_over:
             return
         if clock.is_due():
@@ -184,39 +188,3 @@ def _remarks(run: Run) -> list[str]:
             "go on from the result."
         )
     return told
-
-
-class _Keeper:
-    """Writes checkpoints now and then; a disk that is full is told about once, and the run goes on."""
-
-    def __init__(self, path: Path | None, made_from: str, seconds: float) -> None:
-        self.path, self.made_from = path, made_from
-        self._clock = Clock(seconds)
-        self._due = False
-        self.notes: tuple[str, ...] = ()
-
-    def begin(self, starts: np.ndarray) -> Run:
-        """What was done before, or nothing."""
-        known = None if self.path is None else load_run(self.path, self.made_from)
-        return known or Run.begin(starts)
-
-    def is_due(self) -> bool:
-        """True when the time for a checkpoint has come, until it is written."""
-        self._due = self._due or (self.path is not None and self._clock.is_due())
-        return self._due
-
-    def save_if_due(self, run: Run) -> None:
-        """Write one when it is time."""
-        if self._due:
-            self.save(run)
-
-    def save(self, run: Run) -> None:
-        """Write one."""
-        self._due = False
-        if self.path is None:
-            return
-        try:
-            save_run(run, self.made_from, self.path)
-        except DiskProblem as problem:
-            self.notes = (f"No checkpoint could be written, and the run cannot be gone on with. {problem.sentence}",)
-            self.path = None

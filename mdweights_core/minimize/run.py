@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mdweights_core.errors import BadInput
-from mdweights_core.io.files import atomic_write
+from mdweights_core.io.checkpoints import fingerprint, load_checkpoint, save_checkpoint
 from mdweights_core.minimize.base import End, State
 from mdweights_core.minimize.result import NOT_BEGUN, Minimisation
 from mdweights_core.minimize.settings import MinimizeSettings
@@ -21,7 +18,6 @@ from mdweights_core.minimize.superpose import rmsd
 
 AnyState = TypeVar("AnyState", bound=State)
 _TRACE = ("evaluations", "seconds", "energy", "rms_force")
-_DAMAGE = (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(eq=False)
@@ -108,63 +104,30 @@ class Run:
         )
 
 
-def fingerprint(energy: str, arrays: Sequence[np.ndarray], settings: MinimizeSettings) -> str:
+def made_from(energy: str, arrays: Sequence[np.ndarray], settings: MinimizeSettings) -> str:
     """Short text of what a run is made from; `energy` is the energy's own."""
-    digest = hashlib.sha256(energy.encode() + json.dumps(asdict(settings)).encode())
-    for values in arrays:
-        digest.update(f"{values.shape} {values.dtype}".encode() + np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
+    return fingerprint(energy + json.dumps(asdict(settings)), arrays)
 
 
-def save_run(run: Run, made_from: str, path: Path) -> None:
-    """Write a checkpoint, all at once or not at all.
-
-    Raises
-    ------
-    DiskProblem
-        When it cannot be written; one that was there stays.
-    """
-    record = json.dumps({"made_from": made_from, "ends": run.ends, "seconds": run.seconds})
+def save_run(run: Run, mark: str, path: Path) -> None:
+    """Write a checkpoint; see `save_checkpoint`."""
     lengths = np.array([len(trace) for trace in run.traces])
     lines = np.array([line for trace in run.traces for line in trace]).reshape(-1, len(_TRACE))
     arrays = {"x": run.x, "batch": run.batch, "trace_lengths": lengths, "trace": lines}
     arrays |= {f"state.{name}": values for name, values in run.state.items()}
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=np.frombuffer(record.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    save_checkpoint(path, mark, {"ends": run.ends, "seconds": run.seconds}, arrays)
 
 
-def load_run(path: Path, made_from: str) -> Run | None:
-    """Read a checkpoint; None where there is none.
+def load_run(path: Path, mark: str) -> Run | None:
+    """Read a checkpoint; see `load_checkpoint`."""
+    return load_checkpoint(path, mark, "other starts, another energy or other settings", _read)
 
-    Raises
-    ------
-    BadInput
-        When it is of something else, or damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        record: dict[str, Any] = json.loads(arrays["record"].tobytes())
-        is_this = record["made_from"] == made_from
-        parts = np.split(arrays["trace"], np.cumsum(arrays["trace_lengths"])[:-1])
-        traces = [[tuple(line) for line in part.tolist()] for part in parts]
-        state = {name[6:]: values for name, values in arrays.items() if name.startswith("state.")}
-        run = Run(arrays["x"], record["ends"], traces, arrays["batch"], state, record["seconds"])
-    except _DAMAGE as error:
-        raise BadInput("The checkpoint is damaged", where=path, advice="Remove it to begin anew") from error
-    if not is_this:
-        raise BadInput(
-            "The checkpoint is of other starts, another energy or other settings",
-            where=path,
-            advice="Give the same ones to go on, another name, or remove it to begin anew",
-        )
-    return run
+
+def _read(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Run:
+    parts = np.split(arrays["trace"], np.cumsum(arrays["trace_lengths"])[:-1])
+    traces = [[tuple(line) for line in part.tolist()] for part in parts]
+    state = {name[6:]: values for name, values in arrays.items() if name.startswith("state.")}
+    return Run(arrays["x"], record["ends"], traces, arrays["batch"], state, record["seconds"])
 
 
 def state_arrays(state: State) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from mdweights_core.dynamics.tuning.settings import TuneSettings
 from mdweights_core.dynamics.tuning.simulator import Response, Simulator, require_finite
 from mdweights_core.dynamics.tuning.sloppiness import determination
 from mdweights_core.dynamics.tuning.targets import Targets
-from mdweights_core.dynamics.tuning.walk import Walk, fingerprint, load_walk, save_walk, stepper_of
+from mdweights_core.dynamics.tuning.walk import Walk, load_walk, mark_of, save_walk, stepper_of
 from mdweights_core.errors import BadInput
 from mdweights_core.jobs import Clock, Job, Progress, Stopped, retold
 
@@ -60,7 +60,7 @@ def tune(
     scales = Scales.of(simulator.parameters, settings.priors)
     ordered, places = targets.ordered(simulator.observables)
     problem = Problem(ordered, places, scales)
-    mark = fingerprint(simulator.parameters, simulator.observables, ordered, settings, made_from)
+    mark = mark_of(simulator.parameters, simulator.observables, ordered, settings, made_from)
     walk = None
     if checkpoint is not None and (kept := load_walk(checkpoint, mark, settings)):
         walk = kept[0]

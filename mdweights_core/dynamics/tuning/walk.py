@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,11 +17,9 @@ from mdweights_core.dynamics.tuning.problem import Linearised
 from mdweights_core.dynamics.tuning.settings import TuneSettings
 from mdweights_core.dynamics.tuning.simulator import Response
 from mdweights_core.dynamics.tuning.targets import Targets
-from mdweights_core.errors import BadInput
-from mdweights_core.io.files import atomic_write
+from mdweights_core.io.checkpoints import fingerprint, load_checkpoint, save_checkpoint
 from mdweights_core.io.packing import packed, unpacked
 
-_DAMAGE = (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile)
 _TRACE = ("chi2", "held", "accepted", "effective")
 
 
@@ -118,69 +114,36 @@ class Walk:
         return replace(self, simulations=self.simulations + is_new, steps=self.steps + response.steps)
 
 
-def fingerprint(
+def mark_of(
     parameters: Sequence[Parameter], observables: Sequence[str], targets: Targets, settings: TuneSettings, what: str
 ) -> str:
     """Short text of what a fit is made from; how many iterations it may take is no part of it."""
     plain: dict[str, Any] = {"what": what, "observables": list(observables), "targets": list(targets.names)}
     plain["settings"] = asdict(replace(settings, iterations=1))
     plain["parameters"] = [(one.name, one.value, one.low, one.high) for one in parameters]
-    digest = hashlib.sha256(json.dumps(plain).encode())
-    for array in (targets.values, targets.sigmas, targets.held_out):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return fingerprint(json.dumps(plain), (targets.values, targets.sigmas, targets.held_out))
 
 
-def save_walk(walk: Walk, memory: Mapping[str, np.ndarray], made_from: str, path: Path) -> None:
-    """Write a checkpoint with the simulator's memory, all at once or not at all.
-
-    Raises
-    ------
-    DiskProblem
-        When it cannot be written; one that was there stays.
-    """
+def save_walk(walk: Walk, memory: Mapping[str, np.ndarray], mark: str, path: Path) -> None:
+    """Write a checkpoint with the simulator's memory; see `save_checkpoint`."""
     arrays: dict[str, np.ndarray] = {}
     record = packed(walk, "walk.", arrays, apart=("response", "stepper"))
-    record |= {"response": packed(walk.response, "response.", arrays), "made_from": made_from}
+    record |= {"response": packed(walk.response, "response.", arrays)}
     arrays |= {f"stepper.{name}": values for name, values in walk.stepper.memory().items()}
     arrays |= {f"memory.{name}": values for name, values in memory.items()}
-    text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=text, **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    save_checkpoint(path, mark, record, arrays)
 
 
-def load_walk(path: Path, made_from: str, settings: TuneSettings) -> tuple[Walk, dict[str, np.ndarray]] | None:
-    """Read a checkpoint: the walk and the simulator's memory; None where there is none.
+def load_walk(path: Path, mark: str, settings: TuneSettings) -> tuple[Walk, dict[str, np.ndarray]] | None:
+    """Read a checkpoint, the walk and the simulator's memory; see `load_checkpoint`."""
 
-    Raises
-    ------
-    BadInput
-        When it is of something else, or damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        plain: dict[str, Any] = json.loads(arrays.pop("record").tobytes())
+    def read(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Walk, dict[str, np.ndarray]]:
         response = Response(**unpacked(Response, "response.", arrays, plain.pop("response")))
         stepper = stepper_of(settings).remembered(_under("stepper.", arrays))
         own = unpacked(Walk, "walk.", arrays, plain)
-        walk = Walk(**{**own, "response": response, "stepper": stepper})
-        is_this = plain["made_from"] == made_from
-    except _DAMAGE as error:
-        raise BadInput("The checkpoint is damaged", where=path, advice="Remove it to begin anew") from error
-    if not is_this:
-        raise BadInput(
-            "The checkpoint is of another system, other targets or other settings",
-            where=path,
-            advice="Give the same ones to go on, another name, or remove it to begin anew",
-        )
-    return walk, _under("memory.", arrays)
+        return Walk(**{**own, "response": response, "stepper": stepper}), _under("memory.", arrays)
+
+    return load_checkpoint(path, mark, "another system, other targets or other settings", read)
 
 
 def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from mdweights_core.flow.estimates.reference import Reference, mean_and_variance
 from mdweights_core.flow.estimates.states import checked_masks
 
 _BEYOND = 50.0  # kT outside all log-weights: there the equation has its sign to machine precision
+_ITERATIONS = 500  # more than halving any such range takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,9 @@ def _solve(log_w: np.ndarray, reference: Reference, weights: np.ndarray, n_frame
     def imbalance(a: float) -> float:
         return float(expit(seen - a - shift).sum() - n_frames * (share[there] @ expit(a + shift - frames)))
 
-    ends = np.concatenate([seen, frames[np.isfinite(frames)]]) - shift
-    a = float(brentq(imbalance, ends.min() - _BEYOND, ends.max() + _BEYOND, xtol=1e-10))
+    # The lightest samples say nothing of where it is, and may lie beyond all bounds: atoms on top of one another.
+    ends = np.append(frames[np.isfinite(frames)], seen.max()) - shift
+    a = float(brentq(imbalance, ends.min() - _BEYOND, ends.max() + _BEYOND, xtol=1e-10, maxiter=_ITERATIONS))
     of_samples, of_frames = expit(log_w - a - shift), expit(a + shift - reference.log_w)
     slope = float((of_samples * (1 - of_samples)).sum() + n_frames * (share @ (of_frames * (1 - of_frames))))
     mean, variance = mean_and_variance(of_frames, share, reference.runs)

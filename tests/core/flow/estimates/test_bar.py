@@ -130,3 +130,15 @@ def test_a_state_without_frames_or_samples_is_refused():
 def test_reference_frames_must_fit(weights, runs, message):
     with pytest.raises(BadInput, match=message):
         reference_frames(np.zeros(3), weights, runs)
+
+
+def test_samples_of_atoms_on_one_another_change_nothing():
+    rng = np.random.default_rng(5)
+    log_w = _log_w(rng.normal(scale=1.5, size=1000), 1.5)
+    reference = reference_frames(_log_w(rng.normal(size=300), 1.5), independent=True)
+    last = log_w.argmin()
+    found = []
+    for lowest in (-1e3, -1e30):
+        log_w[last] = lowest
+        found.append(log_partition_by_bar(log_w, reference).log_z)
+    assert found[0] == pytest.approx(found[1], abs=1e-9)
