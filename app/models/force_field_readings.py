@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FREE = math.nan
 """A number that was left empty."""
 
+_NOISE = 2.0  # standard errors below which a mean is zero for all that is known
+
 
 @dataclass(frozen=True)
 class SystemRequest:
@@ -250,11 +252,14 @@ class Derivatives:
     verdicts: np.ndarray | None = None
 
     def relative(self, estimator: str) -> np.ndarray:
-        """Relative change of observables per relative change of parameters, float64 [M, P]; NaN for those of zero."""
+        """Relative change of observables per relative change of parameters, float64 [M, P].
+
+        NaN where a parameter is zero, or a mean is zero within its noise: shares of such a mean tell nothing.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             found = self.estimates[estimator][0] * self.theta / self.values[:, None]
-        found[~np.isfinite(found) | (np.broadcast_to(self.theta, found.shape) == 0)] = np.nan
-        return found
+        is_known = (np.abs(self.values) > _NOISE * self.value_errors)[:, None] & (self.theta != 0)
+        return np.where(is_known & np.isfinite(found), found, np.nan)
 
     def differences(self) -> dict[str, np.ndarray]:
         """How far estimators are apart, in combined standard errors, float64 [M * P], by "first - second"."""

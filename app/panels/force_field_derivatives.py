@@ -71,7 +71,7 @@ class ForceFieldDerivatives(QWidget):
         layout.setContentsMargins(6, 3, 6, 0)
         layout.setSpacing(3)
         layout.addWidget(self.words)
-        layout.addWidget(side_by_side(self.view, plot, (2, 1)), 1)
+        layout.addWidget(side_by_side(self.view, plot, (5, 2)), 1)
 
     def show_derivatives(self, found: Derivatives, words: str) -> None:
         """Show derivatives, and say something of them."""

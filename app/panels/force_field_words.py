@@ -26,12 +26,18 @@ MEANINGS = {
     REFUSED: "Derivatives are refused: estimators disagree, or disturbances grow.",
 }
 EMPTY = "Whether derivatives can be believed, and what a fit determined, stands here when a run is over."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if math.isfinite(share) else "not determined"
+
+
 COLUMNS = (
     RowColumn("parameter", "What was tuned"),
     RowColumn("unit", "Of the numbers"),
     RowColumn("start", "Where the fit began", "{:.5g}".format),
     RowColumn("tuned", "Where it ended, with its standard error", written),
-    RowColumn("error", "Of the tuned value, relative", "{:.2%}".format),
+    RowColumn("error", "Of the tuned value, relative", _percent),
 )
 _NUMBERS = (RowColumn("number", "What was found"), RowColumn("value", "How much"))
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from app.plots.base import LateDraw, PlotPanel, known_curve, paint_legend, plain_axis, style_plot
+from app.plots.convergence_plot import StepAxis
 from app.theme import Theme
 
 _NAMED = 8  # curves that the legend names
@@ -40,6 +41,7 @@ class ForceFieldFitPlot(PlotPanel):
         self._level = pg.InfiniteLine(0.0, angle=0)
         self.errors.addItem(self._level, ignoreBounds=True)
         for plot, left in ((self.errors, "chi-square per datum (log10)"), (self.values, "parameter, over its start")):
+            plot.setAxisItems({"bottom": StepAxis()})
             plot.hideButtons()
             plot.setMenuEnabled(False)
             plain_axis(plot.getAxis("bottom"), "iteration")

@@ -355,7 +355,7 @@ def test_a_fit_is_seen_by_iteration_and_told_of(
     text = page.words.text.text()
     for sentence in ("Chi-square per datum fell", "The data fix k3", "They do not determine k2", "refused"):
         assert sentence in text
-    assert [cell(page.words.table, 0, column) for column in range(5)] == ["k1", "", "2", "2.20 ± 0.11", "5.00%"]
+    assert [cell(page.words.table, 0, column) for column in range(5)] == ["k1", "", "2", "2.20 ± 0.11", "5 %"]
     page.values_button.click()
     assert [row.value for row in model.parameters.rows] == [2.2, 6.0, 1.8]
     assert said[-1] == "Another step promises no more than errors and tolerance hide"
@@ -447,8 +447,8 @@ def test_plots_take_both_themes_with_data(plots: ForceFieldPlots) -> None:
     assert plots.agreement.is_empty
 
 
-def test_relative_derivatives_of_zero_are_not_known() -> None:
-    found = derivatives_of(a_sensitivity(values=np.array([0.0, 0.215]), theta=np.array([0.0, 6.0, 1.5])))
+def test_relative_derivatives_of_means_that_noise_hides_are_not_known() -> None:
+    found = derivatives_of(a_sensitivity(values=np.array([0.005, 0.215]), theta=np.array([0.0, 6.0, 1.5])))
     assert np.isnan(found.relative("pathwise")[0]).all()
     assert np.isnan(found.relative("pathwise")[1, 0])
     assert found.relative("pathwise")[1, 1] == pytest.approx(-0.0057 * 6.0 / 0.215)
