@@ -103,7 +103,7 @@ def print_sensitivity(found: Sensitivity, terminal: Terminal) -> None:
         for observable, parameter, numbers, verdict in rows_of(found)
     ]
     _table(terminal, "Derivatives", ("of", "by", *found.estimates, "verdict"), rows)
-    if np.isfinite(found.exponent):
+    if np.isfinite(found.exponent) and np.isfinite(found.growth[-1]):
         terminal.say(
             f"Disturbances grew {found.growth[-1]:.2g}-fold at most over their mean; exponent {found.exponent:+.3g}"
         )

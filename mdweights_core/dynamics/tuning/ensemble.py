@@ -29,7 +29,7 @@ from mdweights_core.jobs import Job, Stopped
 
 _MOST_FRAMES = 4096
 _MOST_NUMBERS = 32_000_000  # of coordinates that are kept
-_PARTS = ("theta", "frames", "last", "values", "value_errors", "jacobian", "jacobian_errors")
+_PARTS = ("theta", "frames", "last", "values", "value_errors", "jacobian", "jacobian_errors", "noise")
 
 Array = jax.Array
 
@@ -47,6 +47,8 @@ class _Kept:
         Where the replicas ended.
     values, value_errors : float64 [M]
     jacobian, jacobian_errors : float64 [M, P]
+    noise : float64 [B, M]
+        Of the values; see `Response`.
     """
 
     theta: np.ndarray
@@ -56,6 +58,7 @@ class _Kept:
     value_errors: np.ndarray
     jacobian: np.ndarray
     jacobian_errors: np.ndarray
+    noise: np.ndarray
 
 
 class Ensemble:
@@ -112,13 +115,16 @@ class Ensemble:
             self._checkpoint.unlink(missing_ok=True)
         self.found, best = found, found.best
         frames = found.frames.reshape(-1, found.replicas, self._simulated.n)
+        noise = self._noise(theta, frames, found.value_errors)
         self._kept = _Kept(
-            np.array(theta), frames, found.last, found.values, found.value_errors, best.jacobian, best.error
+            np.array(theta), frames, found.last, found.values, found.value_errors, best.jacobian, best.error, noise
         )
         why, *others = found.notes or ("",)
         notes = tuple(others) if found.verdict == VERIFIED else (f"Derivatives are {found.verdict}: {why}", *others)
         steps = found.steps * found.replicas
-        return Response(found.values, found.value_errors, best.jacobian, best.error, steps=steps, notes=notes)
+        return Response(
+            found.values, found.value_errors, best.jacobian, best.error, steps=steps, notes=notes, noise=noise
+        )
 
     def reweighted(self, theta: np.ndarray, share: float) -> Response | None:
         """The last simulation at other parameters, if at least `share` of its frames still count; None otherwise."""
@@ -129,7 +135,8 @@ class Ensemble:
         weights, effective = weights_of((energies[1] - energies[0]) / kt)
         if effective < share:
             return None
-        now, before = self._reweighted(theta, weights), self._reweighted(kept.theta, np.ones_like(weights))
+        now = self._reweighted(theta, kept.frames, weights)
+        before = self._reweighted(kept.theta, kept.frames, np.ones_like(weights))
         value_errors = jackknife_error((now.values - before.values)[1:])
         jacobian_errors = jackknife_error((now.jacobians - before.jacobians)[1:])
         return Response(
@@ -138,6 +145,7 @@ class Ensemble:
             kept.jacobian + now.jacobians[0] - before.jacobians[0],
             np.hypot(kept.jacobian_errors, jacobian_errors),
             effective=min(effective, np.nextafter(1.0, 0.0)),
+            noise=np.concatenate([kept.noise, _scatter(now.values[1:] - before.values[1:])]),
         )
 
     def frames_at(self, theta: np.ndarray, seed: int) -> Job[np.ndarray]:
@@ -159,14 +167,23 @@ class Ensemble:
         """Where replicas begin: at zero temperature always at the same place, for their way is what is seen."""
         return None if self._kept is None or not float(self._simulated.kt) else self._kept.last
 
-    def _reweighted(self, theta: np.ndarray, weights: np.ndarray) -> Delivered:
-        assert self._kept is not None
-        at = jnp.asarray(theta)
-        blocks = self._settings.blocks
-        sums = gathered([
-            _weighted_sums(self._simulated.model, self._observable, at, self._kept.frames, weights, blocks)
-        ])  # fmt: skip
-        return delivered(self._observable, at, sums, "covariance", float(self._simulated.kt))
+    def _noise(self, theta: np.ndarray, frames: np.ndarray, errors: np.ndarray) -> np.ndarray:
+        """Rows of the values' covariance: as values of kept frames go together over blocks, as large as `errors`."""
+        if not frames.size or not float(self._simulated.kt):
+            return np.zeros((0, len(errors)))
+        rows = _scatter(self._reweighted(theta, frames, np.ones(frames.shape[:2])).values[1:])
+        size = np.linalg.norm(rows, axis=0)
+        return rows * np.divide(errors, size, out=np.zeros_like(size), where=size > 0)
+
+    def _reweighted(self, theta: np.ndarray, frames: np.ndarray, weights: np.ndarray) -> Delivered:
+        model, at = self._simulated.model, jnp.asarray(theta)
+        sums = _weighted_sums(model, self._observable, at, frames, weights, self._settings.blocks)
+        return delivered(self._observable, at, gathered([sums]), "covariance", float(self._simulated.kt))
+
+
+def _scatter(left_out: np.ndarray) -> np.ndarray:
+    """Rows [B, M] whose products, summed, are the jackknife covariance of values [B, M] with a block left out."""
+    return np.sqrt((len(left_out) - 1) / len(left_out)) * (left_out - left_out.mean(axis=0))
 
 
 def weights_of(reduced: np.ndarray) -> tuple[np.ndarray, float]:

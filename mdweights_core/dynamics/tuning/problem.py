@@ -23,8 +23,8 @@ class Linearised:
         (value - target) / sigma of fitted data.
     jacobian : float64 [D, P]
         d residuals / du.
-    noise : float64 [D]
-        Variances of the residuals from the simulation.
+    noise : float64 [B, D]
+        Rows whose products, summed, are the covariance of the residuals from the simulation.
     pulls : float64 [P]
         (u - centre) / width of the priors.
     stiffness : float64 [P]
@@ -55,8 +55,9 @@ class Linearised:
 
     @property
     def chi2_error(self) -> float:
-        """Standard error of `chi2` from the noise of the simulation, residuals taken as Gaussian and independent."""
-        return float(np.sqrt(np.sum(4 * self.residuals**2 * self.noise + 2 * self.noise**2)))
+        """Standard error of `chi2` from Gaussian noise of the simulation: the root of 4 r.C.r + 2 tr(C C)."""
+        along, among = self.noise @ self.residuals, self.noise @ self.noise.T
+        return float(np.sqrt(4 * along @ along + 2 * np.sum(among**2)))
 
     def expected_gain(self, step: np.ndarray) -> float:
         """By how much a step lowers chi-square where residuals are straight lines."""
@@ -68,8 +69,8 @@ class Linearised:
         """The gain that a full step would promise if residuals were noise only: its share in the Jacobian's columns."""
         jacobian = self.rows[1]
         left, singular, _ = np.linalg.svd(jacobian, full_matrices=False)
-        kept = left[: len(self.noise), singular > 1e-10 * singular.max(initial=0.0)]
-        return float(np.sum(kept**2 * self.noise[:, None]))
+        kept = left[: len(self.residuals), singular > 1e-10 * singular.max(initial=0.0)]
+        return float(np.sum((self.noise @ kept) ** 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ class Problem:
             u,
             (seen.values[fitted] - self.targets.values[fitted]) / sigma,
             seen.jacobian[fitted] * self.scales.slope(theta) / sigma[:, None],
-            (seen.value_errors[fitted] / sigma) ** 2,
+            seen.noise[:, fitted] / sigma,
             np.where(stiffness > 0, (u - self.scales.centres) * stiffness, 0.0),
             stiffness,
         )

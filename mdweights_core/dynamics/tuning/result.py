@@ -13,7 +13,7 @@ from mdweights_core.dynamics.tuning.settings import TuneSettings
 from mdweights_core.dynamics.tuning.targets import Targets
 from mdweights_core.errors import counted
 
-_EXPLAINED = 2.0  # chi-square per datum up to which targets count as explained
+_EXPLAINED = 2.0  # times the chi-square that errors make, up to which targets count as explained
 _WORSE = 1.5  # times as large on held-out targets as on fitted ones: the fit learnt noise
 
 
@@ -122,15 +122,24 @@ class Tuning:
         told = [_ENDS[End(self.end)]]
         fitted = counted(self.targets.n_fitted, "target")
         before = _mean_square(self.before, self.targets, False)
-        found = f"Chi-square per datum fell from {before:.3g} to {self.chi2:.3g} on {fitted}"
-        told.append(f"{found}{'' if self.chi2 <= _EXPLAINED else ': the model does not explain them within errors'}.")
+        told.append(f"Chi-square per datum fell from {before:.3g} to {self.chi2:.3g} on {fitted}{self._unexplained}.")
         held = int(self.targets.held_out.sum())
         if held:
             was = _mean_square(self.before, self.targets, True)
             told.append(f"On {held} held out it went from {was:.3g} to {self.chi2_held:.3g}.")
-            if self.chi2_held > max(was, _EXPLAINED, _WORSE * self.chi2):
+            if self.chi2_held > max(was, _EXPLAINED * self._expected(True), _WORSE * self.chi2):
                 told.append("The fit made held-out data worse: it is not to be trusted.")
         return " ".join(told)
+
+    @property
+    def _unexplained(self) -> str:
+        is_explained = self.chi2 <= _EXPLAINED * self._expected(False)
+        return "" if is_explained else ": the model does not explain them within errors"
+
+    def _expected(self, held_out: bool) -> float:
+        """Chi-square per datum of a model that is right, noise of the simulation included."""
+        chosen = self.targets.held_out == held_out
+        return float(np.mean(1 + (self.after_errors / self.targets.sigmas)[chosen] ** 2))
 
 
 def _mean_square(values: np.ndarray, targets: Targets, held_out: bool) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ class Response:
         Integration steps taken for it, over all replicas.
     notes : tuple of str
         What a user should know of it.
+    noise : float64 [B, M]
+        Rows whose products, summed, are the covariance of the errors of the values; none where these are independent.
     """
 
     values: np.ndarray
@@ -38,6 +40,7 @@ class Response:
     effective: float = 1.0
     steps: int = 0
     notes: tuple[str, ...] = ()
+    noise: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     @classmethod
     def exact(cls, values: np.ndarray, jacobian: np.ndarray) -> Response:
@@ -47,8 +50,16 @@ class Response:
 
     def at(self, places: np.ndarray) -> Response:
         """The same of some of the observables."""
-        names = ("values", "value_errors", "jacobian", "jacobian_errors")
-        return replace(self, **{name: getattr(self, name)[places] for name in names})
+        errors = self.value_errors[places]
+        noise = self.noise[:, places] if len(self.noise) else np.diag(errors)[errors > 0]
+        return replace(
+            self,
+            values=self.values[places],
+            value_errors=errors,
+            jacobian=self.jacobian[places],
+            jacobian_errors=self.jacobian_errors[places],
+            noise=noise,
+        )
 
 
 class Simulator(Protocol):

@@ -1,7 +1,8 @@
 """What data determine: errors of parameters, and which combinations of them are stiff or sloppy.
 
-The covariance of the fit is (J^T J + prior)^-1 in the parameters' own scale; the singular values of J are one over the
-errors of combinations of relative changes (Gutenkunst et al., PLoS Comput. Biol. 3, e189, 2007).
+The covariance of the fit is A + A J^T C J A with A = (J^T J + prior)^-1 in the parameters' own scale and C that of the
+simulation's noise; the singular values of J are one over the errors of combinations of relative changes (Gutenkunst et
+al., PLoS Comput. Biol. 3, e189, 2007).
 """
 
 from __future__ import annotations
@@ -44,11 +45,10 @@ class Determination:
 
 def determination(at: Linearised, names: Sequence[str]) -> Determination:
     """Errors and combinations at the end of a fit; noise of the simulation adds to the errors of the data."""
-    jacobian = at.jacobian / np.sqrt(1 + at.noise)[:, None]
     n = len(names)
-    _, found, directions = np.linalg.svd(jacobian, full_matrices=True)
+    _, found, directions = np.linalg.svd(at.jacobian, full_matrices=True)
     singular = np.concatenate([found, np.zeros(n - len(found))])[:n]
-    covariance = _inverse(jacobian.T @ jacobian + np.diag(at.stiffness**2))
+    covariance = _covariance(at)
     errors = np.sqrt(np.diag(covariance))
     finite = np.where(np.isfinite(errors) & (errors > 0), errors, 1.0)
     correlation = np.where(np.isfinite(covariance), covariance, 0.0) / np.outer(finite, finite)
@@ -58,14 +58,16 @@ def determination(at: Linearised, names: Sequence[str]) -> Determination:
     return Determination(errors, correlation, singular, directions, sentences)
 
 
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """The inverse of a matrix that is positive or has directions of zero: entries of these are infinite."""
-    values, vectors = np.linalg.eigh(matrix)
+def _covariance(at: Linearised) -> np.ndarray:
+    """Of the parameters in their own scale [P, P]; infinite on the diagonal where nothing determines one."""
+    values, vectors = np.linalg.eigh(at.jacobian.T @ at.jacobian + np.diag(at.stiffness**2))
     known = values > 1e-12 * values.max(initial=0.0)
     inverse = (vectors[:, known] / values[known]) @ vectors[:, known].T
+    of_noise = at.noise @ at.jacobian @ inverse
+    covariance = inverse + of_noise.T @ of_noise
     lost = np.sum(vectors[:, ~known] ** 2, axis=1) > 1e-8
-    inverse[lost, lost] = np.inf
-    return np.asarray(inverse)
+    covariance[lost, lost] = np.inf
+    return np.asarray(covariance)
 
 
 def _with_positive_heads(directions: np.ndarray) -> np.ndarray:

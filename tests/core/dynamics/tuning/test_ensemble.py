@@ -10,6 +10,7 @@ import pytest
 
 from mdweights_core import jobs
 from mdweights_core.dynamics.models.toys import oscillator
+from mdweights_core.dynamics.observables.base import joined
 from mdweights_core.dynamics.observables.moments import moments
 from mdweights_core.dynamics.settings import SensitivitySettings
 from mdweights_core.dynamics.tuning.ensemble import Ensemble, weights_of
@@ -61,6 +62,17 @@ def test_reweighting_to_where_it_was_changes_nothing() -> None:
     np.testing.assert_allclose(same.values, made.found.values, rtol=1e-12)
     np.testing.assert_allclose(same.value_errors, made.found.value_errors, rtol=1e-6)
     np.testing.assert_allclose(same.jacobian, made.found.best.jacobian, rtol=1e-12)
+
+
+def test_noise_of_values_is_as_large_as_their_errors() -> None:
+    """<x> and <x^2> of an oscillator, independent by symmetry, and <x^2> again, which is the same."""
+    made = Ensemble(oscillator(), joined([moments([0]), moments([0], 2), moments([0], 2)]), SHORT)
+    found = jobs.run(made.simulate(np.array([1.0]), 0))
+    covariance = found.noise.T @ found.noise
+    np.testing.assert_allclose(np.diag(covariance), found.value_errors**2, rtol=1e-9)
+    correlation = covariance / np.outer(found.value_errors, found.value_errors)
+    assert abs(correlation[0, 1]) < 0.6
+    assert correlation[1, 2] == pytest.approx(1)
 
 
 def test_memory_is_all_that_reweighting_needs() -> None:

@@ -100,7 +100,7 @@ def test_stiff_and_sloppy_combinations_are_told_in_words() -> None:
     """Two data of a + b, one of c, none of d: a - b and d are lost."""
     jacobian = np.array([[10.0, 5, 0, 0], [10.0, 5, 0, 0], [0, 0, 4, 0]])
     nothing = np.zeros(4)
-    at = Linearised(nothing, np.zeros(3), jacobian, np.zeros(3), nothing, nothing)
+    at = Linearised(nothing, np.zeros(3), jacobian, np.zeros((0, 3)), nothing, nothing)
     found = determination(at, ["a", "b", "c", "d"])
     np.testing.assert_allclose(found.singular_values[:2], [np.sqrt(250), 4])
     np.testing.assert_allclose(found.singular_values[2:], 0, atol=1e-9)
@@ -112,14 +112,26 @@ def test_stiff_and_sloppy_combinations_are_told_in_words() -> None:
 
 
 def test_noise_of_the_simulation_adds_to_errors() -> None:
+    """A = 1 / 25, and noise of variance 3 in the second datum: A + A 4 3 4 A."""
     zero = np.zeros(1)
-    at = Linearised(zero, np.zeros(2), np.array([[3.0], [4.0]]), np.array([0.0, 3.0]), zero, zero)
-    assert determination(at, ["a"]).errors[0] == pytest.approx(1 / np.sqrt(9 + 16 / 4))
+    at = Linearised(zero, np.zeros(2), np.array([[3.0], [4.0]]), np.array([[0.0, np.sqrt(3.0)]]), zero, zero)
+    assert determination(at, ["a"]).errors[0] == pytest.approx(np.sqrt(1 / 25 + 48 / 625))
+
+
+def test_noise_that_looks_like_a_parameter_promises_all_of_its_gain() -> None:
+    """Of noise along the Jacobian a fit takes all away, of noise across it nothing; chi-square scatters as drawn."""
+    zero, jacobian = np.zeros(1), np.array([[3.0], [4.0]])
+    along, across = ([[0.6, 0.8]], [[-0.8, 0.6]])
+    for noise, gain in ((along, 1.0), (across, 0.0)):
+        at = Linearised(zero, np.array([2.0, 1.0]), jacobian, np.array(noise), zero, zero)
+        assert at.noise_gain == pytest.approx(gain)
+        drawn = at.residuals + np.random.default_rng(0).normal(size=(200_000, 1)) * np.array(noise)
+        assert at.chi2_error == pytest.approx(np.sum(drawn**2, axis=1).std(), rel=0.01)
 
 
 def test_no_data_fix_nothing() -> None:
     zero = np.zeros(2)
-    at = Linearised(zero, np.zeros(1), np.zeros((1, 2)), np.zeros(1), zero, zero)
+    at = Linearised(zero, np.zeros(1), np.zeros((1, 2)), np.zeros((0, 1)), zero, zero)
     assert determination(at, ["a", "b"]).sentences[0] == "The data fix no parameter."
 
 
