@@ -113,8 +113,12 @@ def same(one, other) -> None:
 
 
 def test_stopped_and_gone_on_with_it_comes_to_the_same_bits(tmp_path) -> None:
-    whole = jobs.run(sensitivity(oscillator(), SQUARE, SHORT))
+    told = []
+    whole = jobs.run(sensitivity(oscillator(), SQUARE, SHORT), told.append)
     assert whole.frames.shape == (96, 1)
+    live = [progress.arrays for progress in told if progress.arrays]
+    assert {"values", "value_errors", "jacobian pathwise", "error likelihood"} <= set(live[-1])
+    assert live[-1]["jacobian covariance"].shape == (1, 1)
     for wanted in (30, 500, 700):  # in the burn-in, in the pilot, and while samples count
         job = sensitivity(oscillator(), SQUARE, SHORT, checkpoint=tmp_path / "run.npz", save_seconds=0.0)
         ended = stopped_after(job, wanted)
