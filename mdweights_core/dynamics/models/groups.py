@@ -1,6 +1,6 @@
 """Groups of atoms, bonds, angles and torsion angles of a molecule by what force fields call them.
 
-"CT" is a type of atom, "CT-HC" the bonds of two types, * stands for any, and text in brackets, as "(name CA)", is in
+"CT" is a type of atom, "CT-HC" the bonds of two types, * (or X) stands for any, and text in brackets, as "(name CA)", is in
 mdtraj's selection language. Types are those of the force field, or atom names where no force field tells any.
 """
 
@@ -23,6 +23,7 @@ from mdweights_core.io.frames.selection import select_atoms
 from mdweights_core.minimize.starts import atoms_of
 
 ANY = "*"
+_AMBER_ANY = "X"
 _LISTED = 12  # types that a sentence names
 
 
@@ -76,7 +77,7 @@ class Described:
             Where there is none.
         """
         text = text.strip()
-        if text == ANY:
+        if text == ANY or (text == _AMBER_ANY and text not in self.types):
             return np.ones(self.molecule.n_atoms, dtype=bool)
         found = np.zeros(self.molecule.n_atoms, dtype=bool)
         if text.startswith("(") and text.endswith(")"):

@@ -24,7 +24,7 @@ from mdweights_core.energy.openmm_system import energy_of
 from mdweights_core.energy.setup import Molecule
 from mdweights_core.errors import BadInput
 
-STEP = 1e-3  # relative, of differences
+STEP = 1e-4  # relative, of differences
 
 
 def of_kind(system: openmm.System, kind: str) -> Any:
@@ -225,6 +225,15 @@ def test_pairs_with_values_of_their_own_are_told(molecule: Molecule, system: ope
     changed = replace(molecule, system=system, energy=energy_of(system, molecule.x))
     remarks = molecular_model(changed, ["scale sigma of *"])[1]
     assert remarks[0].startswith("1 pair of the term 'nonbonded' have values of their own")
+
+
+def test_any_type_is_written_in_two_ways(described: Described) -> None:
+    for word in ("*", "X"):
+        assert described.group(word).all()
+    chains = described.chains(4)
+    np.testing.assert_array_equal(
+        described.matching(chains, ["X", "C", "N", "X"]), described.matching(chains, ["*", "N", "C", "*"])
+    )
 
 
 def test_words_of_groups_are_parted_by_hyphens() -> None:
