@@ -69,10 +69,12 @@ def energy_loss(flow: Flow, system: System, key: Array, draws: int, dials: Dials
 def _at_one(flow: Flow, system: System, key: Array, draws: int, dials: Dials, tau: Array) -> tuple[Array, Array, Array]:
     z = flow.latents(key, draws, flow.dtype, tau)
     x, log_det = jax.vmap(lambda at: generate(flow, system.coordinates, at))(z)
-    u, guarded = _guarded(system.target, x, dials.temperature * tau, dials.high_energy)
+    u, guarded, heard = _guarded(system.target, x, dials.temperature * tau, dials.high_energy)
     log_q = jax.vmap(lambda at: flow.latent_log_density(at, tau))(z) - log_det
     reaction = jnp.zeros((), x.dtype) if system.reaction is None else reaction_loss(system.reaction, x)
-    found = jnp.where(jnp.isfinite(log_det), guarded - log_det, dials.high_energy)  # coordinates may end somewhere
+    # Volume pulls no more than energy does: else a flow gains without end by making all of high energy larger.
+    volume = heard * log_det + (1 - heard) * jax.lax.stop_gradient(log_det)
+    found = jnp.where(jnp.isfinite(log_det), guarded - volume, dials.high_energy)  # coordinates may end somewhere
     return jnp.mean(found), reaction, effective_share(jax.lax.stop_gradient(-u - log_q))
 
 
@@ -83,17 +85,21 @@ def generate(flow: Flow, coordinates: Coordinates, z: Array) -> tuple[Array, Arr
     return x, of_flow + of_coordinates
 
 
-def _guarded(target: Target, x: Array, temperature: Array, high: Array) -> tuple[Array, Array]:
-    """Energies u/T [S], and numbers [S] with their values up to `high`, logarithms above, and finite gradients by x."""
+def _guarded(target: Target, x: Array, temperature: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Energies u/T [S], and numbers [S] with their values up to `high`, logarithms above, and finite gradients by x.
+
+    The last numbers [S] say by how much gradients are shortened: 1 up to `high`, less and less above.
+    """
     exact = jax.lax.stop_gradient(x).astype(jnp.float64)  # differences of large terms: single precision is too coarse
     raw, slope = jax.vmap(jax.value_and_grad(target.reduced))(exact)
     u, gradient = (raw / temperature).astype(x.dtype), (slope / temperature).astype(x.dtype)
     is_fine = jnp.isfinite(u) & jnp.all(jnp.isfinite(gradient), axis=1)
     excess = jnp.maximum(jnp.where(is_fine, u, high) - high, 0.0)
     value = jnp.where(is_fine, jnp.minimum(u, high), high) + jnp.log1p(excess)
-    pull = jnp.where(is_fine[:, None], gradient, 0.0) / (1 + excess)[:, None]
+    heard = jnp.where(is_fine, 1 / (1 + excess), 0.0)
+    pull = jnp.where(is_fine[:, None], gradient, 0.0) * heard[:, None]
     moved = jnp.sum(jax.lax.stop_gradient(pull) * (x - jax.lax.stop_gradient(x)), axis=1)
-    return jnp.where(is_fine, u, jnp.inf), jax.lax.stop_gradient(value) + moved
+    return jnp.where(is_fine, u, jnp.inf), jax.lax.stop_gradient(value) + moved, jax.lax.stop_gradient(heard)
 
 
 def effective_share(log_weights: Array) -> Array:

@@ -20,7 +20,7 @@ SYSTEM = System(
 )
 
 
-def dials(example=0.0, energy=0.0, reaction=0.0, high=100.0, latents=(1.0,)):
+def dials(example=0.0, energy=0.0, reaction=0.0, high=1e6, latents=(1.0,)):
     numbers = (example, energy, reaction, high, 1.0)
     return Dials(*map(jnp.asarray, numbers), jnp.asarray(latents))
 
@@ -31,7 +31,6 @@ def dials(example=0.0, energy=0.0, reaction=0.0, high=100.0, latents=(1.0,)):
         dials(example=1.0),
         dials(energy=1.0),
         dials(energy=1.0, reaction=3.0, latents=(1.0, 2.0)),
-        dials(energy=1.0, high=2.0),
     ],
 )
 def test_gradients_are_those_of_finite_differences(chosen):
@@ -52,6 +51,24 @@ def test_gradients_are_those_of_finite_differences(chosen):
         assert float(gradient @ way) == pytest.approx(float(measured), rel=2e-3, abs=2e-4)
 
 
+def test_energy_and_volume_of_a_high_configuration_pull_the_same_share():
+    """Were it the energy alone, volume would grow without end where all is of high energy."""
+    flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
+    numbers, fixed = eqx.partition(flow, eqx.is_inexact_array)
+    flat, unravel = jax.flatten_util.ravel_pytree(numbers)
+
+    @jax.jit
+    def loss(at, chosen):
+        return total(eqx.combine(unravel(at), fixed), SYSTEM, None, jax.random.key(2), 1, chosen)[0]
+
+    gradient = jax.jit(jax.grad(loss))
+    whole, u = gradient(flat, dials(energy=1.0, high=1e9)), 8.0
+    low, higher = (gradient(flat, dials(energy=1.0, high=high)) for high in (-u, -2 * u))
+    shares = [float(part @ whole / (whole @ whole)) for part in (low, higher)]
+    np.testing.assert_allclose(low, shares[0] * whole, rtol=1e-6, atol=1e-12)
+    assert 1 / shares[1] - 1 / shares[0] == pytest.approx(u)  # the share is 1 / (1 + excess)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class EndsAtZero:
@@ -66,7 +83,7 @@ class EndsAtZero:
 
 def test_draws_beyond_the_end_of_the_coordinates_count_as_of_high_energy():
     flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
-    loss, parts = total(flow, System(DoubleWell(), EndsAtZero()), None, jax.random.key(0), 400, dials(energy=1.0))
+    loss, parts = total(flow, System(DoubleWell(), EndsAtZero()), None, jax.random.key(0), 400, dials(energy=1.0, high=100.0))
     assert 30 < float(loss) < 70  # half of the draws at 100 kT, the others at a few
     assert np.isfinite(parts.effective)
 
