@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.models.force_field_readings import EnsembleReading, EnsembleRequest, Loaded, ParameterRow, SystemRequest
+from app.models.force_field_readings import (
+    EnsembleReading,
+    EnsembleRequest,
+    Loaded,
+    ObservableRow,
+    ParameterRow,
+    SystemRequest,
+)
 from app.models.force_field_tables import ObservableTable, ParameterTable
 from app.workers import force_field_tasks as tasks
 from mdweights_core.errors import BadInput, MdweightsError, counted
@@ -115,11 +122,11 @@ class ForceFieldModel(QObject):
         if self.loaded is None or self.loaded.system != system:
             return "Press Load: it finds the parameters of this system and checks its derivatives."
         if not any(row.is_chosen for row in self.parameters.rows):
-            return "Tick parameters in the Force field tab."
+            return "Tick parameters in the Force tab."
         if not self.observables.rows:
-            return "Add an observable in the Force field tab."
+            return "Add an observable in the Force tab."
         if tunes and not any(row.is_target and not row.is_held_out for row in self.observables.rows):
-            return "Type observed values, with errors, in the Force field tab."
+            return "Type observed values, with errors, in the Force tab."
         return ""
 
     # ---- acts
@@ -146,7 +153,7 @@ class ForceFieldModel(QObject):
     def add_observable(self, text: str) -> None:
         """Look at another observable, such as 'B CA'."""
         if self.loaded is not None and text:
-            self._runner.submit(LOOK, partial(tasks.look_at, self.loaded, text, self.observables.rows))
+            self._runner.submit(f"{LOOK} {text}", partial(tasks.look_at, self.loaded, text))  # all that wait count
 
     def read_targets(self, path: Path) -> None:
         """Take observed values from a table."""
@@ -230,12 +237,21 @@ class ForceFieldModel(QObject):
             self._on_loaded(result)
         elif name == FORM and result is not None:
             self._set_forms((*(form for form in self.forms if form.name != result.name), result))
-        elif name in (LOOK, READ) and result is not None:
+        elif name.startswith(LOOK) and result is not None:
+            self._add_rows(result)
+        elif name == READ and result is not None:
             self.observables.set_rows(result)
         elif name in (FRAMES, SAVE) and result is not None:
             self.said.emit(f"Wrote {', '.join(path.name for path in result)}")
             if name == FRAMES:
                 self.frames_written.emit(result)
+
+    def _add_rows(self, rows: tuple[ObservableRow, ...]) -> None:
+        known = {row.name for row in self.observables.rows}
+        if twice := [row.name for row in rows if row.name in known]:
+            self.failed.emit(BadInput(f"The observable '{twice[0]}' is there already", advice="Type another one"))
+        else:
+            self.observables.set_rows((*self.observables.rows, *rows))
 
     def _on_run(self, reading: EnsembleReading | None) -> None:
         self.is_running = False
@@ -260,7 +276,7 @@ class ForceFieldModel(QObject):
 
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
-        if name not in (*_RUNS, LOAD, LOOK, READ, FORM, FRAMES, SAVE):
+        if name not in (*_RUNS, LOAD, READ, FORM, FRAMES, SAVE) and not name.startswith(LOOK):
             return
         if name in (*_RUNS, LOAD):
             self.is_running = self.is_loading = False

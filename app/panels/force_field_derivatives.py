@@ -19,6 +19,8 @@ EMPTY = "Start, in the Force field panel, simulates the ensemble; its derivative
 MOST = 2000
 """Rows of the table."""
 
+_LONG = 1e6  # from which on numbers are written with a power of ten
+
 
 class Measured(float):
     """A number with its standard error, sorted by its value."""
@@ -38,8 +40,8 @@ def written(number: float) -> str:
     error = getattr(number, "error", math.nan)
     if not (math.isfinite(error) and error > 0):
         return f"{number:.6g}"
-    digits = 1 - math.floor(math.log10(error))
-    if 0 <= digits <= 6:
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    if digits <= 6 and max(abs(number), error) < _LONG:
         return f"{number:.{digits}f} ± {error:.{digits}f}"
     return f"{number:.4g} ± {error:.2g}"
 

@@ -39,7 +39,7 @@ LIGHTS = {
 }
 """Which plot each light is read from."""
 
-TAB_ROOM = 6  # pixels of a tab beside its title
+TAB_ROOM = 2  # pixels of a tab beside its title
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Workbench(QWidget):
             (self.meaning_panel, "Meani&ng"),
             (self.minima_tab, "Mini&ma"),
             (self.sample_page, "Sam&ples"),
-            (self.force_field_page, "For&ce field"),
+            (self.force_field_page, "For&ce"),
         ):
             self.tabs.addTab(widget, title)
         splitter = QSplitter(Qt.Orientation.Vertical)

@@ -122,18 +122,16 @@ def read_form(form: FormSettings) -> Job[FormSettings]:
     return form
 
 
-def look_at(loaded: Loaded, text: str, rows: tuple[ObservableRow, ...]) -> Job[tuple[ObservableRow, ...]]:
-    """The rows and those of another observable.
+def look_at(loaded: Loaded, text: str) -> Job[tuple[ObservableRow, ...]]:
+    """The rows of an observable.
 
     Raises
     ------
     BadInput
-        For a text that names none, or one that is there.
+        For a text that names none.
     """
     yield Progress(SETTING_UP, message=f"Looking at {text}")
-    if text in {row.text for row in rows}:
-        raise BadInput(f"The observable '{text}' is there already", advice="Type another one")
-    return (*rows, *rows_of(loaded.studied, [text]))
+    return rows_of(loaded.studied, [text])
 
 
 def read_targets(loaded: Loaded, path: Path, rows: tuple[ObservableRow, ...]) -> Job[tuple[ObservableRow, ...]]:
@@ -230,7 +228,7 @@ def _varied(loaded: Loaded, request: EnsembleRequest) -> Studied:
     was = {it.name: (it.low, it.high) for it in loaded.studied.simulated.parameters}
     chosen = [row.name for row in request.parameters if row.is_chosen]
     if not chosen:
-        raise BadInput("No parameter is ticked", advice="Tick those that count in the Force field tab")
+        raise BadInput("No parameter is ticked", advice="Tick those that count in the Force tab")
     values = {row.name: row.value for row in request.parameters}
     bounds = {row.name: (row.low, row.high) for row in request.parameters if (row.low, row.high) != was[row.name]}
     return loaded.studied.at(values, bounds).only(chosen if len(chosen) < len(was) else ())
@@ -238,7 +236,7 @@ def _varied(loaded: Loaded, request: EnsembleRequest) -> Studied:
 
 def _texts(request: EnsembleRequest) -> tuple[str, ...]:
     if not request.texts:
-        raise BadInput("There is nothing to observe", advice="Add an observable in the Force field tab")
+        raise BadInput("There is nothing to observe", advice="Add an observable in the Force tab")
     return request.texts
 
 
@@ -247,7 +245,7 @@ def _targets(request: EnsembleRequest) -> Targets:
 
     rows = [row for row in request.observables if row.is_target]
     if not rows:
-        raise BadInput("Nothing was observed to tune to", advice="Type observed values in the Force field tab")
+        raise BadInput("Nothing was observed to tune to", advice="Type observed values in the Force tab")
     values, sigmas = (np.array([getattr(row, name) for row in rows]) for name in ("value", "sigma"))
     held_out = np.array([row.is_held_out for row in rows])
     return Targets.of([row.name for row in rows], values, sigmas, held_out)

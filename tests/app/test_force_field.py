@@ -142,7 +142,7 @@ def test_what_is_missing_is_said_in_the_order_of_work(
     assert panel.remarks.text() == "A remark."
     assert panel.start_button.isEnabled()
     model.parameters.tick(False)
-    assert panel.hint.text() == "Tick parameters in the Force field tab."
+    assert panel.hint.text() == "Tick parameters in the Force tab."
     model.parameters.tick(True)
     choose(panel.form.task, TUNE)
     assert panel.hint.text().startswith("Type observed values")
@@ -151,7 +151,7 @@ def test_what_is_missing_is_said_in_the_order_of_work(
     model.observables.set_rows([replace(OBSERVABLES[0], value=0.2, sigma=0.01)])
     assert panel.start_button.isEnabled()
     model.observables.set_rows([])
-    assert panel.hint.text() == "Add an observable in the Force field tab."
+    assert panel.hint.text() == "Add an observable in the Force tab."
     choose(panel.form.system, "oscillator")
     assert panel.hint.text().startswith("Press Load")
 
@@ -281,23 +281,36 @@ def test_empty_cells_mean_that_nothing_is_given(model: ForceFieldModel) -> None:
 
 
 def test_observables_are_added_and_taken_away(
-    page: ForceFieldPage, model: ForceFieldModel, answers: list[Any], monkeypatch: pytest.MonkeyPatch
+    page: ForceFieldPage,
+    model: ForceFieldModel,
+    runner: InstantRunner,
+    answers: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert not page.setup.add_button.isEnabled()
     model.load(RING)
     asked: list[Any] = []
 
-    def look_at(loaded: Any, text: str, rows: Any) -> Any:
-        asked.append((loaded, text, rows))
+    def look_at(loaded: Any, text: str) -> Any:
+        asked.append((loaded, text))
         yield Progress("setting up")
-        return (*rows, replace(OBSERVABLES[0], text=text, name=f"{text} (nm)"))
+        return (replace(OBSERVABLES[0], text=text, name=f"{text} (nm)"),)
 
     monkeypatch.setattr(tasks, "look_at", look_at)
     page.setup.observable.setText(" Rg ")
     page.setup.add_button.click()
-    assert asked == [(model.loaded, "Rg", OBSERVABLES)]
+    assert asked == [(model.loaded, "Rg")]
     assert [row.name for row in model.observables.rows] == ["u^2 0", "u^2 1", "Rg (nm)"]
     assert page.setup.observable.text() == ""
+    runner.hold()
+    for text in ("distance 0 1", "Rg", "distance 0 2"):  # one after the other, before any is looked at
+        model.add_observable(text)
+    told: list[Any] = []
+    model.failed.connect(told.append)
+    runner.release()
+    assert [row.text for row in model.observables.rows[2:]] == ["Rg", "distance 0 1", "distance 0 2"]
+    assert [problem.what for problem in told] == ["The observable 'Rg (nm)' is there already"]
+    model.observables.remove([3, 4])
     page.setup.observables.selectRow(1)
     page.setup.remove_button.click()
     assert [row.name for row in model.observables.rows] == ["u^2 0", "Rg (nm)"]
@@ -456,7 +469,12 @@ def test_relative_derivatives_of_means_that_noise_hides_are_not_known() -> None:
 
 @pytest.mark.parametrize(
     ("value", "error", "text"),
-    [(0.829, 0.035, "0.829 ± 0.035"), (1234.0, 56.0, "1234 ± 56"), (2.0, np.inf, "2"), (1e-9, 1e-10, "1e-09 ± 1e-10")],
+    [
+        (0.829, 0.035, "0.829 ± 0.035"),
+        (1234.0, 156.0, "1234 ± 156"),
+        (2.0, np.inf, "2"),
+        (1e-9, 1e-10, "1e-09 ± 1e-10"),
+    ],
 )
 def test_numbers_are_written_to_the_second_digit_of_their_errors(value: float, error: float, text: str) -> None:
     assert written(Measured.of(value, error)) == text
