@@ -1,7 +1,7 @@
 """Groups of atoms, bonds, angles and torsion angles of a molecule by what force fields call them.
 
-"CT" is a type of atom, "CT-HC" the bonds of two types, * (or X) stands for any, and text in brackets, as "(name CA)", is in
-mdtraj's selection language. Types are those of the force field, or atom names where no force field tells any.
+"CT" is a type of atom, "CT-HC" the bonds of two types, * (or X) stands for any, and text in brackets, as "(name CA)",
+is in mdtraj's selection language. Types are those of the force field, or atom names where no force field tells any.
 """
 
 from __future__ import annotations
