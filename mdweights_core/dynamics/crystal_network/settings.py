@@ -22,6 +22,8 @@ class CrystalNetworkSettings:
         Most atoms that move as one; residues are cut until none has more.
     bins : tuple of float
         Lengths at which classes of springs end, angstrom, rising; the last one is the longest spring.
+    neighbours : float
+        A unit is also tied to the mean of all units within this distance, angstrom.
     by_contact : bool
         Whether springs between molecules are classes of their own.
     transverse : float
@@ -49,6 +51,7 @@ class CrystalNetworkSettings:
     d_fit: float = 2.5
     atoms_per_unit: int = 4
     bins: tuple[float, ...] = (5.0, 8.0, 12.0)
+    neighbours: float = 8.0
     by_contact: bool = True
     transverse: float = 1.0
     temperature: float = 298.0
@@ -69,7 +72,7 @@ class CrystalNetworkSettings:
         for name, low, high in (("transverse", 0.0, 1.0), ("held_out", 0.0, 0.9)):
             if not low <= getattr(self, name) <= high:
                 raise BadInput(f"{name} is {getattr(self, name):g}", advice=f"Give a number from {low:g} to {high:g}")
-        for name in ("d_fit", "temperature", "n_fit", "iterations", "atoms_per_unit"):
+        for name in ("d_fit", "temperature", "n_fit", "iterations", "atoms_per_unit", "neighbours"):
             if not getattr(self, name) > 0:
                 raise BadInput(f"{name} is {getattr(self, name):g}", advice="Give a number above 0")
         if self.b_weight < 0 or self.frames < 0:

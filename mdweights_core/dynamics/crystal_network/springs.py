@@ -4,6 +4,10 @@ A unit is tied to all within the longest spring, images in neighbouring cells in
 stands between two units is k (t + (1 - t) e e^T), e the direction between them: along the spring only for t = 0, alike
 in all directions for t = 1.
 
+Springs to the mean of the neighbours resist bending: with them, springs between neighbours and springs to places, in
+the ratio 1 : 2 x : x^2, correlations fall off exponentially, as those of liquid-like motions do. Springs alone give
+exp(-r / gamma) / r.
+
 Springs to places stand for all that the periodic cell leaves out. All images of a unit move together here, so that only
 waves as long as the crystal are there; without springs to places uniform translation would cost nothing. With them
 correlations fall off over (k_springs / k_places)^(1/2) bond lengths, and where that is less than a cell the sum over
@@ -24,10 +28,10 @@ from mdweights_core.dynamics.crystal_network.settings import CrystalNetworkSetti
 from mdweights_core.dynamics.crystal_network.units import Crystal
 from mdweights_core.errors import BadInput
 
-BONDS, PLACES = "bonds", "to places"
+BONDS, MEANS, PLACES = "bonds", "to the mean of neighbours", "to places"
 _SOFTENING = 2.0  # force constants at first fall as the distance to this power
-_FIRST, _FIRST_PLACE, _BOND = 30.0, 30.0, 5000.0  # kJ/mol/nm^2: springs of 1 nm, to places, of bonds
-_WEAKER = 0.25  # springs between molecules
+# kJ/mol/nm^2: springs of 1 nm, to the mean of neighbours, to places, of bonds
+_FIRST, _FIRST_MEAN, _FIRST_PLACE, _BOND = 6.0, 7000.0, 6.0, 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,21 +105,29 @@ def springs_of(crystal: Crystal, settings: CrystalNetworkSettings) -> Springs:
             f"Springs of up to {settings.bins[-1]:g} Å tie no two units", advice="Give longer classes of springs"
         )
     n = dimension * crystal.n_copies * crystal.n_units
+    near = pairs.select(pairs.length <= settings.neighbours)
+    means = _to_means(_matrix(crystal, near, _blocks(near, 1.0, dimension)))
     return Springs(
-        (*names, PLACES),
-        (*matrices, scipy.sparse.eye_array(n, format="csr")),
-        np.array([*counts, crystal.n_units]),
-        np.array([*start, _FIRST_PLACE]),
+        (*names, MEANS, PLACES),
+        (*matrices, means, scipy.sparse.eye_array(n, format="csr")),
+        np.array([*counts, crystal.n_units, crystal.n_units]),
+        np.array([*start, _FIRST_MEAN, _FIRST_PLACE]),
         dimension,
     )
+
+
+def _to_means(laplacian: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Hessian S^T S of |u_i - mean of its neighbours|^2 / 2, S = D^-1 L of springs all alike."""
+    count = laplacian.diagonal()
+    apart = scipy.sparse.dia_array((1 / np.where(count > 0, count, 1), 0), shape=laplacian.shape) @ laplacian
+    return scipy.sparse.csr_array(apart.T @ apart)
 
 
 def _first(name: str, length: float) -> float:
     """A force constant to begin with of springs of that mean length in angstrom."""
     if name == BONDS:
         return _BOND
-    weaker = _WEAKER if name.startswith("between") else 1.0
-    return float(_FIRST * weaker * (10 / length) ** _SOFTENING)
+    return float(_FIRST * (10 / length) ** _SOFTENING)
 
 
 def _classes(crystal: Crystal, pairs: _Pairs, settings: CrystalNetworkSettings) -> Iterator[tuple[str, np.ndarray]]:
