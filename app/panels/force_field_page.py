@@ -1,4 +1,4 @@
-"""The Force field tab: what is tuned to what, derivatives, whether they agree, how a fit goes, and what it is worth."""
+"""The Force tab: what is tuned to what, derivatives, whether they agree, how a fit goes, and what it is worth."""
 
 from __future__ import annotations
 

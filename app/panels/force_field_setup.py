@@ -1,4 +1,4 @@
-"""The first page of the Force field tab: parameters at the left, observables and what was observed at the right."""
+"""The first page of the Force tab: parameters at the left, observables and what was observed at the right."""
 
 from __future__ import annotations
 
