@@ -1,6 +1,6 @@
 """Springs of a protein crystal from its diffuse map: a tuned network beside liquid-like motions.
 
-As a script:  python tests/benchmarks/bench_snase_network.py [--d-min 3] [--n-fit 400] [--atoms-per-unit 8]
+As a script:  python tests/benchmarks/bench_snase_network.py [--d-min 3] [--d-max 8] [--n-fit 500] [--atoms-per-unit 8]
 As a test:    make bench
 
 One unit cell of staphylococcal nuclease (P 41, 4WOR) and the measured map of the same crystal form. Both models get the
@@ -25,7 +25,7 @@ from mdweights_core.dynamics.crystal_network.result import NetworkFit
 from mdweights_core.dynamics.crystal_network.settings import CrystalNetworkSettings
 from mdweights_core.io.maps.observed import read_map
 
-SETTINGS = CrystalNetworkSettings(d_min=3.0, d_fit=3.0, n_fit=400, atoms_per_unit=8, iterations=3)
+SETTINGS = CrystalNetworkSettings(d_min=3.0, d_max=8.0, d_fit=3.0, n_fit=500, atoms_per_unit=8, iterations=2)
 
 
 def tuned(data: Path, settings: CrystalNetworkSettings, console: Console | None = None) -> NetworkFit:
@@ -73,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data")
     parser.add_argument("--d-min", type=float, default=SETTINGS.d_min)
+    parser.add_argument("--d-max", type=float, default=SETTINGS.d_max)
     parser.add_argument("--d-fit", type=float, help="fit down to this resolution; that of the map if not given")
     parser.add_argument("--n-fit", type=int, default=SETTINGS.n_fit)
     parser.add_argument("--atoms-per-unit", type=int, default=SETTINGS.atoms_per_unit)
@@ -81,6 +82,7 @@ def main() -> None:
     settings = replace(
         SETTINGS,
         d_min=args.d_min,
+        d_max=args.d_max,
         d_fit=args.d_fit or args.d_min,
         n_fit=args.n_fit,
         atoms_per_unit=args.atoms_per_unit,

@@ -29,9 +29,8 @@ from mdweights_core.dynamics.crystal_network.units import Crystal
 from mdweights_core.errors import BadInput
 
 BONDS, MEANS, PLACES = "bonds", "to the mean of neighbours", "to places"
-_SOFTENING = 2.0  # force constants at first fall as the distance to this power
-# kJ/mol/nm^2: springs of 1 nm, to the mean of neighbours, to places, of bonds
-_FIRST, _FIRST_MEAN, _FIRST_PLACE, _BOND = 6.0, 7000.0, 6.0, 15.0
+_NEAR, _FAR, _FIRST_MEAN, _FIRST_PLACE = 15.0, 0.4, 7000.0, 6.0
+"""kJ/mol/nm^2 to begin with: springs of neighbours and longer ones, springs to means and to places."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +98,7 @@ def springs_of(crystal: Crystal, settings: CrystalNetworkSettings) -> Springs:
             names.append(name)
             counts.append(int(rows.sum()))
             matrices.append(_matrix(crystal, some, _blocks(some, settings.transverse, dimension)))
-            start.append(_first(name, float(some.length.mean())))
+            start.append(_NEAR if some.length.mean() <= settings.neighbours else _FAR)
     if not names:
         raise BadInput(
             f"Springs of up to {settings.bins[-1]:g} Å tie no two units", advice="Give longer classes of springs"
@@ -121,13 +120,6 @@ def _to_means(laplacian: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     count = laplacian.diagonal()
     apart = scipy.sparse.dia_array((1 / np.where(count > 0, count, 1), 0), shape=laplacian.shape) @ laplacian
     return scipy.sparse.csr_array(apart.T @ apart)
-
-
-def _first(name: str, length: float) -> float:
-    """A force constant to begin with of springs of that mean length in angstrom."""
-    if name == BONDS:
-        return _BOND
-    return float(_FIRST * (10 / length) ** _SOFTENING)
 
 
 def _classes(crystal: Crystal, pairs: _Pairs, settings: CrystalNetworkSettings) -> Iterator[tuple[str, np.ndarray]]:
