@@ -13,7 +13,8 @@ from app.plots.base import LateDraw, PlotPanel, known_curve, paint_legend, plain
 from app.plots.convergence_plot import StepAxis
 from app.theme import Theme
 
-_NAMED = 8  # curves that the legend names
+_NAMED = 6  # curves that the legend names
+_LETTERS = 18
 _LINES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 _COLOURS = ("good", "bad", "accent", "neutral")
 _LEAST = 1e-6  # of a chi-square that has a logarithm
@@ -31,7 +32,7 @@ class ForceFieldFitPlot(PlotPanel):
         self._names: tuple[str, ...] = ()
         self._theta = np.zeros((0, 0))
         self._late = LateDraw(self._draw, self)
-        self.legends = (self.add_legend(2), self.add_legend(4, column=1))
+        self.legends = (self.add_legend(2), self.add_legend(2, column=1))
         self.errors, self.values = (self.canvas.addPlot(row=1, col=column) for column in range(2))
         self._chi2_curves = {name: pg.PlotDataItem(connect="finite", symbolSize=6) for name in self._chi2}
         self._curves: list[pg.PlotDataItem] = []
@@ -104,7 +105,7 @@ class ForceFieldFitPlot(PlotPanel):
         for place, (curve, name) in enumerate(zip(self._curves, self._names, strict=True)):
             self.values.addItem(curve)
             if place < _NAMED:
-                self.legends[1].addItem(curve, name)
+                self.legends[1].addItem(curve, name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…")
         self._paint_curves()
         paint_legend(self.legends[1], self.theme)
 
