@@ -105,7 +105,7 @@ class ForceFieldFitPlot(PlotPanel):
         for place, (curve, name) in enumerate(zip(self._curves, self._names, strict=True)):
             self.values.addItem(curve)
             if place < _NAMED:
-                self.legends[1].addItem(curve, name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…")
+                self.legends[1].addItem(curve, _short(name))
         self._paint_curves()
         paint_legend(self.legends[1], self.theme)
 
@@ -115,3 +115,9 @@ class ForceFieldFitPlot(PlotPanel):
             curve.setPen(pg.mkPen(colour, width=2, style=_LINES[place // len(_COLOURS) % len(_LINES)]))
             curve.setSymbolBrush(colour)
             curve.setSymbolPen(None)
+
+
+def _short(name: str) -> str:
+    """A name that gives way in its middle: its end tells it from others."""
+    half = _LETTERS // 2
+    return name if len(name) <= _LETTERS else f"{name[: half - 1]}…{name[-half:]}"
