@@ -83,7 +83,9 @@ class EndsAtZero:
 
 def test_draws_beyond_the_end_of_the_coordinates_count_as_of_high_energy():
     flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
-    loss, parts = total(flow, System(DoubleWell(), EndsAtZero()), None, jax.random.key(0), 400, dials(energy=1.0, high=100.0))
+    loss, parts = total(
+        flow, System(DoubleWell(), EndsAtZero()), None, jax.random.key(0), 400, dials(energy=1.0, high=100.0)
+    )
     assert 30 < float(loss) < 70  # half of the draws at 100 kT, the others at a few
     assert np.isfinite(parts.effective)
 
