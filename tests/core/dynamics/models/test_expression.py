@@ -127,6 +127,7 @@ def derivative(context: openmm.Context, parameter: Parameter) -> float:
     for times in (1, -1, 2, -2):
         context.setParameter(parameter.name, parameter.value + times * step)
         energies.append(context.getState(getEnergy=True).getPotentialEnergy()._value)
+    context.setParameter(parameter.name, parameter.value)
     return float((8 * (energies[0] - energies[1]) - (energies[2] - energies[3])) / (12 * step))
 
 
