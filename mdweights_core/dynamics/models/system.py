@@ -12,13 +12,13 @@ Pairs three bonds apart follow the values of their atoms; so do charges of an im
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mdweights_core.dynamics.models.base import Parameter, Simulated, model_at, simulated
-from mdweights_core.dynamics.models.expression import Form, form_of, without_replaced
+from mdweights_core.dynamics.models.expression import form_of, without_replaced
 from mdweights_core.dynamics.models.form_settings import FormSettings
 from mdweights_core.dynamics.models.groups import Described, split_groups
 from mdweights_core.dynamics.models.molecular import Change, MolecularModel, WholeTerm
@@ -84,7 +84,7 @@ def simulated_molecule(
     """
     _refuse_held(molecule)
     model, remarks = molecular_model(molecule, parameters, types=types, forms=forms)
-    model = model_at(model, values or {})
+    model = model_at(model if molecule.n_atoms > FEW else with_dense_pairs(model), values or {})
     return simulated(
         model,
         np.repeat(molecule.masses, 3),
@@ -115,10 +115,7 @@ def molecular_model(
     _refuse_gone(named, set(energy.terms))
     every = (*(one.parameter for one in named), *(it for form in made for it in form.parameters))
     refuse_alike(every)
-    few = molecule.n_atoms <= FEW
-    dense: Callable[[Any], Any] = with_dense_pairs if few else lambda part: part
-    kept: tuple[Form, ...] = tuple(dense(form) for form in made)
-    model = MolecularModel(dense(energy), tuple(one.change for one in named), kept, 3 * molecule.n_atoms, every)
+    model = MolecularModel(energy, tuple(one.change for one in named), tuple(made), 3 * molecule.n_atoms, every)
     return model, tuple(unfollowed(described)) if any(one.is_of_pairs for one in named) else ()
 
 

@@ -93,9 +93,9 @@ def with_terms(molecule: Molecule, file: TermFile, types: np.ndarray | None = No
 
     model, remarks = molecular_model(molecule, tuple(file.values), types=types, forms=file.forms)
     changed = simulated(model_at(model, file.values), 1.0, molecule.x, 1.0, remarks=remarks)
-    looked_at = checked(changed) if np.isfinite(molecule.x).all() else changed
-    energy = looked_at.model.as_energy(looked_at.theta)
-    return replace(molecule, energy=energy, remarks=(*molecule.remarks, *looked_at.remarks))
+    if np.isfinite(molecule.x).all():
+        remarks = checked(changed).remarks
+    return replace(molecule, energy=changed.model.as_energy(changed.theta), remarks=(*molecule.remarks, *remarks))
 
 
 def _understood(content: Mapping[str, Any]) -> TermFile:

@@ -23,7 +23,7 @@ kind = "bond"
 expression = "D*(1 - exp(-a*(r - rest)))^2"
 between = ["CT", "HC"]
 replaces = "bonds"
-parameters = { D = 350, a = 20 }
+parameters = { D = 35, a = 20 }
 """
 
 
