@@ -253,7 +253,7 @@ def _targets(request: EnsembleRequest) -> Targets:
 
 def _settings(request: EnsembleRequest, studied: Studied) -> SensitivitySettings:
     """How it is simulated, with what the system needs in place of what was left to it."""
-    from mdweights_core.workflow.sensitivity_systems import suggested_step
+    from mdweights_core.dynamics.models.step import suggested_step
 
     settings, system = request.simulation, request.system
     if request.is_step_suggested:

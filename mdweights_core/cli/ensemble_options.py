@@ -16,7 +16,7 @@ from mdweights_core.dynamics.models.registry import SMALL_SYSTEMS
 from mdweights_core.dynamics.settings import ESTIMATORS, INTEGRATORS, SensitivitySettings
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
-from mdweights_core.workflow.sensitivity_systems import Studied, network, small, suggested_step
+from mdweights_core.workflow.sensitivity_systems import Studied, network, small
 from mdweights_core.workflow.sensitivity_values import read_values, typed_bounds, typed_values
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ def simulation_settings(args: argparse.Namespace, studied: Studied) -> Sensitivi
     is_force_field = not (is_small(args.system) or args.network)
     step = args.step if args.step is not None else _DEFAULT.step
     if args.step is None and not is_force_field:
+        from mdweights_core.dynamics.models.step import suggested_step
+
         step = suggested_step(studied.simulated)
     usual = _SMALL_FRICTION if is_small(args.system) else _DEFAULT.friction
     estimators = tuple(args.estimators)

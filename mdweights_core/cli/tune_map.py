@@ -16,17 +16,7 @@ if TYPE_CHECKING:
     from mdweights_core.dynamics.crystal_network.settings import CrystalNetworkSettings
 
 _OF_MAPS = ("column", "space_group", "d_min", "d_max", "d_fit", "held_out", "b_weight", "transverse")
-_OF_SIMULATIONS = (
-    "targets",
-    "parameters",
-    "set",
-    "values",
-    "bounds",
-    "priors",
-    "observables",
-    "add_term",
-    "checkpoint",
-)
+_OF_SIMULATIONS = ("targets", "parameters", "set", "values", "bounds", "priors", "observables", "add_term")
 _FRAMES = 200
 _PER_NM = 10.0  # angstrom
 
@@ -77,7 +67,8 @@ def run_map(args: argparse.Namespace, terminal: Terminal) -> None:
     if not structure.exists():
         raise BadInput("there is no such file", where=structure, advice="Give a PDB or mmCIF file of the crystal")
     observed = read_map(args.map, column=args.column, space_group=args.space_group)
-    found = terminal.run(fit_network(structure, observed, settings, selection=select or SCATTERERS))
+    fit = fit_network(structure, observed, settings, selection=select or SCATTERERS, checkpoint=args.checkpoint)
+    found = terminal.run(fit)
     print_network(found, terminal)
     files: list[Path] = []
     if args.out is not None:
@@ -128,7 +119,7 @@ def print_network(found: NetworkFit, terminal: Terminal) -> None:
     terminal.table(f"{found.n_work} reflections and {found.n_held_out} held out", heads, scores)
     if np.isfinite(found.b_correlation):
         terminal.say(f"B factors of the network and of the structure correlate by {found.b_correlation:.2f}")
-    terminal.say("Stopped before its end." if found.is_stopped else found.verdict)
+    terminal.say("Stopped before its end; nothing was compared." if found.is_stopped else found.verdict)
 
 
 def _cc(value: float) -> str:

@@ -20,6 +20,7 @@ _SHARE = (
     0.3  # of the largest relative derivative of an observable: what is much smaller than that need not be told apart
 )
 _ROUNDING = 1e-9
+_OFF = 0.1  # of the temperature: more than the error of a sound step
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +208,16 @@ def neutral(exponent: float) -> list[str]:
     return [
         f"Disturbances do not die out (exponent {exponent:+.3g} per unit of time), so that pathwise derivatives get "
         "noisier with time. More friction may help."
+    ]
+
+
+def off_temperature(temperature: float, independent: int, step: float) -> list[str]:
+    """What is said of a kinetic temperature, in units of the one asked for, over about so many independent numbers."""
+    if not abs(temperature - 1) > _OFF + _BEYOND * np.sqrt(2 / independent):
+        return []
+    return [
+        f"The kinetic temperature was {temperature:.3g} times what was asked for: steps of {step:g} are too long, and "
+        "averages are not those of the ensemble. Take shorter ones."
     ]
 
 

@@ -161,11 +161,18 @@ def _remarks(simulation: Simulation, run: Run, estimates: dict[str, Estimate]) -
     """What a user should know beside the verdict."""
     return [
         *([] if run.given_up >= 0 else guards.neutral(simulation.exponent(run))),
+        *_of_heat(simulation, run),
         *_untouched(simulation.names, estimates),
         *_of_window(simulation, run),
         *_of_halves(simulation, run, run.sums),
         *simulation.simulated.remarks,
     ]
+
+
+def _of_heat(simulation: Simulation, run: Run) -> list[str]:
+    settings = simulation.settings
+    independent = settings.replicas * settings.blocks * simulation.simulated.n
+    return guards.off_temperature(simulation.temperature(run), independent, settings.step)
 
 
 def _estimates(simulation: Simulation, run: Run, sums: Sums) -> dict[str, Estimate]:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mdweights_core.dynamics.models.form_settings import FormSettings
     from mdweights_core.io.frames.atoms import Atoms
 
-_SHARE_OF_PERIOD = 0.2  # of the fastest motion's 1 / omega: a step of small systems and networks
-_MOTIONS = 60  # power iterations
-
 
 @dataclass(frozen=True, eq=False)
 class Studied:
@@ -155,32 +152,3 @@ def _masses(atoms: Atoms) -> np.ndarray:
     import gemmi
 
     return np.array([gemmi.Element(str(symbol)).weight for symbol in atoms.element])
-
-
-def suggested_step(system: Simulated) -> float:
-    """A fifth of one over the fastest frequency where the simulation begins, by power iteration.
-
-    In ps, or the unit of time of a small system.
-    """
-    import jax
-    import jax.numpy as jnp
-
-    root = jnp.sqrt(system.masses)
-
-    @jax.jit
-    def fastest(model: Any, x: Any, theta: Any, root: Any, v: Any) -> Any:
-        gradient = jax.grad(model.energy)
-
-        def turn(_: Any, v: Any) -> Any:
-            along = jax.jvp(lambda at: gradient(at, theta), (x,), (v / root,))[1] / root
-            return along / jnp.linalg.norm(along)
-
-        v = jax.lax.fori_loop(0, _MOTIONS, turn, v)
-        return jnp.linalg.norm(jax.jvp(lambda at: gradient(at, theta), (x,), (v / root,))[1] / root)
-
-    begin = jnp.asarray(np.random.default_rng(0).normal(size=system.n))
-    square = float(fastest(system.model, system.start, system.theta, root, begin))
-    if not np.isfinite(square) or square <= 0:
-        raise BadInput("No force acts where the simulation begins", advice="Give --step, or another start")
-    step = _SHARE_OF_PERIOD / np.sqrt(square)
-    return float(f"{step:.2g}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mdweights_core.crystal.lattice import DiffuseMap, same_cell
 from mdweights_core.dynamics.crystal_network.comparison import Comparison, comparison_of
 from mdweights_core.dynamics.crystal_network.draws import draw_frames
 from mdweights_core.dynamics.crystal_network.intensities import UnitWaves
-from mdweights_core.dynamics.crystal_network.least_squares import B_OF_U, Fit, State, steps
+from mdweights_core.dynamics.crystal_network.least_squares import B_OF_U, DAMPING, Fit, State, steps
 from mdweights_core.dynamics.crystal_network.liquid import LiquidLike, fit_liquid
 from mdweights_core.dynamics.crystal_network.motions import Motions
 from mdweights_core.dynamics.crystal_network.result import Agreement, NetworkFit
@@ -21,12 +22,22 @@ from mdweights_core.dynamics.crystal_network.settings import CrystalNetworkSetti
 from mdweights_core.dynamics.crystal_network.springs import springs_of
 from mdweights_core.dynamics.crystal_network.units import Crystal, crystal_of
 from mdweights_core.errors import BadInput
+from mdweights_core.io.checkpoints import Keeper, fingerprint, load_checkpoint, save_checkpoint
 from mdweights_core.io.frames.selection import select_atoms
 from mdweights_core.io.frames.trajectories import open_frames
 from mdweights_core.jobs import Clock, Job, Progress, Stopped
 
 STAGE, PREDICTING = "springs of the crystal", "diffuse map of the network"
 _AT_ONCE = 500  # reflections between two snapshots
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """From where steps go on: logarithms of force constants, damping, and the correlations so far."""
+
+    logarithms: np.ndarray
+    damping: float = DAMPING
+    history: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +55,7 @@ def fit_network(
     settings: CrystalNetworkSettings = CrystalNetworkSettings(),
     *,
     selection: str = "not element H",
+    checkpoint: Path | None = None,
 ) -> Job[NetworkFit]:
     """Tune an elastic network of a unit cell to a diffuse map, and compare it with liquid-like motions.
 
@@ -61,6 +73,8 @@ def fit_network(
     settings : CrystalNetworkSettings
     selection : str
         Atoms that scatter.
+    checkpoint : Path, optional
+        Written after each step; a fit goes on from one of the same crystal, map and settings.
 
     Raises
     ------
@@ -71,7 +85,12 @@ def fit_network(
     crystal = crystal_from(structure, observed, selection, settings.atoms_per_unit)
     comparison = comparison_of(observed, settings)
     motions = Motions(crystal, springs_of(crystal, settings), settings.temperature)
-    tuned = yield from _tuned(motions, comparison, settings)
+    made_from = _made_from(crystal, observed, settings)
+    begin = _Walk(np.log(motions.springs.start))
+    if checkpoint is not None:
+        begin = load_checkpoint(checkpoint, made_from, "another crystal, map or settings", _read_walk) or begin
+    keeper = Keeper[_Walk](checkpoint, 0.0, lambda walk, path: save_checkpoint(path, made_from, *_written_walk(walk)))
+    tuned = yield from _tuned(motions, comparison, settings, begin, keeper)
     liquid: tuple[LiquidLike, np.ndarray] | None = None
     if settings.liquid and tuned.calculated is not None:
         yield Progress("liquid-like motions", 0, 1, "fitting correlation length and displacement")
@@ -103,18 +122,23 @@ def crystal_from(
     return crystal_of(source.atoms.select(rows), positions, lattice.cell, lattice.space_group, atoms_per_unit)
 
 
-def _tuned(motions: Motions, comparison: Comparison, settings: CrystalNetworkSettings) -> Job[_Tuned]:
+def _tuned(
+    motions: Motions, comparison: Comparison, settings: CrystalNetworkSettings, begin: _Walk, keeper: Keeper[_Walk]
+) -> Job[_Tuned]:
     n_component = 1 if motions.springs.dimension == 1 else 6
     waves = UnitWaves(motions.crystal, comparison.lattice.select(comparison.fitted), n_component)
     fit = Fit(motions, waves, comparison, _observed_b(motions.crystal), settings.b_weight)
-    history: list[float] = []
-    yield Progress(STAGE, 0, settings.iterations, "computing the first map")
-    walk = steps(fit, motions.springs.start, settings.iterations)
-    state = next(walk)
+    done = max(len(begin.history) - 1, 0)
+    history = list(begin.history[:done])
+    yield Progress(STAGE, done, settings.iterations, "computing the first map")
+    walk = steps(fit, begin.logarithms, settings.iterations - done, begin.damping)
+    state, damping = next(walk)
     try:
         yield _told(state, history, settings)
-        for state in walk:
-            yield _told(state, history, settings)
+        for state, damping in walk:
+            told = _told(state, history, settings)
+            keeper.save(_Walk(state.logarithms, damping, tuple(history)))
+            yield replace(told, message=" ".join((f"{told.message}.", *keeper.notes))) if keeper.notes else told
         calculated = yield from _predicted(motions, comparison, state)
     except Stopped:
         return _Tuned(state, history, None)
@@ -128,6 +152,20 @@ def _told(state: State, history: list[float], settings: CrystalNetworkSettings) 
     return Progress(
         STAGE, len(history) - 1, settings.iterations, message, values, {"constants": np.exp(state.logarithms)}
     )
+
+
+def _made_from(crystal: Crystal, observed: DiffuseMap, settings: CrystalNetworkSettings) -> str:
+    """What a checkpoint must be of; more iterations and other draws are still the same fit."""
+    same = replace(settings, iterations=1, frames=0)
+    return fingerprint(repr(same), [crystal.positions, observed.lattice.hkl, observed.intensity])
+
+
+def _written_walk(walk: _Walk) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    return {"damping": walk.damping, "history": walk.history}, {"logarithms": walk.logarithms}
+
+
+def _read_walk(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> _Walk:
+    return _Walk(arrays["logarithms"], float(record["damping"]), tuple(map(float, record["history"])))
 
 
 def _predicted(motions: Motions, comparison: Comparison, state: State) -> Job[np.ndarray]:

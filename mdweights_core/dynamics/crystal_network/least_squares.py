@@ -21,6 +21,8 @@ _HARDER, _SOFTER, _STUCK = 8.0, 0.2, 1e6
 _FLOOR = 1e-4  # of the largest diagonal: classes that the map does not see stay where they are
 _LONGEST = 1.5  # change of a logarithm in one step
 _CONVERGED = 2e-5  # of 1 - CC^2
+DAMPING = 1e-2
+"""Of the first step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +115,16 @@ def aligned(values: np.ndarray, slopes: np.ndarray, target: np.ndarray) -> tuple
     return target - scale * values, moved - np.outer(values, values @ moved) / square
 
 
-def steps(fit: Fit, start: np.ndarray, most: int) -> Iterator[State]:
-    """The start and what each accepted step comes to, until nothing is gained any more."""
-    now, damping = fit.at(np.log(start)), 1e-2
-    yield now
+def steps(fit: Fit, logarithms: np.ndarray, most: int, damping: float = DAMPING) -> Iterator[tuple[State, float]]:
+    """A start and what each accepted step comes to, until nothing is gained any more; and the damping of the next."""
+    now = fit.at(logarithms)
+    yield now, damping
     for _ in range(most):
         tried, damping = _improved(fit, now, damping)
         if tried is None:
             return
         gained, now = now.lost - tried.lost, tried
-        yield now
+        yield now, damping
         if gained < _CONVERGED:
             return
 

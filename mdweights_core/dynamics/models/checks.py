@@ -1,4 +1,4 @@
-"""Derivatives of a model looked at before x trusted: against differences, where a simulation begins."""
+"""Derivatives of a model looked at before they are trusted: against differences, where a simulation begins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def checked(it: Simulated) -> Simulated:
     """
     theta = it.theta
     forceless = np.ones(len(theta), dtype=bool)
-    for x, v in _places(it):
+    for x, v in thermal_places(it, _PLACES):
         problem = _problem(it.model, it.parameters, x, v)
         if problem is not None:
             raise _refusal(it.model, it.parameters, x, v, problem)
@@ -107,13 +107,13 @@ def _explicit(model: Any, x: Array, theta: Array) -> tuple[Array, Array, Array]:
     return found
 
 
-def _places(it: Simulated) -> Iterator[tuple[Array, Array]]:
-    """Configurations [N] and small displacements [N] along which differences are taken."""
+def thermal_places(it: Simulated, count: int) -> Iterator[tuple[Array, Array]]:
+    """Configurations [N], the start and others that heat brings about; and small displacements [N] for differences."""
     rng = np.random.default_rng(0)
-    for place in range(_PLACES):
+    for place in range(count):
         v = jnp.asarray(rng.normal(size=it.n))
         v = v * _thermal(it, v)
-        yield it.start + place * v, _STEP * jnp.asarray(rng.normal(size=it.n)) * jnp.std(v)
+        yield it.start + min(place, 1) * v, _STEP * jnp.asarray(rng.normal(size=it.n)) * jnp.std(v)
 
 
 def _thermal(it: Simulated, v: Array) -> float:

@@ -14,6 +14,7 @@ from support.straight_lines import StraightLines
 from mdweights_core import jobs
 from mdweights_core.dynamics.models.network_settings import NetworkSettings
 from mdweights_core.dynamics.models.parameters import Parameter
+from mdweights_core.dynamics.models.step import suggested_step
 from mdweights_core.dynamics.models.term_file import TermFile, read_terms
 from mdweights_core.dynamics.tuning.job import tune
 from mdweights_core.dynamics.tuning.result import Tuning
@@ -23,7 +24,7 @@ from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
 from mdweights_core.workflow.sensitivity_molecules import molecule
 from mdweights_core.workflow.sensitivity_observables import observables_of, targets_of
-from mdweights_core.workflow.sensitivity_systems import Studied, network, small, suggested_step
+from mdweights_core.workflow.sensitivity_systems import Studied, network, small
 from mdweights_core.workflow.sensitivity_values import (
     read_values,
     typed_bounds,

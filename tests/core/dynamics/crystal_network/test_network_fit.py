@@ -70,6 +70,26 @@ def test_a_stopped_fit_keeps_its_springs(
     assert (found.constants > 0).all()
 
 
+def test_a_fit_that_was_killed_goes_on_to_the_same_springs(
+    structure: Path, known: tuple[np.ndarray, DiffuseMap], settings: CrystalNetworkSettings, tmp_path: Path
+) -> None:
+    short, place = replace(settings, iterations=4, liquid=False), tmp_path / "fit.npz"
+    whole = run(fit_network(structure, known[1], short))
+    killed = fit_network(structure, known[1], short, checkpoint=place)
+    for _ in range(4):
+        next(killed)
+    del killed
+    told: list[int] = []
+    resumed = run(
+        fit_network(structure, known[1], short, checkpoint=place), lambda progress: told.append(progress.step)
+    )
+    assert told[0] == 2
+    np.testing.assert_allclose(resumed.constants, whole.constants, rtol=1e-9)
+    np.testing.assert_allclose(resumed.history, whole.history, rtol=1e-9)
+    with pytest.raises(BadInput, match="of another crystal, map or settings"):
+        next(fit_network(structure, known[1], replace(short, d_fit=3.0), checkpoint=place))
+
+
 def test_reflections_are_held_out_alike_at_all_resolutions(
     known: tuple[np.ndarray, DiffuseMap], settings: CrystalNetworkSettings
 ) -> None:
