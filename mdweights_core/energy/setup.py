@@ -48,6 +48,8 @@ class Molecule:
         Atoms that the system holds in place.
     remarks : tuple of str
         What is unusual, in sentences.
+    changes : tuple of str
+        What its energy has that the force field has not: names of terms, and values of parameters.
     """
 
     topology: Any
@@ -56,6 +58,7 @@ class Molecule:
     energy: Energy
     fixed: np.ndarray
     remarks: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
     @property
     def n_atoms(self) -> int:

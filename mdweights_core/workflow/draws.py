@@ -84,7 +84,8 @@ def molecule_task(
         frames, weights = None, None
     else:
         frames, weights = examples.x.reshape(len(examples.x), -1, 3), examples.weights
-    told = f"{energy.force_field} in {'vacuo' if energy.solvent == 'none' else energy.solvent}, {kelvin:g} K"
+    field = " with ".join(filter(None, (energy.force_field, ", ".join(molecule.changes))))
+    told = f"{field} in {'vacuo' if energy.solvent == 'none' else energy.solvent}, {kelvin:g} K"
     structure = pdb_text(molecule.topology, _as_frames_lie(molecule.x, examples))
     origin = Origin(structure=structure, temperature=kelvin, energy=told)
     prepared = of_molecule(molecule, kelvin, frames, weights, kind=kind)

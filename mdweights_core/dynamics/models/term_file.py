@@ -52,6 +52,11 @@ class TermFile:
     forms: tuple[FormSettings, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is in it, briefly."""
+        return (*(form.name for form in self.forms), *(f"{name} = {value:g}" for name, value in self.values.items()))
+
 
 def read_terms(path: str | Path) -> TermFile:
     """Read terms and values.
@@ -95,7 +100,12 @@ def with_terms(molecule: Molecule, file: TermFile, types: np.ndarray | None = No
     changed = simulated(model_at(model, file.values), 1.0, molecule.x, 1.0, remarks=remarks)
     if np.isfinite(molecule.x).all():
         remarks = checked(changed).remarks
-    return replace(molecule, energy=changed.model.as_energy(changed.theta), remarks=(*molecule.remarks, *remarks))
+    return replace(
+        molecule,
+        energy=changed.model.as_energy(changed.theta),
+        remarks=(*molecule.remarks, *remarks),
+        changes=(*molecule.changes, *file.told),
+    )
 
 
 def _understood(content: Mapping[str, Any]) -> TermFile:

@@ -15,6 +15,7 @@ from mdweights_core.dynamics.models.term_file import read_terms, with_terms
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.energy.setup import set_up
 from mdweights_core.minimize.result import load
+from mdweights_core.workflow.draws import molecule_task
 
 TERMS = """
 [[term]]
@@ -42,6 +43,8 @@ def test_a_typed_form_is_minimised(folder: Path, capsys: pytest.CaptureFixture[s
     settings = EnergySettings(solvent="none")
     molecule = set_up("amide.pdb", settings)
     changed = with_terms(molecule, read_terms("terms.toml"), atom_types(molecule, "amide.pdb", settings))
+    task = molecule_task(changed, settings, 300.0)
+    assert task.origin.energy == "amber14 with Morse in vacuo, 300 K"
     low = jnp.asarray(load(Path("low.npz")).x[0])
     assert told["energy"] == pytest.approx(float(changed.energy(low)), abs=1e-6)
     assert told["end"] == "converged"
