@@ -113,6 +113,7 @@ def print_network(found: NetworkFit, terminal: Terminal) -> None:
     springs = zip(found.springs, found.counts, found.constants, found.errors, strict=True)
     rows = [(name, str(count), f"{constant:.4g}", f"{error:.1%}") for name, count, constant, error in springs]
     terminal.table("Springs, kJ/mol/nm²", ("class", "springs", "constant", "error"), rows)
+    terminal.say(found.determined)
     models = [("network", found.network)] + ([] if found.liquid is None else [("liquid-like motions", found.liquid)])
     scores = [(name, *map(_cc, (it.fitted, it.held_out, it.total))) for name, it in models]
     heads = ("correlation with the map", "anisotropic", "held out", "total, held out")

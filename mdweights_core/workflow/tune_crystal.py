@@ -41,6 +41,7 @@ def summary(found: NetworkFit) -> dict[str, Any]:
         "history": found.history.tolist(),
         "b_correlation": _number(found.b_correlation),
         "verdict": found.verdict,
+        "determined": found.determined,
         "seconds": found.seconds,
         "stopped": found.is_stopped,
     }

@@ -1,11 +1,11 @@
 """Springs of a protein crystal from its diffuse map: a tuned network beside liquid-like motions.
 
-As a script:  python tests/benchmarks/bench_snase_network.py [--d-min 3] [--d-max 8] [--n-fit 500] [--atoms-per-unit 8]
+As a script:  python tests/benchmarks/bench_snase_network.py [--d-min 2] [--d-fit 2.5] [--n-fit 3000] [--atoms-per-unit 8]
 As a test:    make bench
 
 One unit cell of staphylococcal nuclease (P 41, 4WOR) and the measured map of the same crystal form. Both models get the
 same atoms, reflections and isotropic curve; liquid-like motions are fitted to every reflection that is not held out,
-the network to a sample of these.
+the network to as many of these as it is told to.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mdweights_core.dynamics.crystal_network.result import NetworkFit
 from mdweights_core.dynamics.crystal_network.settings import CrystalNetworkSettings
 from mdweights_core.io.maps.observed import read_map
 
-SETTINGS = CrystalNetworkSettings(d_min=3.0, d_max=8.0, d_fit=3.0, n_fit=500, atoms_per_unit=8, iterations=2)
+SETTINGS = CrystalNetworkSettings(d_min=3.0, d_fit=3.0, n_fit=5000, atoms_per_unit=8, iterations=20)
 
 
 def tuned(data: Path, settings: CrystalNetworkSettings, console: Console | None = None) -> NetworkFit:

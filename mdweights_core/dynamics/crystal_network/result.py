@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_KNOWN = 1.0  # standard error of ln k below which a force constant is told apart from none
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -80,6 +82,19 @@ class NetworkFit:
     frames: np.ndarray
     seconds: float
     is_stopped: bool = False
+
+    @property
+    def determined(self) -> str:
+        """Which springs the map tells of, in a sentence."""
+        known = [name for name, error in zip(self.springs, self.errors.tolist(), strict=True) if error < _KNOWN]
+        if len(known) == len(self.springs):
+            return "The map determines all classes of springs."
+        if not known:
+            return "The map determines no class of springs: their force constants mean nothing."
+        return (
+            f"The map determines springs {' and '.join(known)}, and not the {len(self.springs) - len(known)} other "
+            "classes: their force constants mean nothing."
+        )
 
     @property
     def verdict(self) -> str:

@@ -16,6 +16,7 @@ from mdweights_core.dynamics.crystal_network.intensities import UnitWaves
 from mdweights_core.dynamics.crystal_network.least_squares import aligned
 from mdweights_core.dynamics.crystal_network.liquid import Liquid
 from mdweights_core.dynamics.crystal_network.motions import Motions
+from mdweights_core.dynamics.crystal_network.result import Agreement, NetworkFit
 from mdweights_core.dynamics.crystal_network.settings import CrystalNetworkSettings
 from mdweights_core.dynamics.crystal_network.springs import springs_of
 from mdweights_core.dynamics.crystal_network.units import Crystal
@@ -54,6 +55,24 @@ def test_known_springs_are_found_and_what_is_held_out_is_predicted(
     assert len(found.network.by_resolution) == len(found.edges) - 1
     assert np.isnan(found.b_correlation)  # all B factors of the file are alike
     assert found.b_factors.shape == (50,)
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        ((0.1, 0.2, 0.9), "The map determines all classes of springs."),
+        ((0.1, 40.0, np.inf), "The map determines springs bonds, and not the 2 other classes"),
+        ((9.0, 40.0, np.inf), "The map determines no class of springs"),
+    ],
+)
+def test_springs_that_the_map_does_not_determine_are_told(errors: tuple[float, ...], sentence: str) -> None:
+    nothing = Agreement(np.nan, np.nan, np.nan, np.zeros(0))
+    none = np.zeros(0)
+    fit = NetworkFit(
+        ("bonds", "contacts", "to places"), np.ones(3, int), np.ones(3), np.array(errors), nothing, None, np.nan, np.nan,
+        none, 0, 0, 0, none, none, np.nan, none, 0.0,
+    )  # fmt: skip
+    assert fit.determined.startswith(sentence)
 
 
 def test_a_stopped_fit_keeps_its_springs(
