@@ -1,6 +1,6 @@
 """Springs of a protein crystal from its diffuse map: a tuned network beside liquid-like motions.
 
-As a script:  python tests/benchmarks/bench_snase_network.py [--d-min 2] [--d-fit 2.5] [--n-fit 3000] [--atoms-per-unit 8]
+As a script:  python tests/benchmarks/bench_snase_network.py [--d-min 2] [--d-fit 2.5] [--n-fit 3000]
 As a test:    make bench
 
 One unit cell of staphylococcal nuclease (P 41, 4WOR) and the measured map of the same crystal form. Both models get the

@@ -67,11 +67,9 @@ def test_known_springs_are_found_and_what_is_held_out_is_predicted(
 )
 def test_springs_that_the_map_does_not_determine_are_told(errors: tuple[float, ...], sentence: str) -> None:
     nothing = Agreement(np.nan, np.nan, np.nan, np.zeros(0))
-    none = np.zeros(0)
-    fit = NetworkFit(
-        ("bonds", "contacts", "to places"), np.ones(3, int), np.ones(3), np.array(errors), nothing, None, np.nan, np.nan,
-        none, 0, 0, 0, none, none, np.nan, none, 0.0,
-    )  # fmt: skip
+    none, names = np.zeros(0), ("bonds", "contacts", "to places")
+    scores = (nothing, None, np.nan, np.nan, none, 0, 0, 0, none, none, np.nan, none, 0.0)
+    fit = NetworkFit(names, np.ones(3, int), np.ones(3), np.array(errors), *scores)
     assert fit.determined.startswith(sentence)
 
 
