@@ -25,36 +25,46 @@ def dials(example=0.0, energy=0.0, reaction=0.0, high=1e6, latents=(1.0,)):
     return Dials(*map(jnp.asarray, numbers), jnp.asarray(latents))
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        dials(example=1.0),
-        dials(energy=1.0),
-        dials(energy=1.0, reaction=3.0, latents=(1.0, 2.0)),
-    ],
-)
-def test_gradients_are_those_of_finite_differences(chosen):
-    flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
-    numbers, fixed = eqx.partition(flow, eqx.is_inexact_array)
+def small_flow():
+    settings = FlowSettings(layers=2, width=4, depth=1, bins=4)
+    return cast(make_flow(np.array([False, False]), settings, 0), jnp.float64)
+
+
+@pytest.fixture(scope="module")
+def loss_and_gradient():
+    """Both at numbers of a flow and dials, compiled once for all tests; and numbers to begin from."""
+    numbers, fixed = eqx.partition(small_flow(), eqx.is_inexact_array)
     flat, unravel = jax.flatten_util.ravel_pytree(numbers)
-    flat = flat + 0.1 * jax.random.normal(jax.random.key(0), flat.shape)
     y = jax.random.normal(jax.random.key(1), (32, 2))
 
     @jax.jit
-    def loss(at):
+    @jax.value_and_grad
+    def both(at, chosen):
         return total(eqx.combine(unravel(at), fixed), SYSTEM, y, jax.random.key(2), 64, chosen)[0]
 
-    gradient = jax.jit(jax.grad(loss))(flat)
+    return both, flat + 0.1 * jax.random.normal(jax.random.key(0), flat.shape)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        dials(example=1.0, latents=(1.0, 1.0)),
+        dials(energy=1.0, latents=(1.0, 1.0)),
+        dials(energy=1.0, reaction=3.0, latents=(1.0, 2.0)),
+    ],
+)
+def test_gradients_are_those_of_finite_differences(loss_and_gradient, chosen):
+    both, flat = loss_and_gradient
+    gradient = both(flat, chosen)[1]
     for seed in range(4):
         way = jax.random.normal(jax.random.key(10 + seed), flat.shape)
-        measured = (loss(flat + 1e-5 * way) - loss(flat - 1e-5 * way)) / 2e-5
+        measured = (both(flat + 1e-5 * way, chosen)[0] - both(flat - 1e-5 * way, chosen)[0]) / 2e-5
         assert float(gradient @ way) == pytest.approx(float(measured), rel=2e-3, abs=2e-4)
 
 
 def test_energy_and_volume_of_a_high_configuration_pull_the_same_share():
     """Were it the energy alone, volume would grow without end where all is of high energy."""
-    flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
-    numbers, fixed = eqx.partition(flow, eqx.is_inexact_array)
+    numbers, fixed = eqx.partition(small_flow(), eqx.is_inexact_array)
     flat, unravel = jax.flatten_util.ravel_pytree(numbers)
 
     @jax.jit
@@ -82,9 +92,9 @@ class EndsAtZero:
 
 
 def test_draws_beyond_the_end_of_the_coordinates_count_as_of_high_energy():
-    flow = cast(make_flow(np.array([False, False]), FlowSettings(layers=2, width=4, depth=1, bins=4), 0), jnp.float64)
-    loss, parts = total(
-        flow, System(DoubleWell(), EndsAtZero()), None, jax.random.key(0), 400, dials(energy=1.0, high=100.0)
+    system = System(DoubleWell(), EndsAtZero())
+    loss, parts = eqx.filter_jit(total)(
+        small_flow(), system, None, jax.random.key(0), 400, dials(energy=1.0, high=100.0)
     )
     assert 30 < float(loss) < 70  # half of the draws at 100 kT, the others at a few
     assert np.isfinite(parts.effective)
