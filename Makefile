@@ -1,10 +1,13 @@
 # Every target makes .venv ready first; when nothing changed that takes no time and no network.
 #   make PYTHON=python3.12 test        use that interpreter
 #   make JOBS=8 test                   as many tests side by side (2; each takes up to 5 GiB)
+#   make XLA_FLAGS= test               programs optimised as users run them (twice the time)
 
 SHELL := /bin/bash
 BIN := .venv/bin
 JOBS ?= 2
+# Most of the time of the tests is XLA's compiler, and what it makes is run once: without its optimiser they take half.
+XLA_FLAGS ?= --xla_backend_optimization_level=0
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -29,7 +32,7 @@ lint: setup ## style, types and who imports whom
 	$(BIN)/lint-imports
 
 test: lint ## lint, then all tests
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
+	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
 bench: setup ## times and memory of the parts that take long
 	$(BIN)/python -m pytest tests/benchmarks

@@ -97,21 +97,30 @@ def make_flow(circular: np.ndarray, settings: FlowSettings, seed: int, examples:
 
 
 def _read(bijection: AbstractBijection, y: np.ndarray) -> np.ndarray:
-    return np.asarray(jax.vmap(bijection.inverse)(jnp.asarray(y, jnp.float32)), dtype=np.float64)
+    return np.asarray(_inverse(bijection, jnp.asarray(y, jnp.float32)), dtype=np.float64)
+
+
+@eqx.filter_jit
+def _inverse(bijection: AbstractBijection, y: Array) -> Array:
+    return jax.vmap(bijection.inverse)(y)
 
 
 def _couplings(circular: np.ndarray, settings: FlowSettings, seed: int) -> AbstractBijection:
     """All couplings as one scan: compiled once, however many there are."""
-    n = len(circular)
-    taken, given = _halves(n, settings.layers, np.random.default_rng(seed))
+    taken, given = map(jnp.asarray, _halves(len(circular), settings.layers, np.random.default_rng(seed)))
     keys = jax.random.split(jax.random.key(seed), settings.layers)
-    sizes = {"bins": settings.bins, "width": settings.width, "depth": settings.depth}
+    return Scan(_layers(keys, taken, given, jnp.asarray(circular), settings.bins, settings.width, settings.depth))
 
+
+@eqx.filter_jit  # else each of the many small steps is compiled by itself
+def _layers(
+    keys: Array, taken: Array, given: Array, circular: Array, bins: int, width: int, depth: int
+) -> SplineCoupling:
     def coupling(key: Array, taken: Array, given: Array) -> SplineCoupling:
-        return SplineCoupling(key, taken, given, jnp.asarray(circular), **sizes)
+        return SplineCoupling(key, taken, given, circular, bins=bins, width=width, depth=depth)
 
-    layers = eqx.filter_vmap(coupling)(keys, jnp.asarray(taken), jnp.asarray(given))
-    return Scan(layers)
+    layers: SplineCoupling = eqx.filter_vmap(coupling)(keys, taken, given)
+    return layers
 
 
 def _halves(n: int, layers: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

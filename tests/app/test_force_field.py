@@ -456,8 +456,9 @@ def test_plots_take_both_themes_with_data(plots: ForceFieldPlots) -> None:
             assert not plot.is_empty
     np.testing.assert_array_equal(plots.agreement.growth, [[5, 1, 2, 3]])
     np.testing.assert_array_equal(plots.fit.relative(), [[0.0], [1.0]])
-    plots.agreement.clear()
-    assert plots.agreement.is_empty
+    for plot in (plots.agreement, plots.fit):
+        plot.clear()
+        assert plot.is_empty
 
 
 def test_relative_derivatives_of_means_that_noise_hides_are_not_known() -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -284,10 +287,28 @@ def test_an_address_where_nobody_answers(model, address):
     assert time.monotonic() - began < 5
 
 
-def test_a_scheduler_without_workers(model, monkeypatch):
-    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.5)
-    with workers_of_this_process(0) as empty, pytest.raises(BadInput, match="has no workers"):
-        cluster.DaskPool(model, address=empty.scheduler_address, device="cpu")
+@pytest.fixture
+def lonely_scheduler(tmp_path) -> Iterator[str]:
+    """Address of a scheduler in a process of its own, to which no workers belong."""
+    told = tmp_path / "scheduler.json"
+    words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *words], stderr=subprocess.DEVNULL
+    ) as process:
+        end = time.monotonic() + 60
+        while not told.exists() or not told.read_text().strip():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        yield json.loads(told.read_text())["address"]
+        process.terminate()
+
+
+@pytest.mark.timeout(90, method="signal")
+def test_a_scheduler_without_workers(model, monkeypatch, lonely_scheduler):
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 2.0)
+    with pytest.raises(BadInput, match="has no workers"):
+        cluster.DaskPool(model, address=lonely_scheduler, device="cpu")
 
 
 class FakeClient:
