@@ -166,23 +166,22 @@ def test_exports_are_written(window: MainWindow, tmp_path: Path, kind: str) -> N
 
 
 def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
-    """The longest pause between beats of a 5 ms timer is short.
+    """The longest pause between beats of a 5 ms timer is less than a tenth of the fit's time.
 
-    A pause counts for no more than the processor time that this process had in it: what other programs take of the
-    machine meanwhile is not ours.
+    On a quiet machine that is 0.2 s of 4 s; a machine with other work to do draws out both.
     """
 
     def longest_stall() -> float:
-        beats: list[tuple[float, float]] = []
+        beats: list[float] = []
         timer = QTimer(interval=5)
-        timer.timeout.connect(lambda: beats.append((time.perf_counter(), time.process_time())))
+        timer.timeout.connect(lambda: beats.append(time.perf_counter()))
         timer.start()
         window.fit_panel.start_button.click()
         wait_for(lambda: is_quiet(window))
         timer.stop()
-        return float(np.diff(beats, axis=0).min(axis=1).max())
+        return float(np.diff(beats).max() / (beats[-1] - beats[0]))
 
-    assert min(longest_stall() for _ in range(3)) < 0.3
+    assert min(longest_stall() for _ in range(3)) < 0.1
 
 
 @pytest.mark.parametrize("method", ["greedy", "genetic"])
