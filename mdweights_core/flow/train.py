@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -146,14 +147,25 @@ def variables(
     coordinates: Coordinates, examples: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator
 ) -> np.ndarray:
     """Variables of examples [T, N], float32 [T, n]; weighted ones are drawn with replacement by their weights."""
-    read = jax.jit(lambda coordinates, x: jax.vmap(lambda at: coordinates.read(at)[0])(x))
-    y = np.asarray(read(coordinates, jnp.asarray(examples, jnp.float64)), dtype=np.float32)
+    y = np.asarray(_read(coordinates, jnp.asarray(examples, jnp.float64)), dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(y).all(axis=1))
     if len(bad):
         raise BadInput(
             f"Example {bad[0] + 1} has no coordinates that are numbers", advice="Leave that configuration out"
         )
     return y if weights is None else y[drawn_by_weight(np.asarray(weights, dtype=np.float64), len(y), rng)]
+
+
+@eqx.filter_jit
+def _read(coordinates: Coordinates, x: jax.Array) -> jax.Array:
+    return jax.vmap(lambda at: coordinates.read(at)[0])(x)
+
+
+@eqx.filter_jit
+def _energies(system: System, y: jax.Array) -> jax.Array:
+    """Reduced energies of variables y [S, n]."""
+    x = jax.vmap(lambda at: system.coordinates.place(at)[0])(y)
+    return jax.vmap(system.target.reduced)(x.astype(jnp.float64))
 
 
 def drawn_by_weight(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -256,8 +268,7 @@ class _Training:
     def _lowest(self, run: Run) -> float:
         """The lowest energy among examples, or draws where there are none, kT: what high energies are counted from."""
         if self._y is not None:
-            x = jax.vmap(lambda y: self._system.coordinates.place(y)[0])(jnp.asarray(self._y[:512]))
-            u = np.asarray(jax.vmap(self._system.target.reduced)(x.astype(jnp.float64)))
+            u = np.asarray(_energies(self._system, jnp.asarray(self._y[:512])))
         else:
             u = draw_in_single(run.state.average, self._system, 512, self._settings.seed, 1.0, energies_only=True)[1]
         u = u[np.isfinite(u)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,12 @@ import numpy as np
 from flowjax.bijections import AbstractBijection, TriangularAffine
 
 Array = jax.Array
+
+
+@partial(jnp.vectorize, signature="(d,d)->(d,d)")
+def _lower_triangular(entries: Array) -> Array:
+    """With a positive diagonal."""
+    return jnp.fill_diagonal(jnp.tril(entries), jax.nn.softplus(jnp.diag(entries)), inplace=False)
 
 
 class Correlation(AbstractBijection):
@@ -28,9 +36,10 @@ class Correlation(AbstractBijection):
     cond_shape: None = eqx.field(static=True, default=None)
 
     def __init__(self, matrix: np.ndarray, plain: np.ndarray, n: int) -> None:
-        in_double, rest = eqx.partition(
-            TriangularAffine(jnp.zeros(len(plain)), jnp.asarray(matrix)), eqx.is_inexact_array
-        )
+        linear = TriangularAffine(jnp.zeros(len(plain)), jnp.asarray(matrix))
+        # flowjax makes a function anew for each layer, and programs of one flow would be compiled again for its like
+        linear = eqx.tree_at(lambda it: it.triangular.fn, linear, _lower_triangular)
+        in_double, rest = eqx.partition(linear, eqx.is_inexact_array)
         self.linear = eqx.combine(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), in_double), rest)
         self.plain = jnp.asarray(plain)
         self.shape = (n,)
