@@ -181,7 +181,7 @@ def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
         timer.stop()
         return float(np.diff(beats).max() / (beats[-1] - beats[0]))
 
-    assert min(longest_stall() for _ in range(3)) < 0.1
+    assert any(longest_stall() < 0.1 for _ in range(3))
 
 
 @pytest.mark.parametrize("method", ["greedy", "genetic"])
