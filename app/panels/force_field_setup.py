@@ -36,6 +36,8 @@ class ForceFieldSetup(QWidget):
         self._model = model
         self.words = note(EMPTY)
         self.parameters = _view(model.parameters, "Parameters")
+        # names are read whole, and the last columns scrolled to where there is no room
+        self.parameters.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         self.observables = _view(model.observables, "Observables and targets")
         self.all_button, self.none_button = QPushButton("Tune all"), QPushButton("Tune none")
         self.observable, self.add_button = Entry(), QPushButton("Add")
