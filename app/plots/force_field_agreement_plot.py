@@ -29,10 +29,8 @@ class ForceFieldAgreementPlot(PlotPanel):
         self._differences: dict[str, np.ndarray] = {}
         self._growth = np.zeros((0, 4))
         self._late = LateDraw(self._draw, self)
-        self.legends = (
-            self.add_legend(1),
-            self.add_legend(1, column=1),
-        )  # below each other: a narrow window has no room
+        # names below each other: a narrow window has no room for them in a row
+        self.legends = (self.add_legend(1), self.add_legend(1, column=1))
         self.apart, self.grown = (self.canvas.addPlot(row=1, col=column) for column in range(2))
         self._limits = [pg.InfiniteLine(AGREE * sign, angle=0) for sign in (-1, 1)]
         for line in self._limits:

@@ -166,9 +166,9 @@ def test_exports_are_written(window: MainWindow, tmp_path: Path, kind: str) -> N
 
 
 def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
-    """The longest pause between beats of a 5 ms timer is less than a tenth of the fit's time.
+    """The longest pause between beats of a 5 ms timer is a small share of the fit's time.
 
-    On a quiet machine that is 0.2 s of 4 s; a machine with other work to do draws out both.
+    On a quiet machine it is 0.2 s of 4 s, and must be below 0.3 s; one with other work to do draws out both.
     """
 
     def longest_stall() -> float:
@@ -181,7 +181,7 @@ def test_the_window_stays_usable_during_a_fit(window: MainWindow) -> None:
         timer.stop()
         return float(np.diff(beats).max() / (beats[-1] - beats[0]))
 
-    assert any(longest_stall() < 0.1 for _ in range(3))
+    assert any(longest_stall() < 0.07 for _ in range(3))
 
 
 @pytest.mark.parametrize("method", ["greedy", "genetic"])

@@ -14,8 +14,8 @@ from mdweights_core.errors import BadInput
 
 _SHARE_OF_PERIOD = 0.2  # of the fastest motion's 1 / omega
 _MOTIONS = 60  # power iterations
-_PLACES = 9  # directions from the start in which the fastest motion is looked for
-_SHARES = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0)  # of the length that heat brings about
+_PLACES = 9  # the start, and places in eight directions from it
+_SHARES = (0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0)  # of the length that heat brings about
 _SIGMAS = 2.0  # of the energy above its mean, were it harmonic
 
 
@@ -36,8 +36,9 @@ def suggested_step(system: Simulated) -> float:
 
 def _visited(system: Simulated) -> Array:
     """The start and configurations about it [K, N] whose energy a long simulation has often enough."""
-    warm = jnp.stack([x - system.start for x, _ in thermal_places(system, _PLACES)])
-    places = jnp.concatenate([system.start + share * warm for share in _SHARES])
+    start, *others = (x for x, _ in thermal_places(system, _PLACES))
+    warm = jnp.stack(others) - start
+    places = jnp.concatenate([start[None], *(start + share * warm for share in _SHARES)])
     energies = jax.lax.map(lambda x: system.model.energy(x, system.theta), places)
     usual = system.n / 2
     most = (usual + _SIGMAS * np.sqrt(usual)) * system.kt

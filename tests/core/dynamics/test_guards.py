@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdweights_core.dynamics.guards import compared, drifts, grew, judged, neutral
+from mdweights_core.dynamics.guards import compared, drifts, grew, judged, neutral, off_temperature
 from mdweights_core.dynamics.result import REFUSED, UNVERIFIED, VERIFIED, Estimate
 
 THETA = np.array([2.0, 5.0])
@@ -109,3 +109,12 @@ def test_disturbances_that_do_not_die_out_are_told_of() -> None:
     assert not neutral(-0.1)
     assert not neutral(float("nan"))
     assert "do not die out" in neutral(0.01)[0]
+
+
+def test_a_temperature_that_the_step_changes_is_told_of() -> None:
+    (sentence,) = off_temperature(1.86, 10_000, 0.06)
+    assert "1.86 times what was asked for: steps of 0.06 are too long" in sentence
+    assert off_temperature(0.8, 10_000, 0.06)
+    assert not off_temperature(1.05, 10_000, 0.06)
+    assert not off_temperature(1.5, 100, 0.06)  # so few numbers are as far off by chance
+    assert not off_temperature(float("nan"), 100, 0.06)  # at zero temperature there is none

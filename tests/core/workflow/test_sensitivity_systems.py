@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from support.amide import write_structure
@@ -125,6 +126,16 @@ def test_a_ring_scatters_by_its_masses() -> None:
     features = np.asarray(found.features(ring.simulated.start, ring.simulated.theta))
     phase = np.exp(2j * np.pi * 3 * np.arange(16) / 16)
     np.testing.assert_allclose(features[:2], [24, (np.tile([1, 2], 8) @ phase).real], atol=1e-9)
+
+
+def test_steps_are_short_enough_for_where_heat_takes_a_system() -> None:
+    """The wall between two particles at the energy of 6.5 kT is far stiffer than the well they begin in."""
+    dimer = small("lj-dimer").simulated
+    r = dimer.start[:3] - dimer.start[3:]
+    in_its_well = jax.hessian(dimer.model.energy)(dimer.start, dimer.theta)
+    slow = 0.2 / np.sqrt(np.linalg.eigvalsh(in_its_well / np.sqrt(np.outer(dimer.masses, dimer.masses)))[-1])
+    assert np.linalg.norm(r) == pytest.approx(1.3)
+    assert 0.1 * slow < suggested_step(dimer) < 0.5 * slow
 
 
 def test_steps_are_a_fifth_of_the_fastest_motion() -> None:
