@@ -187,7 +187,11 @@ def test_file_that_is_cut_replaced_or_gone_while_it_is_read(small, tmp_path, kin
 
 
 @pytest.mark.parametrize("name", ["a.pdb.gz", "a.ent.gz", "a.cif.gz", "a.xyz.gz"])
-@pytest.mark.parametrize("content", [gzip.compress(pdb_text().encode())[:60], b"\x1f\x8b" + b"\7" * 50, b"plain"])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(pdb_text().encode())[:60], b"\x1f\x8b" + b"\7" * 50, b"plain"],
+    ids=["cut", "damaged", "plain"],  # not the bytes: they hold the second of collection, which workers must agree on
+)
 def test_broken_gz_is_one_sentence(tmp_path, small, name, content, capfd):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadInput) as caught:
