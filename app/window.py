@@ -270,53 +270,22 @@ class MainWindow(QMainWindow):
         self.scattering.bragg_requested.connect(self.commands.fit_solvent)
         session.execution_changed.connect(self._on_execution)
         self.job_status.stop_requested.connect(self._on_stop)
-        self._connect_minima()
-        self._connect_samples()
-        self._connect_force_field()
+        self._connect_engines()
 
-    def _connect_minima(self) -> None:
-        minima, page, commands = self.minima, self.workbench.minima_page, self.minima_commands
-        minima.failed.connect(self.tell)
-        minima.said.connect(self._say)
-        minima.frames_written.connect(commands.open_frames)
-        self.minimise_panel.started.connect(self.banner.hide)
-        self.minimise_panel.structure_requested.connect(commands.choose_structure)
-        self.minimise_panel.coordinates_requested.connect(commands.choose_coordinates)
-        self.minimise_panel.reference_requested.connect(commands.choose_reference)
-        commands.structure_chosen.connect(self.minimise_panel.show_structure)
-        commands.coordinates_chosen.connect(self.minimise_panel.show_coordinates)
-        commands.reference_chosen.connect(self.minimise_panel.show_reference)
-        page.overlay_requested.connect(self.guest.show_overlay)
-        page.frames_requested.connect(commands.use_as_frames)
-        page.export_requested.connect(commands.export)
-        page.save_requested.connect(commands.save_comparison)
-        self.job_status.stop_requested.connect(minima.stop)
-
-    def _connect_samples(self) -> None:
-        samples, page, commands = self.samples, self.workbench.sample_page, self.sample_commands
-        samples.failed.connect(self.tell)
-        samples.said.connect(self._say)
-        samples.frames_written.connect(commands.open_frames)
-        self.sample_panel.started.connect(self.banner.hide)
-        self.sample_panel.structure_requested.connect(commands.choose_structure)
-        self.sample_panel.coordinates_requested.connect(commands.choose_coordinates)
-        commands.structure_chosen.connect(self.sample_panel.show_structure)
-        commands.coordinates_chosen.connect(self.sample_panel.show_coordinates)
-        page.draw_chosen.connect(self.sample_show.show_draw)
-        page.place_changed.connect(self.sample_show.show_place)
-        page.frames_requested.connect(commands.use_as_frames)
-        page.save_requested.connect(commands.save)
-        page.rounds.project_requested.connect(commands.open_project)
-        self.sample_panel.rounds_requested.connect(commands.iterate)
-        self.job_status.stop_requested.connect(samples.stop)
-
-    def _connect_force_field(self) -> None:
-        model, panel = self.force_field, self.force_field_panel
-        model.failed.connect(self.tell)
-        model.said.connect(self._say)
-        panel.started.connect(self.banner.hide)
-        self.force_field_commands.serve(panel, self.workbench.force_field_page)
-        self.job_status.stop_requested.connect(model.stop)
+    def _connect_engines(self) -> None:
+        panels = (self.minimise_panel, self.sample_panel, self.force_field_panel)
+        for model, panel in zip(self.engines, panels, strict=True):
+            model.failed.connect(self.tell)
+            model.said.connect(self._say)
+            self.job_status.stop_requested.connect(model.stop)
+            panel.started.connect(self.banner.hide)
+        bench = self.workbench
+        self.minima_commands.serve(self.minimise_panel, bench.minima_page)
+        self.sample_commands.serve(self.sample_panel, bench.sample_page)
+        self.force_field_commands.serve(self.force_field_panel, bench.force_field_page)
+        bench.minima_page.overlay_requested.connect(self.guest.show_overlay)
+        bench.sample_page.draw_chosen.connect(self.sample_show.show_draw)
+        bench.sample_page.place_changed.connect(self.sample_show.show_place)
 
     def _restore(self) -> None:
         self._on_title(self.session.document.title)

@@ -39,10 +39,7 @@ class ForceFieldCommands(StructureCommands):
     def serve(self, panel: ForceFieldPanel, page: ForceFieldPage) -> None:
         """Do what the buttons of a panel and a page ask for."""
         self._model.frames_written.connect(self.open_frames)
-        panel.structure_requested.connect(self.choose_structure)
-        panel.coordinates_requested.connect(self.choose_coordinates)
-        self.structure_chosen.connect(panel.show_structure)
-        self.coordinates_chosen.connect(panel.show_coordinates)
+        self.serve_structure(panel)
         page.targets_requested.connect(self.read_targets)
         page.frames_requested.connect(self.use_as_frames)
         page.save_requested.connect(self.save)

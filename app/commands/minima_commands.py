@@ -15,6 +15,8 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from app.models.minima import MinimaModel
     from app.models.session import Session
+    from app.panels.minima_page import MinimaPage
+    from app.panels.minimise_panel import MinimisePanel
 
 
 class MinimaCommands(StructureCommands):
@@ -38,6 +40,16 @@ class MinimaCommands(StructureCommands):
     ) -> None:
         super().__init__(window, session, may_discard, settings)
         self._minima = minima
+
+    def serve(self, panel: MinimisePanel, page: MinimaPage) -> None:
+        """Do what the buttons of a panel and a page ask for."""
+        self._minima.frames_written.connect(self.open_frames)
+        self.serve_structure(panel)
+        panel.reference_requested.connect(self.choose_reference)
+        self.reference_chosen.connect(panel.show_reference)
+        page.frames_requested.connect(self.use_as_frames)
+        page.export_requested.connect(self.export)
+        page.save_requested.connect(self.save_comparison)
 
     @Slot()
     def choose_reference(self) -> None:

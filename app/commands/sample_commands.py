@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from app.models.sample_readings import SampleRequest
     from app.models.samples import SamplesModel
     from app.models.session import Session
+    from app.panels.sample_page import SamplePage
+    from app.panels.sample_panel import SamplePanel
 
 
 class SampleCommands(StructureCommands):
@@ -32,6 +34,15 @@ class SampleCommands(StructureCommands):
     ) -> None:
         super().__init__(window, session, may_discard, settings)
         self._samples = samples
+
+    def serve(self, panel: SamplePanel, page: SamplePage) -> None:
+        """Do what the buttons of a panel and a page ask for."""
+        self._samples.frames_written.connect(self.open_frames)
+        self.serve_structure(panel)
+        panel.rounds_requested.connect(self.iterate)
+        page.frames_requested.connect(self.use_as_frames)
+        page.save_requested.connect(self.save)
+        page.rounds.project_requested.connect(self.open_project)
 
     @Slot(int)
     def save(self, count: int) -> None:

@@ -13,6 +13,7 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.models.session import Session
+    from app.panels.energy_panel import EnergyPanel
 
 
 class StructureCommands(QObject):
@@ -31,6 +32,13 @@ class StructureCommands(QObject):
         super().__init__(window)
         self._session, self._may_discard = session, may_discard
         self._dialogs = FileDialogs(window, settings)
+
+    def serve_structure(self, panel: EnergyPanel) -> None:
+        """Ask for the files that a panel's fields name."""
+        panel.structure_requested.connect(self.choose_structure)
+        panel.coordinates_requested.connect(self.choose_coordinates)
+        self.structure_chosen.connect(panel.show_structure)
+        self.coordinates_chosen.connect(panel.show_coordinates)
 
     @Slot()
     def choose_structure(self) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 
 from app.models.force_field_readings import (
     EnsembleReading,
@@ -19,6 +19,7 @@ from app.models.force_field_readings import (
     SystemRequest,
 )
 from app.models.force_field_tables import ObservableTable, ParameterTable
+from app.models.long_run import LongRun
 from app.workers import force_field_tasks as tasks
 from mdweights_core.errors import BadInput, MdweightsError, counted
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from app.models.runner import Runner
     from app.models.session import Session
     from mdweights_core.dynamics.models.form_settings import FormSettings
-    from mdweights_core.jobs import Progress
 
 LOAD, LOOK, READ, FORM = "loading parameters", "observable", "reading targets", "reading a term"
 SENSITIVITY, TUNE = "sensitivities", "tuning"
@@ -35,8 +35,10 @@ CHECKPOINTS = {SENSITIVITY: "sensitivity.npz", TUNE: "tuning.npz"}
 _RUNS = (SENSITIVITY, TUNE)
 
 
-class ForceFieldModel(QObject):
+class ForceFieldModel(LongRun):
     """Loads one system, and takes derivatives of its ensemble or tunes its parameters, one run at a time.
+
+    A run is asked by an `EnsembleRequest`, and its reading is an `EnsembleReading`.
 
     Attributes
     ----------
@@ -45,56 +47,35 @@ class ForceFieldModel(QObject):
     forms : tuple of FormSettings
         Terms that were typed.
     loaded : Loaded, optional
-    reading : EnsembleReading, optional
-        The last run.
 
     Signals
     -------
-    running_changed(bool)
     loaded_changed(object)
         There is another `Loaded`.
     forms_changed(object)
         There are other terms.
-    started(object)
-        The `EnsembleRequest`.
-    stepped(object)
-        A snapshot of the job.
-    found(object)
-        An `EnsembleReading`.
-    refused(object)
-        Why something did not come about: a MdweightsError.
     form_refused(object)
         Why a term cannot be read: a MdweightsError.
     frames_written(object)
         Paths of frames and perhaps their topology, that are to become the frames of the document.
-    said(str), failed(object)
     """
 
-    running_changed = Signal(bool)
     loaded_changed = Signal(object)
     forms_changed = Signal(object)
-    started = Signal(object)
-    stepped = Signal(object)
-    found = Signal(object)
-    refused = Signal(object)
     form_refused = Signal(object)
     frames_written = Signal(object)
-    said = Signal(str)
-    failed = Signal(object)
+
+    _request: EnsembleRequest | None
+    reading: EnsembleReading | None
 
     def __init__(self, session: Session, runner: Runner, scratch: Path) -> None:
-        super().__init__(session)
-        self._session, self._runner, self._scratch = session, runner, scratch
-        self._request: EnsembleRequest | None = None
+        super().__init__(session, runner)
+        self._scratch = scratch
         self._checkpoint: Path | None = None
         self.parameters, self.observables = ParameterTable(self), ObservableTable(self)
         self.loaded: Loaded | None = None
-        self.reading: EnsembleReading | None = None
         self.forms: tuple[FormSettings, ...] = ()
-        self.is_running = self.is_loading = False
-        runner.finished.connect(self._on_finished)
-        runner.failed.connect(self._on_failed)
-        runner.progressed.connect(self._on_progress)
+        self.is_loading = False
 
     # ---- what can be asked
 
@@ -187,13 +168,6 @@ class ForceFieldModel(QObject):
             self._submit(request)
 
     @Slot()
-    def resume(self) -> None:
-        """Go on with the run that was stopped."""
-        if self.can_resume:
-            assert self._request is not None
-            self._submit(self._request)
-
-    @Slot()
     def stop(self) -> None:
         """Ask a running job to end with what it has."""
         for name in (*_RUNS, LOAD):
@@ -212,11 +186,9 @@ class ForceFieldModel(QObject):
     def _submit(self, request: EnsembleRequest) -> None:
         assert self.loaded is not None
         assert self._checkpoint is not None
-        self._request, self.is_running = request, True
-        self.running_changed.emit(True)
-        self.started.emit(request)
+        self._request = request
         name, task = (SENSITIVITY, tasks.sensitivities) if request.tuning is None else (TUNE, tasks.tune)
-        self._runner.submit(name, partial(task, self.loaded, request, self._checkpoint))
+        self._begin(name, request, partial(task, self.loaded, request, self._checkpoint))
 
     def _usual_checkpoint(self, tunes: bool) -> Path:
         saved = self._session.document.saved_path
@@ -224,15 +196,10 @@ class ForceFieldModel(QObject):
 
     # ---- what comes back
 
-    @Slot(object)
-    def _on_progress(self, progress: Progress) -> None:
-        if self.is_running:
-            self.stepped.emit(progress)
-
     @Slot(str, object, bool)
     def _on_finished(self, name: str, result: Any, stopped: bool) -> None:
         if name in _RUNS:
-            self._on_run(result)
+            self._end(result, _outcome)
         elif name == LOAD:
             self._on_loaded(result)
         elif name == FORM and result is not None:
@@ -253,14 +220,6 @@ class ForceFieldModel(QObject):
         else:
             self.observables.set_rows((*self.observables.rows, *rows))
 
-    def _on_run(self, reading: EnsembleReading | None) -> None:
-        self.is_running = False
-        if reading is not None:
-            self.reading = reading
-            self.found.emit(reading)
-            self.said.emit(_outcome(reading))
-        self.running_changed.emit(False)
-
     def _on_loaded(self, loaded: Loaded | None) -> None:
         self.is_loading = False
         if loaded is not None:
@@ -279,10 +238,8 @@ class ForceFieldModel(QObject):
         if name not in (*_RUNS, LOAD, READ, FORM, FRAMES, SAVE) and not name.startswith(LOOK):
             return
         if name in (*_RUNS, LOAD):
-            self.is_running = self.is_loading = False
-            self.running_changed.emit(False)
-            if isinstance(error, MdweightsError):
-                self.refused.emit(error)
+            self.is_loading = False
+            self._break_off(error)
         if name == FORM and isinstance(error, MdweightsError):
             self.form_refused.emit(error)
         else:

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 
+from app.models.long_run import LongRun
 from app.models.marks import Mark
 from app.models.minima_readings import FrameChoice, MinimaReading, MinimiseRequest
 from app.models.modes import ModesModel
 from app.workers import minimise_tasks
-from mdweights_core.errors import BadInput, MdweightsError, counted
+from mdweights_core.errors import BadInput, counted
 from mdweights_core.minimize.base import End
 from mdweights_core.minimize.result import NOT_BEGUN
 
 if TYPE_CHECKING:
     from app.models.runner import Runner
     from app.models.session import Session
-    from mdweights_core.jobs import Progress
 
 MINIMISE, WRITE, SAVE = "minimising", "writing conformations", "writing a comparison"
 STRUCTURE, ALL, KEPT, DROPPED, TARGETS, LOWEST, HIGHEST = (
@@ -38,51 +38,32 @@ OPEN_ENDS = {NOT_BEGUN, str(End.STOPPED)}
 """Ends of starts that can be gone on with."""
 
 
-class MinimaModel(QObject):
+class MinimaModel(LongRun):
     """Runs minimisations, one at a time, on a runner of their own, on which `modes` are found as well.
+
+    A run is asked by a `MinimiseRequest`, and its reading is a `MinimaReading`.
 
     Signals
     -------
-    running_changed(bool)
-    started(object)
-        The `MinimiseRequest`.
-    stepped(object)
-        A snapshot of the job.
-    found(object)
-        A `MinimaReading`, or None.
-    refused(object)
-        Why a minimisation did not come about: a MdweightsError.
     chosen_changed(int)
         The start that is looked at.
     frames_written(object, object)
         Conformations, and their topology where the file has none, that are to become the frames.
-    said(str), failed(object)
     """
 
-    running_changed = Signal(bool)
-    started = Signal(object)
-    stepped = Signal(object)
-    found = Signal(object)
-    refused = Signal(object)
     chosen_changed = Signal(int)
     frames_written = Signal(object, object)
-    said = Signal(str)
-    failed = Signal(object)
+
+    _request: MinimiseRequest | None
+    reading: MinimaReading | None
 
     def __init__(self, session: Session, runner: Runner, scratch: Path) -> None:
-        super().__init__(session)
-        self._session, self._runner = session, runner
+        super().__init__(session, runner)
         self._checkpoint = scratch / CHECKPOINT
-        self._request: MinimiseRequest | None = None
         self._becomes_frames = False
-        self.reading: MinimaReading | None = None
-        self.is_running = False
         self.chosen = -1
         self.modes = ModesModel(session, runner, lambda: (self.reading, self.chosen), self)
         self.modes.failed.connect(self.failed)
-        runner.finished.connect(self._on_finished)
-        runner.failed.connect(self._on_failed)
-        runner.progressed.connect(self._on_progress)
 
     # ---- what can be asked
 
@@ -161,13 +142,6 @@ class MinimaModel(QObject):
             self._submit(request)
 
     @Slot()
-    def resume(self) -> None:
-        """Go on with the minimisation that was stopped."""
-        if self.can_resume:
-            assert self._request is not None
-            self._submit(self._request)
-
-    @Slot()
     def stop(self) -> None:
         """Ask a running minimisation to end with what it has."""
         self._runner.stop(MINIMISE)
@@ -193,17 +167,10 @@ class MinimaModel(QObject):
             self._runner.submit(SAVE, partial(minimise_tasks.save_comparison, self.reading, target))
 
     def _submit(self, request: MinimiseRequest) -> None:
-        self._request, self.is_running = request, True
-        self.running_changed.emit(True)
-        self.started.emit(request)
-        self._runner.submit(MINIMISE, partial(minimise_tasks.minimise, request, self._checkpoint))
+        self._request = request
+        self._begin(MINIMISE, request, partial(minimise_tasks.minimise, request, self._checkpoint))
 
     # ---- what comes back
-
-    @Slot(object)
-    def _on_progress(self, progress: Progress) -> None:
-        if self.is_running:
-            self.stepped.emit(progress)
 
     @Slot(str, object, bool)
     def _on_finished(self, name: str, result: Any, stopped: bool) -> None:
@@ -215,22 +182,16 @@ class MinimaModel(QObject):
             self.said.emit(f"Wrote {', '.join(path.name for path in result)}")
         if name != MINIMISE:
             return
-        self.is_running = False
         if result is not None:
-            self.reading, self.chosen = result, -1
-            self.found.emit(result)
-            self.said.emit(_outcome(result))
-        self.running_changed.emit(False)
+            self.chosen = -1
+        self._end(result, _outcome)
         if result is not None and len(result.reached):
             self.choose(int(result.reached[0]))
 
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
         if name == MINIMISE:
-            self.is_running = False
-            self.running_changed.emit(False)
-            if isinstance(error, MdweightsError):
-                self.refused.emit(error)
+            self._break_off(error)
         if name in (MINIMISE, WRITE, SAVE):
             self.failed.emit(error)
 

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 
 from app.models import minima
+from app.models.long_run import LongRun
 from app.models.minima_readings import FrameChoice
 from app.models.sample_readings import SampleReading, SampleRequest
 from app.workers import sample_tasks
-from mdweights_core.errors import BadInput, MdweightsError
+from mdweights_core.errors import BadInput
 
 if TYPE_CHECKING:
     from app.models.minima import MinimaModel
     from app.models.runner import Runner
     from app.models.session import Session
-    from mdweights_core.jobs import Job, Progress
+    from mdweights_core.jobs import Job
 
 SAMPLE, ITERATE, WRITE, MEASURE = "sampling", "rounds", "writing samples", "measuring"
 ALONG, DIFFER, MAP, PATH = "profile", "states", "two coordinates", "path"
@@ -31,50 +32,37 @@ _HINTS = {
 }
 
 
-class SamplesModel(QObject):
+class SamplesModel(LongRun):
     """Trains flows and draws from them, one run at a time, and asks its draws what they tell.
+
+    A run is asked by a `SampleRequest`, and its reading is a `SampleReading`.
 
     Signals
     -------
-    running_changed(bool)
-    started(object)
-        The `SampleRequest`.
-    stepped(object)
-        A snapshot of the job.
-    found(object)
-        A `SampleReading`.
     columns_changed(str)
         There is another coordinate of that name.
     profiled(object), differed(object), mapped(object), path_found(object)
         What was asked of the samples: readings of `sample_readings`.
     rounds_found(object)
         What rounds of fit and samples came to: `workflow.iterate.Rounds`.
-    refused(object)
-        Why a run did not come about: a MdweightsError.
     frames_written(object)
         Paths of frames, perhaps their topology, and their weights, that are to become the frames.
-    said(str), failed(object)
     """
 
-    running_changed = Signal(bool)
-    started = Signal(object)
-    stepped = Signal(object)
-    found = Signal(object)
     columns_changed = Signal(str)
     profiled = Signal(object)
     differed = Signal(object)
     mapped = Signal(object)
     path_found = Signal(object)
     rounds_found = Signal(object)
-    refused = Signal(object)
     frames_written = Signal(object)
-    said = Signal(str)
-    failed = Signal(object)
+
+    _request: SampleRequest | None
+    reading: SampleReading | None
 
     def __init__(self, session: Session, minima_model: MinimaModel, runner: Runner, scratch: Path) -> None:
-        super().__init__(session)
-        self._session, self._minima, self._runner, self._scratch = session, minima_model, runner, scratch
-        self._request: SampleRequest | None = None
+        super().__init__(session, runner)
+        self._minima, self._scratch = minima_model, scratch
         self._checkpoint = scratch / CHECKPOINT
         self._becomes_frames = self._has_failed = False
         self._answers = {
@@ -83,11 +71,6 @@ class SamplesModel(QObject):
             MAP: self.mapped,
             PATH: self.path_found,
         }
-        self.reading: SampleReading | None = None
-        self.is_running = False
-        runner.finished.connect(self._on_finished)
-        runner.failed.connect(self._on_failed)
-        runner.progressed.connect(self._on_progress)
 
     # ---- what can be asked
 
@@ -182,13 +165,6 @@ class SamplesModel(QObject):
             self._submit(request)
 
     @Slot()
-    def resume(self) -> None:
-        """Go on with the run that was stopped."""
-        if self.can_resume:
-            assert self._request is not None
-            self._submit(self._request)
-
-    @Slot()
     def stop(self) -> None:
         """Ask a running job to end with what it has."""
         self._runner.stop(SAMPLE)
@@ -199,10 +175,7 @@ class SamplesModel(QObject):
         fitted = self._session.document.fitted
         if self.is_running or fitted is None:
             return
-        self.is_running = True
-        self.running_changed.emit(True)
-        self.started.emit(request)
-        self._runner.submit(ITERATE, partial(sample_tasks.iterate, request, fitted.project, rounds, frames, out))
+        self._begin(ITERATE, request, partial(sample_tasks.iterate, request, fitted.project, rounds, frames, out))
 
     def measure(self, text: str) -> None:
         """Add a coordinate, such as 'distance 3 7'."""
@@ -233,21 +206,14 @@ class SamplesModel(QObject):
         self._runner.submit(WRITE, partial(sample_tasks.write, self.reading, target, count))
 
     def _submit(self, request: SampleRequest) -> None:
-        self._request, self.is_running, self._has_failed = request, True, False
-        self.running_changed.emit(True)
-        self.started.emit(request)
-        self._runner.submit(SAMPLE, partial(sample_tasks.sample, request, self._checkpoint))
+        self._request, self._has_failed = request, False
+        self._begin(SAMPLE, request, partial(sample_tasks.sample, request, self._checkpoint))
 
     def _ask(self, name: str, job: partial[Job[Any]]) -> None:
         if self.reading is not None and self.reading.judged is not None:
             self._runner.submit(name, partial(job, self.reading))
 
     # ---- what comes back
-
-    @Slot(object)
-    def _on_progress(self, progress: Progress) -> None:
-        if self.is_running:
-            self.stepped.emit(progress)
 
     @Slot(str, object, bool)
     def _on_finished(self, name: str, result: Any, stopped: bool) -> None:
@@ -261,7 +227,7 @@ class SamplesModel(QObject):
             if self._becomes_frames:
                 self.frames_written.emit(result)
         elif name == SAMPLE:
-            self._on_sampled(result)
+            self._end(result, _outcome)
         elif name == ITERATE:
             self.is_running = False
             if result is not None:
@@ -269,21 +235,11 @@ class SamplesModel(QObject):
                 self.said.emit(result.sentence.removesuffix("."))
             self.running_changed.emit(False)
 
-    def _on_sampled(self, result: SampleReading | None) -> None:
-        self.is_running = False
-        if result is not None:
-            self.reading = result
-            self.found.emit(result)
-            self.said.emit(_outcome(result))
-        self.running_changed.emit(False)
-
     @Slot(str, object)
     def _on_failed(self, name: str, error: object) -> None:
         if name in (SAMPLE, ITERATE):
-            self.is_running, self._has_failed = False, self._has_failed or name == SAMPLE
-            self.running_changed.emit(False)
-            if isinstance(error, MdweightsError):
-                self.refused.emit(error)
+            self._has_failed = self._has_failed or name == SAMPLE
+            self._break_off(error)
         if name in (SAMPLE, ITERATE, WRITE, MEASURE, *self._answers):
             self.failed.emit(error)
 

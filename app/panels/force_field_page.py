@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from app.models.force_field_model import ForceFieldModel
 from app.models.force_field_readings import (
@@ -21,6 +21,7 @@ from app.panels.force_field_derivatives import EMPTY, ForceFieldDerivatives
 from app.panels.force_field_setup import ForceFieldSetup
 from app.panels.force_field_words import ForceFieldWords
 from app.panels.forms import ElidedLabel
+from app.panels.pages import page_bar, paged
 from app.theme import Theme
 from mdweights_core.jobs import Progress
 
@@ -59,7 +60,7 @@ class ForceFieldPage(QWidget):
         self._seen: object = None
         self.setup, self.words = ForceFieldSetup(model), ForceFieldWords()
         self.derivatives = ForceFieldDerivatives(plots.heat)
-        self.pages, self._stack, self.caption = QTabBar(), QStackedWidget(), ElidedLabel()
+        self.pages, self.caption = page_bar(PAGES, "Pages of the force field"), ElidedLabel()
         self.values_button, self.frames_button = QPushButton("Take tuned values"), QPushButton("Use as frames…")
         self.save_button = QPushButton("Save…")
         self._lay_out()
@@ -78,32 +79,13 @@ class ForceFieldPage(QWidget):
 
     def _lay_out(self) -> None:
         parts = (self.setup, self.derivatives, self._plots.agreement, self._plots.fit, self.words)
-        for title, part in zip(PAGES, parts, strict=True):
-            self.pages.addTab(title)
-            self._stack.addWidget(part)
-        self.pages.setDrawBase(False)
-        self.pages.setExpanding(False)
-        self.pages.setAccessibleName("Pages of the force field")
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 3)
-        row.addWidget(self.caption, 1)
-        for button, tip in (
-            (self.values_button, VALUES_TIP),
-            (self.frames_button, FRAMES_TIP),
-            (self.save_button, SAVE_TIP),
-        ):
+        tips = {self.values_button: VALUES_TIP, self.frames_button: FRAMES_TIP, self.save_button: SAVE_TIP}
+        for button, tip in tips.items():
             button.setToolTip(tip)
-            row.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 2, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.pages)
-        layout.addWidget(self._stack, 1)
-        layout.addLayout(row)
+        paged(self, self.pages, parts, (self.caption, *tips))
 
     def _connect(self) -> None:
         model = self._model
-        self.pages.currentChanged.connect(self._stack.setCurrentIndex)
         self.setup.targets_requested.connect(self.targets_requested)
         model.loaded_changed.connect(self._on_loaded)
         model.started.connect(self._on_started)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QTabBar, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QWidget
 
 from app.models.readings import ProjectReading
 from app.models.revisit import EXPLAIN
@@ -16,7 +16,7 @@ from app.models.rows_table import SORT_ROLE, RowColumn, RowsTable
 from app.models.session import Session
 from app.panels.forms import note
 from app.panels.meaning_menu import MeaningMenu
-from app.panels.pages import reading, side_by_side, stack
+from app.panels.pages import page_bar, reading, side_by_side, stack
 from app.panels.tables import rows_view
 from mdweights_core.jobs import Progress
 
@@ -86,7 +86,7 @@ class MeaningPanel(QWidget):
         self._session = session
         self._meaning: Meaning | None = None
         self.feature_plot, self.cluster_plot, self.sets_plot = feature_plot, cluster_plot, sets_plot
-        self.pages, self._stack = QTabBar(), QStackedWidget()
+        self.pages, self._stack = page_bar(PAGES, "Part of the meaning"), QStackedWidget()
         self.menu = MeaningMenu(session)
         self.empty, self.findings, self.status = note(NO_FIT), QLabel(), note()
         self.features, self.clusters, self.pairs = (RowsTable(it, self) for it in (FEATURES, CLUSTERS, PAIRS))
@@ -132,11 +132,6 @@ class MeaningPanel(QWidget):
     # ---- building
 
     def _lay_out(self) -> None:
-        for title in PAGES:
-            self.pages.addTab(title)
-        self.pages.setDrawBase(False)
-        self.pages.setExpanding(False)
-        self.pages.setAccessibleName("Part of the meaning")
         top = QHBoxLayout()
         top.setContentsMargins(4, 2, 4, 0)
         top.addWidget(self.pages)

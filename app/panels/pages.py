@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QLayout, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QSplitter,
+    QStackedWidget,
+    QTabBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 def side_by_side(left: QWidget, right: QWidget, shares: tuple[int, int] = (1, 1)) -> QSplitter:
@@ -28,6 +43,36 @@ def stack(page: QWidget, *rows: QWidget | QLayout) -> None:
             layout.addLayout(row)
         else:
             layout.addWidget(row, 1 if row is last else 0)
+
+
+def page_bar(titles: Sequence[str], name: str) -> QTabBar:
+    """The names of pages within a tab, for a reader called `name`."""
+    bar = QTabBar()
+    for title in titles:
+        bar.addTab(title)
+    bar.setDrawBase(False)
+    bar.setExpanding(False)
+    bar.setAccessibleName(name)
+    return bar
+
+
+def paged(tab: QWidget, bar: QTabBar, pages: Iterable[QWidget], below: Sequence[QWidget] = ()) -> None:
+    """Fill `tab` with the pages of `bar`, one at a time, over a row of widgets; buttons stay small."""
+    shown = QStackedWidget()
+    for page in pages:
+        shown.addWidget(page)
+    bar.currentChanged.connect(shown.setCurrentIndex)
+    layout = QVBoxLayout(tab)
+    layout.setContentsMargins(4, 2, 0, 0)
+    layout.setSpacing(0)
+    layout.addWidget(bar)
+    layout.addWidget(shown, 1)
+    if below:
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 2, 6, 3)
+        for widget in below:
+            row.addWidget(widget, 0 if isinstance(widget, QPushButton | QSpinBox) else 1)
+        layout.addLayout(row)
 
 
 def reading(text: QLabel, margin: int) -> QScrollArea:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QSpinBox, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QSlider, QSpinBox, QWidget
 
 from app.models.sample_readings import SampleReading, SampleRequest
 from app.models.samples import SamplesModel
 from app.panels.forms import ElidedLabel
+from app.panels.pages import page_bar, paged
 from app.panels.sample_map import SampleMap
 from app.panels.sample_path import SamplePath
 from app.panels.sample_rounds import SampleRounds
@@ -64,7 +65,7 @@ class SamplePage(QWidget):
         self.trust = SampleTrust()
         self.states, self.map = SampleStates(samples, plots.profile), SampleMap(samples, plots.map)
         self.path, self.rounds = SamplePath(samples, plots.path), SampleRounds(samples)
-        self.pages, self._stack = QTabBar(), QStackedWidget()
+        self.pages = page_bar(PAGES, "Pages of the samples")
         self.slider, self.caption, self.count = QSlider(Qt.Orientation.Horizontal), ElidedLabel(), QSpinBox()
         self.frames_button, self.save_button = QPushButton("Use as frames…"), QPushButton("Save…")
         self._lay_out()
@@ -84,12 +85,6 @@ class SamplePage(QWidget):
     def _lay_out(self) -> None:
         views = (self._plots.training, self._plots.weights)
         parts = (*views, self.trust, self.states, self.map, self.path, self.rounds)
-        for title, part in zip(PAGES, parts, strict=True):
-            self.pages.addTab(title)
-            self._stack.addWidget(part)
-        self.pages.setDrawBase(False)
-        self.pages.setExpanding(False)
-        self.pages.setAccessibleName("Pages of the samples")
         self.count.setRange(0, 10**7)
         self.count.setValue(FRAMES)
         self.count.setSpecialValueText("all draws")
@@ -102,22 +97,11 @@ class SamplePage(QWidget):
         ):
             widget.setAccessibleName(name)
             widget.setToolTip(tip)
-        row = QHBoxLayout()
-        row.setContentsMargins(6, 2, 6, 3)
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.caption, 1)
-        for button in (self.count, self.frames_button, self.save_button):
-            row.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 2, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.pages)
-        layout.addWidget(self._stack, 1)
-        layout.addLayout(row)
+        below = (self.slider, self.caption, self.count, self.frames_button, self.save_button)
+        paged(self, self.pages, parts, below)
 
     def _connect(self) -> None:
         samples = self._samples
-        self.pages.currentChanged.connect(self._stack.setCurrentIndex)
         samples.started.connect(self._on_started)
         samples.stepped.connect(self._on_step)
         samples.found.connect(self._on_found)
