@@ -65,7 +65,11 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--schedule", choices=tuple(RECIPES), help=f"{schedules} (mixed with frames, else annealed)")
     group.add_argument("--effort", type=float, default=1.0, metavar="X", help="steps, as a multiple of the usual (1)")
     group.add_argument("--batch", type=positive, default=_DEFAULT.batch, metavar="N", help=f"({_DEFAULT.batch})")
-    for name, meaning in (("layers", "couplings"), ("width", "of their networks"), ("bins", "of their splines")):
+    for name, meaning in (
+        ("layers", "couplings"),
+        ("width", "of their networks"),
+        ("bins", "of their splines; 0: shift and stretch only"),
+    ):
         default = getattr(_FLOW, name)
         group.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} ({default})")
     group.add_argument(

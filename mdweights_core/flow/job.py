@@ -9,10 +9,13 @@ from mdweights_core.errors import BadInput
 from mdweights_core.flow.recipes import stages
 from mdweights_core.flow.result import FlowSamples
 from mdweights_core.flow.sample import sample
-from mdweights_core.flow.settings import SampleSettings, TrainSettings
+from mdweights_core.flow.settings import SampleSettings, Stage, TrainSettings
 from mdweights_core.flow.systems import Prepared
 from mdweights_core.flow.train import Trained, train
 from mdweights_core.jobs import Job
+
+MANY = 40
+"""Variables, beyond which learning from energies is slowed down."""
 
 
 def sample_system(
@@ -44,11 +47,17 @@ def sample_system(
         weights=prepared.weights,
         reaction=prepared.reaction,
         symmetry=prepared.symmetry,
+        images=prepared.images,
         checkpoint=checkpoint,
     )
     count = 0 if trained.is_stopped else settings.samples
     drawn = yield from sample(
-        trained, count, settings.seed, examples=prepared.examples, probe=settings.probe and count > 0
+        trained,
+        count,
+        settings.seed,
+        examples=prepared.examples,
+        order=prepared.order,
+        probe=settings.probe and count > 0,
     )
     return trained, drawn
 
@@ -62,4 +71,12 @@ def training_of(prepared: Prepared, settings: SampleSettings) -> TrainSettings:
         if not any(stage.by_energy for stage in chosen):
             raise BadInput(f"The schedule {name} generates nothing that could be spread", advice="Choose another one")
         chosen = tuple(replace(stage, by_reaction=settings.spread) if stage.by_energy else stage for stage in chosen)
+    if prepared.coordinates.n > MANY:
+        chosen = tuple(map(_gentler, chosen))
     return TrainSettings(settings.flow, chosen, settings.seed)
+
+
+def _gentler(stage: Stage) -> Stage:
+    """Half as fast where energies are learned from: of many variables they are uneven, and steps go astray."""
+    uses_energy = stage.by_energy > 0 or stage.reuse > 0
+    return replace(stage, learning_rate=0.5 * stage.learning_rate) if uses_energy else stage

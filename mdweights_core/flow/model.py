@@ -22,6 +22,9 @@ from mdweights_core.flow.settings import FlowSettings
 Array = jax.Array
 AnyTree = TypeVar("AnyTree")
 
+AT_ONCE = 4096
+"""Configurations that are taken through side by side: of hundreds of thousands, all bins would fill the memory."""
+
 
 class Flow(eqx.Module):
     """Density and sampler of variables y [n].
@@ -102,7 +105,7 @@ def _read(bijection: AbstractBijection, y: np.ndarray) -> np.ndarray:
 
 @eqx.filter_jit
 def _inverse(bijection: AbstractBijection, y: Array) -> Array:
-    return jax.vmap(bijection.inverse)(y)
+    return jax.lax.map(bijection.inverse, y, batch_size=AT_ONCE)
 
 
 def _couplings(circular: np.ndarray, settings: FlowSettings, seed: int) -> AbstractBijection:

@@ -18,7 +18,12 @@ MOST_EXAMPLES = 20_000
 
 def looked_at(count: int) -> np.ndarray:
     """Which of so many examples: all, or evenly chosen ones where they are many."""
-    return np.linspace(0, count - 1, min(count, MOST_EXAMPLES)).astype(int)
+    return evenly(count, MOST_EXAMPLES)
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Indices of at most `most` of so many, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).astype(int)
 
 
 @dataclass(frozen=True, eq=False)

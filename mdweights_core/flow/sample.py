@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mdweights_core.errors import counted
+from mdweights_core.flow.coordinates.relabel import OneOrder
 from mdweights_core.flow.draw import Draws, batches, log_density
 from mdweights_core.flow.losses import System
 from mdweights_core.flow.model import Flow, cast
@@ -29,7 +30,13 @@ _CHECKED = 1024  # draws taken through the flow and back
 
 
 def sample(
-    trained: Trained, count: int, seed: int = 0, *, examples: np.ndarray | None = None, probe: bool = True
+    trained: Trained,
+    count: int,
+    seed: int = 0,
+    *,
+    examples: np.ndarray | None = None,
+    order: OneOrder | None = None,
+    probe: bool = True,
 ) -> Job[FlowSamples]:
     """Draw configurations and weight them.
 
@@ -44,6 +51,8 @@ def sample(
         Of the draws.
     examples : float [T, N], optional
         Configurations of the target, whose weights tell what the flow has missed.
+    order : OneOrder, optional
+        Of alike particles, in which the target is looked at: draws in another one get no weight.
     probe : bool
         Look for minima of the energy that the flow may have missed.
     """
@@ -52,10 +61,15 @@ def sample(
     system = System(trained.target, trained.coordinates, symmetry=trained.symmetry)
     round_trip, log_det_error = _errors(flow, seed)
     parts: list[Draws] = []
+    elsewhere = 0
     minima, probe_energies = None, 0
     try:
         yield Progress(STAGE, 0, count, "compiling the flow in double precision")
         for part in batches(flow, system, count, seed, jnp.float64):
+            if order is not None:
+                is_own = order.holds(part.x)
+                elsewhere += int(np.sum(~is_own))
+                part = part._replace(log_q=np.where(is_own, part.log_q, np.inf))
             parts.append(part._replace(x=part.x.astype(np.float32), y=np.zeros(0)))
             if clock.is_due():
                 done = sum(len(part.u) for part in parts)
@@ -86,7 +100,7 @@ def sample(
         seed=seed,
         notes=trained.notes,
     )
-    return replace(samples, notes=(*samples.notes, *_remarks(samples)))
+    return replace(samples, notes=(*samples.notes, *_remarks(samples, elsewhere)))
 
 
 def log_weights_at(flow: Flow, system: System, x: np.ndarray) -> np.ndarray:
@@ -133,9 +147,14 @@ def _snapshot(parts: list[Draws], done: int, count: int) -> Progress:
     return Progress(STAGE, done, count, text, {"ess": share}, {"u": energies, "log_weights": log_weights})
 
 
-def _remarks(samples: FlowSamples) -> list[str]:
+def _remarks(samples: FlowSamples, elsewhere: int) -> list[str]:
     said = []
-    lost = int(np.sum(np.isneginf(samples.log_weights)))
+    if elsewhere:
+        said.append(
+            f"{counted(elsewhere, 'configuration')} of {samples.n_samples} have their particles in another order than "
+            "the examples and weigh nothing: the ensemble is that of one order."
+        )
+    lost = int(np.sum(np.isneginf(samples.log_weights))) - elsewhere
     if lost:
         said.append(f"{counted(lost, 'configuration')} of {samples.n_samples} have no finite energy and weigh nothing.")
     if max(samples.round_trip, samples.log_det_error) > ROUND_TRIP:

@@ -18,7 +18,8 @@ class FlowSettings:
     width, depth : int
         Of the network in each coupling.
     bins : int
-        Of its splines.
+        Of its splines; 0 for none, so that variables are only shifted and stretched (circles turned): cheaper, and
+        enough for many variables that are each of one hump.
     marginal_bins : int
         Of the splines of single variables; 0 for none.
     correlation : bool
@@ -35,8 +36,10 @@ class FlowSettings:
     def __post_init__(self) -> None:
         for name in ("layers", "marginal_bins"):
             _at_least(name, getattr(self, name), 0)
-        for name, least in (("width", 1), ("depth", 1), ("bins", 2)):
-            _at_least(name, getattr(self, name), least)
+        for name in ("width", "depth"):
+            _at_least(name, getattr(self, name), 1)
+        if self.bins:
+            _at_least("bins", self.bins, 2)
 
 
 @dataclass(frozen=True)

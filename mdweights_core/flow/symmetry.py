@@ -7,7 +7,7 @@ proposal for all of them, with the same configurations up to names, and its dens
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,11 @@ class Symmetry:
         """All images [G, N] of a configuration [N]."""
         return x[self.take] * self.sign.astype(x.dtype)
 
+    def images_of_all(self, frames: np.ndarray) -> np.ndarray:
+        """All images [G T, N] of frames [T, N], operation by operation."""
+        each = zip(np.asarray(self.take), np.asarray(self.sign), strict=True)
+        return np.concatenate([frames[:, take] * sign.astype(frames.dtype) for take, sign in each])
+
 
 def of_particles(n_particles: int, dimension: int, *, mirror: bool) -> Symmetry:
     """All orders of alike particles and, where the energy has it, the mirror image in the last direction."""
@@ -51,3 +56,32 @@ def of_particles(n_particles: int, dimension: int, *, mirror: bool) -> Symmetry:
         flipped = np.tile([*np.ones(dimension - 1), -1.0], n_particles)
         take, sign = np.concatenate([take, take]), np.concatenate([sign, sign * flipped])
     return Symmetry(jnp.asarray(take), jnp.asarray(sign))
+
+
+def of_mirrors(template: np.ndarray, dimension: int) -> Symmetry:
+    """Mirror images along each axis, the particles named after those of a template whose places they come to.
+
+    Parameters
+    ----------
+    template : float [n_particles dimension]
+        One that is its own mirror image along each axis, but for the names of alike particles.
+    dimension : int
+
+    Raises
+    ------
+    ValueError
+        When the template is not.
+    """
+    places = np.asarray(template, dtype=np.float64).reshape(-1, dimension)
+    take, sign = [], []
+    for signs in product((1.0, -1.0), repeat=dimension):
+        apart = np.linalg.norm(places[:, None] - signs * places[None], axis=-1)
+        from_where = apart.argmin(axis=1)
+        if len(set(from_where)) < len(places) or apart.min(axis=1).max() > _SAME_PLACE:
+            raise ValueError("the template is not its own mirror image")
+        take.append((dimension * from_where[:, None] + np.arange(dimension)).reshape(-1))
+        sign.append(np.tile(signs, len(places)))
+    return Symmetry(jnp.asarray(np.array(take)), jnp.asarray(np.array(sign)))
+
+
+_SAME_PLACE = 1e-6

@@ -13,11 +13,11 @@ from mdweights_core.errors import BadInput
 from mdweights_core.flow.coordinates.base import Coordinates
 from mdweights_core.flow.coordinates.molecule import coordinates_of
 from mdweights_core.flow.coordinates.particles import MeanFree, PolarMeanFree
-from mdweights_core.flow.coordinates.plain import Standardised, Whitening
-from mdweights_core.flow.coordinates.relabel import Relabelled, nearest_order, nearest_turned_order, told
+from mdweights_core.flow.coordinates.plain import Standardised
+from mdweights_core.flow.coordinates.relabel import OneOrder, Relabelled, nearest_turned_order, told
 from mdweights_core.flow.coordinates.settings import CoordinateSettings
 from mdweights_core.flow.reaction import Reaction
-from mdweights_core.flow.symmetry import Symmetry, of_particles
+from mdweights_core.flow.symmetry import Symmetry, of_mirrors, of_particles
 from mdweights_core.flow.targets import MolecularTarget, Target
 
 
@@ -34,6 +34,11 @@ class Prepared:
         Of these.
     reaction : Reaction, optional
     symmetry : Symmetry, optional
+        Operations that change no energy, over which the density of draws is summed.
+    images : Symmetry, optional
+        Operations that change no energy and lead from one example to another: the flow learns from all of these.
+    order : OneOrder, optional
+        Of alike particles; draws in another one count for nothing.
     remarks : tuple of str
     """
 
@@ -43,6 +48,8 @@ class Prepared:
     weights: np.ndarray | None = None
     reaction: Reaction | None = None
     symmetry: Symmetry | None = None
+    images: Symmetry | None = None
+    order: OneOrder | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -85,11 +92,11 @@ def of_toy(toy: Toy, examples: np.ndarray | None = None, weights: np.ndarray | N
     """Prepare a toy system; without examples its starts say where it lies and how wide it is.
 
     Alike particles are put in the order of the first start. All orders of few of them are summed over in the weights;
-    of many, as of the dimer's fluid, ln Z is that of one order.
+    of many, as of the dimer's fluid, ln Z is that of one order. That fluid is learned with its mirror images.
     """
     target: Any = toy.make()
     remarks: list[str] = []
-    symmetry = None
+    symmetry = images = order = None
     if examples is not None and (examples.ndim != 2 or examples.shape[1] != target.n):
         raise BadInput(f"The examples have {examples.shape[-1]} variables, the system {target.n}")
     shown = _scattered(target.starts) if examples is None else np.asarray(examples, dtype=np.float64)
@@ -100,18 +107,19 @@ def of_toy(toy: Toy, examples: np.ndarray | None = None, weights: np.ndarray | N
         symmetry = of_particles(target.n // 2, 2, mirror=True)
     elif kind == "LennardJonesParticles":
         coordinates = MeanFree.from_frames(shown, 3)
-    elif kind == "DimerInFluid":
-        alike = range(2, target.n // 2)
-        shown, remarks = _in_order(nearest_order(shown, target.starts[0], alike, 2))
-        coordinates = _linear(shown, weights)
     else:
-        coordinates = _linear(shown, weights)
+        if kind == "DimerInFluid":
+            order = OneOrder(target.starts[0], tuple(range(2, target.n // 2)), 2)
+            images = of_mirrors(target.starts[0], 2)
+            shown, remarks = _in_order(order.given_to(shown))
+            remarks.append(f"Each example is learned from with its {images.order - 1} mirror images.")
+        coordinates = Standardised.from_frames(shown, weights)
     measure = toy.coordinate
     if examples is None:
-        return Prepared(target, coordinates, symmetry=symmetry)
+        return Prepared(target, coordinates, symmetry=symmetry, order=order)
     along = np.asarray(measure(shown))
     reaction = Reaction(measure, float(along.min()), float(along.max()))
-    return Prepared(target, coordinates, shown, weights, reaction, symmetry, tuple(remarks))
+    return Prepared(target, coordinates, shown, weights, reaction, symmetry, images, order, tuple(remarks))
 
 
 def _scattered(starts: np.ndarray) -> np.ndarray:
@@ -125,11 +133,4 @@ def _in_order(relabelled: Relabelled) -> tuple[np.ndarray, list[str]]:
     return relabelled.frames, told(relabelled)
 
 
-def _linear(shown: np.ndarray, weights: np.ndarray | None) -> Coordinates:
-    """Principal components where many variables move together, else each variable on its own."""
-    is_wide = _MANY < shown.shape[1] < len(shown)
-    return (Whitening if is_wide else Standardised).from_frames(shown, weights)
-
-
-_MANY = 40  # variables; more are whitened
 _MOVED = 50

@@ -13,11 +13,12 @@ import numpy as np
 from mdweights_core.errors import BadInput, counted
 from mdweights_core.flow.coordinates.base import Coordinates
 from mdweights_core.flow.draw import draw_in_single
-from mdweights_core.flow.losses import Dials, Losses, System
-from mdweights_core.flow.model import Flow, make_flow
+from mdweights_core.flow.estimates.log_weights import effective_number
+from mdweights_core.flow.losses import Dials, Losses, System, effective_share
+from mdweights_core.flow.model import AT_ONCE, Flow, make_flow
 from mdweights_core.flow.optimise import MOST_STEPS, Batch, Rates, begin, fresh_moments, steps
 from mdweights_core.flow.reaction import Reaction
-from mdweights_core.flow.run import Run, load_run, made_from, save_run
+from mdweights_core.flow.run import Judged, Run, TakenBack, load_run, made_from, save_run
 from mdweights_core.flow.settings import Stage, TrainSettings
 from mdweights_core.flow.symmetry import Symmetry
 from mdweights_core.flow.targets import Target
@@ -29,6 +30,11 @@ SAVE_SECONDS = 20.0
 """Between two checkpoints."""
 
 _SECONDS = 0.2  # between two snapshots
+_JUDGED = 4096  # draws by which a stage is judged, if they are effectively `_TELLING` ones or more before it
+_TELLING = 20
+_WORSE = 0.5  # of the effective share before: a stage that ends below is taken back
+_SLOWER = 0.3  # times the learning rate, after each that was
+_LEAST_SHARE = 0.02  # of draws that are worth learning from
 _FEWEST = 20  # examples that a density can be learned from at all
 
 
@@ -77,6 +83,7 @@ def train(
     weights: np.ndarray | None = None,
     reaction: Reaction | None = None,
     symmetry: Symmetry | None = None,
+    images: Symmetry | None = None,
     checkpoint: Path | None = None,
     save_seconds: float = SAVE_SECONDS,
 ) -> Job[Trained]:
@@ -98,6 +105,8 @@ def train(
         Coordinate that stages with `by_reaction` spread along.
     symmetry : Symmetry, optional
         Operations that do not change the energy: examples are of one image, weights are those of all.
+    images : Symmetry, optional
+        Operations that lead from one example to another: the flow learns from all of these.
     checkpoint : Path, optional
         File (.npz) that keeps the state of the run.
     save_seconds : float
@@ -110,6 +119,9 @@ def train(
         else.
     """
     _check(coordinates, settings, examples, reaction)
+    if images is not None and examples is not None:
+        examples = images.images_of_all(examples)
+        weights = None if weights is None else np.tile(weights, images.order)
     rng = np.random.default_rng(settings.seed)
     y = None if examples is None else variables(coordinates, examples, weights, rng)
     training = _Training(System(target, coordinates, reaction, symmetry), settings, y)
@@ -158,7 +170,7 @@ def variables(
 
 @eqx.filter_jit
 def _read(coordinates: Coordinates, x: jax.Array) -> jax.Array:
-    return jax.vmap(lambda at: coordinates.read(at)[0])(x)
+    return jax.lax.map(lambda at: coordinates.read(at)[0], x, batch_size=AT_ONCE)
 
 
 @eqx.filter_jit
@@ -218,14 +230,14 @@ class _Training:
         first = run.step - int(self._ends[place]) + stage.steps
         if self._prepared != place:
             run = self._prepare(run, place, stage, is_new=first == 0)
-        clock = Clock()
+        clock, rate = Clock(), _SLOWER ** len(run.taken_back) * stage.learning_rate
         count = min(stage.steps - first, self._count())
         state, told, skipped = steps(
             run.state,
             self._system,
             self._examples,
             _dials(stage, run.lowest),
-            Rates(*map(_single, (stage.learning_rate, stage.last_rate * stage.learning_rate, stage.steps))),
+            Rates(*map(_single, (rate, stage.last_rate * rate, stage.steps))),
             _batch(stage, self._examples is not None),
             jax.random.fold_in(jax.random.key(self._settings.seed), place),
             jnp.asarray(first),
@@ -234,7 +246,8 @@ class _Training:
         new = np.stack([np.asarray(line)[:count] for line in told], axis=1)
         self._pace = clock.elapsed / count
         energies = count * stage.batch * len(stage.latents) if stage.by_energy else 0
-        return run.after(state, new, energies, int(skipped))
+        run = run.after(state, new, energies, int(skipped))
+        return self._judged(run, stage) if run.step == self._ends[place] else run
 
     def _count(self) -> int:
         return int(np.clip(_SECONDS / self._pace, 1, MOST_STEPS)) if self._pace else 1
@@ -244,26 +257,62 @@ class _Training:
         self._prepared, self._pace = place, 0.0
         if is_new and run.step:
             run = replace(run, state=fresh_moments(run.state))
+        if is_new:
+            run = self._begun(run, stage)
         if stage.reuse and is_new:
             run = self._reused(run, place, stage)
-        y = run.reused if stage.reuse else self._y
+        y = self._y if run.reused is None or not stage.reuse else run.reused
         self._examples = None if y is None or not stage.by_example else jnp.asarray(y, jnp.float32)
         return replace(run, lowest=self._lowest(run)) if np.isnan(run.lowest) and stage.by_energy else run
 
+    def _begun(self, run: Run, stage: Stage) -> Run:
+        """Look at the draws before a stage that may spoil them."""
+        if not run.step or not (stage.by_energy or stage.reuse):
+            return replace(run, begun=None)
+        begun = Judged(run.state.average, self._share(run.state.average, stage))
+        is_telling = begun.share * _JUDGED >= _TELLING
+        return replace(run, begun=begun if is_telling else None, energies=run.energies + _JUDGED)
+
+    def _judged(self, run: Run, stage: Stage) -> Run:
+        """Go back to what a stage began with, where its draws are worth far less now."""
+        if run.begun is None:
+            return run
+        flow, before = run.begun
+        after = self._share(run.state.average, stage)
+        run = replace(run, begun=None, energies=run.energies + _JUDGED)
+        if after >= _WORSE * before:
+            return run
+        told = TakenBack(run.step - stage.steps + 1, run.step, before, after)
+        return replace(run, state=begin(flow), taken_back=(*run.taken_back, told))
+
+    def _share(self, flow: Flow, stage: Stage) -> float:
+        """Effective share of draws at the temperature of a stage."""
+        try:
+            _, log_weights = draw_in_single(flow, self._system, _JUDGED, self._settings.seed, stage.temperature)
+        except BadInput:  # none has a finite energy
+            return 0.0
+        return float(effective_share(jnp.asarray(log_weights)))
+
     def _reused(self, run: Run, place: int, stage: Stage) -> Run:
+        """Draws that stand in for examples, unless they are worth so little that a few would be learned by heart."""
         seed = self._settings.seed + 7919 * (place + 1)
         y, log_weights = draw_in_single(run.state.average, self._system, stage.reuse, seed, stage.temperature)
         log_weights = log_weights - np.max(log_weights)
         top = np.quantile(log_weights, 1 - 1e-4)  # a weight above all others would stand for the whole set
         shares = np.exp(np.minimum(log_weights, top))
         chosen = drawn_by_weight(shares, stage.reuse, np.random.default_rng(seed))
-        effective = float(shares.sum() ** 2 / np.sum(shares**2) / len(shares))
+        effective = effective_number(shares) / len(shares)
+        is_worth_it = effective >= _LEAST_SHARE or not self._has_examples(stage.temperature)
         return replace(
             run,
-            reused=y[chosen],
+            reused=y[chosen] if is_worth_it else None,
             energies=run.energies + stage.reuse,
             rungs=(*run.rungs, (stage.temperature, effective)),
         )
+
+    def _has_examples(self, temperature: float) -> bool:
+        """Whether the user's examples are of that temperature."""
+        return self._y is not None and temperature == 1
 
     def _lowest(self, run: Run) -> float:
         """The lowest energy among examples, or draws where there are none, kT: what high energies are counted from."""
@@ -281,11 +330,20 @@ class _Training:
             said.append(
                 f"{counted(run.skipped, 'step')} of {run.step} had gradients that are not finite and changed nothing."
             )
+        for first, last, before, after in run.taken_back:
+            said.append(
+                f"Steps {first} to {last} of the training are taken back, as draws were worth {before:.1%} of their "
+                f"number before and {after:.1%} after: the energy is too uneven for such steps, and the others are "
+                f"{_SLOWER:g} times as long. A larger batch helps."
+            )
         for temperature, share in run.rungs:
-            if share < 0.02:
+            if share < _LEAST_SHARE:
+                advice = "The step in temperature is too large for this network: take smaller ones, or train longer."
+                if self._has_examples(temperature):
+                    advice = "The examples were learned from in their place."
                 said.append(
                     f"Draws reweighted to {temperature:g} times the temperature are worth {share:.1%} of their number. "
-                    "The step in temperature is too large for this network: take smaller ones, or train longer."
+                    + advice
                 )
         return said
 

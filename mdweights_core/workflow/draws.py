@@ -12,7 +12,8 @@ import numpy as np
 from mdweights_core.crystal.superposition import fit
 from mdweights_core.energy.settings import EnergySettings
 from mdweights_core.errors import BadInput
-from mdweights_core.flow.result import looked_at
+from mdweights_core.flow.held_back import held_back, memory
+from mdweights_core.flow.result import FlowSamples, evenly, looked_at
 from mdweights_core.flow.settings import SampleSettings
 from mdweights_core.jobs import Job
 from mdweights_core.workflow.examples import Examples, remarks_on_energies
@@ -130,31 +131,77 @@ def train_and_draw(
     task : Task
     settings : SampleSettings
     reference : Examples, optional
-        Frames of the target's own ensemble; by default the examples, unless they carry weights.
+        Frames of the target's own ensemble; by default the examples, unless they carry weights. A tenth of the
+        examples is then held back from the training, to see whether the others are learned by heart.
     checkpoint : Path, optional
     """
+    from mdweights_core.flow.evaluate import trained_log_weights
     from mdweights_core.flow.job import sample_system
 
     if task.prepared.reaction is not None:
         settings = replace(settings, spread=SPREAD)
-    trained, samples = yield from sample_system(task.prepared, settings, checkpoint=checkpoint)
+    held = _held_back(task, reference)
+    trained, samples = yield from sample_system(_without(task.prepared, held), settings, checkpoint=checkpoint)
     if task.examples is not None:
         samples = replace(samples, training_energies=samples.training_energies + task.examples.energies)
     origin = task.origin
     if reference is not None:
-        from mdweights_core.flow.evaluate import trained_log_weights
-
-        origin = _with_frames(origin, reference, trained_log_weights(trained, reference.x))
-    elif task.examples is not None and task.examples.weights is None:  # weighted ones are of another ensemble
-        origin = _with_frames(origin, task.examples, samples.example_log_weights)
+        chosen = looked_at(len(reference.x))
+        origin = _with_frames(origin, reference, reference.x, chosen, trained_log_weights(trained, reference.x))
+    elif task.examples is not None and samples.n_samples:
+        samples, origin = _with_examples(task, trained, samples, held)
     return trained, Sampled(samples, origin)
 
 
-def _with_frames(origin: Origin, frames: Examples, log_weights: np.ndarray) -> Origin:
-    chosen = looked_at(len(frames.x))
+def _held_back(task: Task, reference: Examples | None) -> np.ndarray:
+    """Which examples are not to be learned from, bool [T]: none where other frames are there to compare with."""
+    count = 0 if task.prepared.examples is None else len(task.prepared.examples)
+    return held_back(count) if reference is None else np.zeros(count, dtype=bool)
+
+
+def _without(prepared: Prepared, held: np.ndarray) -> Prepared:
+    if not held.any():
+        return prepared
+    assert prepared.examples is not None
+    weights = None if prepared.weights is None else prepared.weights[~held]
+    return replace(prepared, examples=prepared.examples[~held], weights=weights)
+
+
+def _with_examples(task: Task, trained: Trained, samples: FlowSamples, held: np.ndarray) -> tuple[FlowSamples, Origin]:
+    """Look at examples that were learned from and held back; weighted ones are of another ensemble, and no reference.
+
+    Those held back alone are the reference where the others are known by heart, else a tenth of it.
+    """
+    from mdweights_core.flow.evaluate import trained_log_weights
+
+    examples, x = task.examples, task.prepared.examples
+    assert examples is not None
+    assert x is not None
+    shown, kept = np.flatnonzero(~held), np.flatnonzero(held)
+    chosen = shown[looked_at(len(shown))]
+    log_weights = np.full(len(x), np.nan)
+    log_weights[chosen] = samples.example_log_weights
+    if len(kept):
+        as_dense = round(len(kept) * len(chosen) / len(shown))  # as chosen ones lie in time
+        kept = kept[looked_at(len(kept))]
+        log_weights[kept] = trained_log_weights(trained, x[kept])
+        both = np.union1d(chosen, kept)
+        weights = None if examples.weights is None else examples.weights[both]
+        known = memory(log_weights[both], held[both], weights, examples.runs[both])
+        chosen = kept if known.is_by_heart else np.union1d(chosen, kept[evenly(len(kept), as_dense)])
+        samples = replace(samples, notes=(*samples.notes, *filter(None, [known.sentence])))
+    if examples.weights is not None:
+        return samples, task.origin
+    return samples, _with_frames(task.origin, examples, x, chosen, log_weights[chosen])
+
+
+def _with_frames(
+    origin: Origin, frames: Examples, x: np.ndarray, chosen: np.ndarray, log_weights: np.ndarray
+) -> Origin:
+    """With the chosen ones of configurations x, which are those frames, as the flow sees them."""
     return replace(
         origin,
-        frames=frames.x[chosen].astype(np.float32),
+        frames=x[chosen].astype(np.float32),
         frame_log_weights=log_weights,
         frame_weights=np.ones(len(chosen)) if frames.weights is None else frames.weights[chosen],
         frame_runs=frames.runs[chosen],

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WALKERS = 64
 _STEP = 0.4  # the first one tried
+_DESCENT = 200  # steps from starts that may lie high, as a lattice of particles does
+_BURN_IN = 1000
 _ACCEPTED = 0.7  # share of moves that a step is short enough for
 _LOOKED_AT = 1000  # frames whose energies are looked at
 _SPREADS = 10.0  # of thermal energies: beyond, a frame is not one of the ensemble
@@ -135,8 +137,8 @@ def toy_examples(toy: Toy, count: int, seed: int = 0) -> Job[Examples]:
     target = toy.make()
     walkers = min(_WALKERS, count)
     starts = spread_over(target.starts, walkers, np.float64)
-    settings, spent = yield from _paced(target, starts, seed)
-    chains = yield from run_chains(target, starts, replace(settings, frames=-(-count // walkers), burn_in=500))
+    settings, starts, spent = yield from _paced(target, starts, seed)
+    chains = yield from run_chains(target, starts, replace(settings, frames=-(-count // walkers), burn_in=_BURN_IN))
     if chains.stopped:
         raise Stopped
     x = chains.x.transpose(1, 0, 2).reshape(-1, target.n)
@@ -148,18 +150,20 @@ def toy_examples(toy: Toy, count: int, seed: int = 0) -> Job[Examples]:
     return Examples(x, None, np.repeat(np.arange(walkers), len(chains.x)), spent, False, (note,))
 
 
-def _paced(target: ToyTarget, starts: np.ndarray, seed: int) -> Job[tuple[ChainSettings, int]]:
-    """Steps of which enough are accepted, found by halving, and the energies that this took."""
+def _paced(target: ToyTarget, starts: np.ndarray, seed: int) -> Job[tuple[ChainSettings, np.ndarray, int]]:
+    """Steps of which enough are accepted, found by halving; where the walkers have come, and the energies it took."""
     from mdweights_core.flow.reference.chains import run_chains
 
-    settings, spent = ChainSettings(frames=1, stride=20, burn_in=80, step=_STEP, moves="hybrid", seed=seed), 0
+    settings = ChainSettings(frames=1, stride=20, burn_in=80, descent=_DESCENT, step=_STEP, moves="hybrid", seed=seed)
+    spent = 0
     while True:
         found = yield from run_chains(target, starts, settings)
         spent += found.evaluations
         if found.stopped:
             raise Stopped
+        starts, settings = found.x[-1], replace(settings, descent=0)
         if found.acceptance >= _ACCEPTED or settings.step < 1e-4:
-            return replace(settings, seed=seed + 1), spent
+            return replace(settings, seed=seed + 1), starts, spent
         settings = replace(settings, step=settings.step / 2)
 
 

@@ -41,6 +41,10 @@ class Case:
         Known answer and bar.
     difference, difference_error : float, optional
         F(above) - F(below) of the toy's states: known answer and bar, kT.
+    bins, batch : int
+    examples : int
+        By chains from the starts, in this run, their energies counted; the difference is then that of the acceptance
+        ratio with them. None where 0.
     """
 
     schedule: str
@@ -54,6 +58,9 @@ class Case:
     ln_z_error: float = 0.0
     difference: float | None = None
     difference_error: float = 0.0
+    bins: int = 8
+    batch: int = 512
+    examples: int = 0
 
 
 CASES = {
@@ -62,6 +69,20 @@ CASES = {
     "mixture-9": Case("annealed", 4, 64, 1.0, 200_000, 120, 0.0, 0.0, 0.02),
     "many-well": Case("annealed", 2, 64, 1.5, 100_000, 300, 0.5, 164.695675, 0.05),
     "dw4": Case("mixed", 8, 64, 1.2, 20_000, 300, 0.3, 29.664, 0.03),
+    "dimer": Case(
+        "example",
+        12,
+        256,
+        4.0,
+        100_000,
+        1800,
+        0.0,
+        difference=6.79,
+        difference_error=0.5,
+        bins=0,
+        batch=256,
+        examples=200_000,
+    ),
     "ala2": Case("mixed", 4, 96, 1.0, 100_000, 900, 0.1),
 }
 """The bars; ala2 is alanine dipeptide in implicit solvent (ff96, OBC1, 300 K)."""
@@ -88,6 +109,17 @@ def run_one(name: str, seed: int, examples: Path | None, structure: Path | None)
     from mdweights_core.flow.systems import of_toy
 
     case = CASES[name]
+    settings = SampleSettings(
+        schedule=case.schedule,
+        effort=case.effort,
+        flow=FlowSettings(layers=case.layers, width=case.width, bins=case.bins),
+        batch=case.batch,
+        samples=case.samples,
+        probe=False,
+        seed=seed,
+    )
+    if case.examples:
+        return _with_chains(name, settings)
     given = None if examples is None else np.load(examples)["x"]
     if name == "ala2":
         prepared = _alanine(structure, given)
@@ -96,25 +128,8 @@ def run_one(name: str, seed: int, examples: Path | None, structure: Path | None)
         if given is None and case.schedule == "mixed":
             given = _in_wells(system.make().starts)
         prepared = of_toy(system, given)
-    settings = SampleSettings(
-        schedule=case.schedule,
-        effort=case.effort,
-        flow=FlowSettings(layers=case.layers, width=case.width),
-        samples=case.samples,
-        probe=False,
-        seed=seed,
-    )
     _, found = jobs.run(sample_system(prepared, settings))
-    weights = np.exp(found.log_weights - found.log_weights.max())
-    share = float(weights.sum() ** 2 / np.sum(weights**2) / len(weights))
-    told = {
-        "system": name,
-        "seed": seed,
-        "share": share,
-        "ln_z": float(np.log(weights.mean()) + found.log_weights.max()),
-        "energies": found.training_energies + found.n_samples,
-        "notes": list(found.notes),
-    }
+    told, weights = _numbers(name, seed, found)
     if name == "ala2":
         return told | _torsions(found.x, weights)
     above = system.is_above(found.x.astype(np.float64))
@@ -123,6 +138,36 @@ def run_one(name: str, seed: int, examples: Path | None, structure: Path | None)
         cell = np.round(np.clip(found.x / 5, -1, 1)).astype(int) @ [3, 1] + 4
         told["modes"] = (9 * np.bincount(cell, weights, minlength=9) / weights.sum()).tolist()
     return told
+
+
+def _numbers(name: str, seed: int, found: Any) -> tuple[dict[str, Any], np.ndarray]:
+    """What any draws are worth, and their weights."""
+    weights = np.exp(found.log_weights - found.log_weights.max())
+    told = {
+        "system": name,
+        "seed": seed,
+        "share": float(weights.sum() ** 2 / np.sum(weights**2) / len(weights)),
+        "ln_z": float(np.log(weights.mean()) + found.log_weights.max()),
+        "energies": found.training_energies + found.n_samples,
+        "notes": list(found.notes),
+    }
+    return told, weights
+
+
+def _with_chains(name: str, settings: Any) -> dict[str, Any]:
+    """Learn from chains that never leave their state, and compare states by them and the draws together."""
+    from mdweights_core import jobs
+    from mdweights_core.energy.toys.registry import toy
+    from mdweights_core.workflow.along import own_states
+    from mdweights_core.workflow.draws import toy_task, train_and_draw
+    from mdweights_core.workflow.examples import toy_examples
+    from mdweights_core.workflow.judged import free_energy
+
+    examples = jobs.run(toy_examples(toy(name), CASES[name].examples, settings.seed))
+    _, sampled = jobs.run(train_and_draw(toy_task(name, examples), settings))
+    told, _ = _numbers(name, settings.seed, sampled.samples)
+    by_bar = free_energy(sampled, own_states(sampled.origin, sampled.samples.x.shape[1]), settings.seed).by_bar
+    return told | {"difference": by_bar.value, "error": by_bar.error}
 
 
 def _in_wells(starts: np.ndarray) -> np.ndarray:
@@ -198,7 +243,7 @@ def _line(told: dict[str, Any]) -> str:
     if case.difference is not None:
         off = told["difference"] - case.difference
         met &= abs(off) <= case.difference_error
-        parts.append(f"{off:>+9.4f}")
+        parts.append(f"{off:>+9.4f}" + (f" ± {told['error']:.2f}" if "error" in told else ""))
     if "modes" in told:
         met &= max(abs(share - 1) for share in told["modes"]) <= 0.3
         parts.append(f"   modes {min(told['modes']):.2f} to {max(told['modes']):.2f}")

@@ -8,6 +8,7 @@ that of all, as far as it does not reach across the borders.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from typing import NamedTuple
 
@@ -52,6 +53,31 @@ def nearest_order(frames: np.ndarray, template: np.ndarray, alike: Sequence[int]
         n_changed += not np.array_equal(order, np.arange(len(moved)))
         frame[moved] = frame[moved[order]]
     return Relabelled(x.reshape(len(x), -1), n_changed)
+
+
+@dataclass(frozen=True, eq=False)
+class OneOrder:
+    """The one order of alike particles that a flow learns, of too many to sum over: that nearest to a template.
+
+    Attributes
+    ----------
+    template : float64 [n_particles dim]
+    alike : tuple of int
+        The particles that may change places.
+    dim : int
+    """
+
+    template: np.ndarray
+    alike: tuple[int, ...]
+    dim: int
+
+    def given_to(self, frames: np.ndarray) -> Relabelled:
+        """Frames [T, n_particles dim] in this order."""
+        return nearest_order(frames, self.template, self.alike, self.dim)
+
+    def holds(self, x: np.ndarray) -> np.ndarray:
+        """Which configurations [S, n_particles dim] are in this order, bool [S]."""
+        return np.asarray((self.given_to(x).frames == x).all(axis=1))
 
 
 def nearest_turned_order(frames: np.ndarray, template: np.ndarray, *, mirror: bool = True) -> Relabelled:

@@ -28,9 +28,9 @@ def generate(flow, z):
     return jax.vmap(flow.generate)(z)
 
 
-@pytest.fixture(scope="module")
-def flow():
-    return shaken(make_flow(CIRCULAR, FlowSettings(layers=4, width=16), seed=0))
+@pytest.fixture(scope="module", params=[8, 0], ids=["splines", "shifts"])
+def flow(request):
+    return shaken(make_flow(CIRCULAR, FlowSettings(layers=4, width=16, bins=request.param), seed=0))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float32, 2e-4), (jnp.float64, 1e-11)])

@@ -51,7 +51,7 @@ def test_at_examples_weights_are_read_the_other_way_round(drawn):
 def test_the_flow_is_invertible_and_energies_are_counted(drawn):
     assert drawn.round_trip < 1e-9
     assert drawn.log_det_error < 1e-9
-    assert drawn.training_energies == 120 * 256
+    assert drawn.training_energies == 120 * 256 + 2 * 4096
     assert drawn.energies > drawn.n_samples
     assert not drawn.notes
 
@@ -73,6 +73,24 @@ def test_a_well_that_was_never_visited_stands_out(double_well):
     right = found.probes[:, 0] > BARRIER
     assert right.sum() == 1
     assert found.probe_log_weights[right] > np.max(found.log_weights) + 1
+
+
+class RightWell:
+    """Holds what lies right of the barrier."""
+
+    def holds(self, x):
+        return x[:, 0] > BARRIER
+
+
+def test_draws_in_another_order_of_particles_weigh_nothing(double_well, drawn):
+    found = jobs.run(sample(double_well.trained, 20_000, seed=5, order=RightWell(), probe=False))
+    right = found.x[:, 0] > BARRIER
+    assert np.isneginf(found.log_weights[~right]).all()
+    np.testing.assert_array_equal(found.log_weights[right], drawn.log_weights[right])
+    assert found.notes == (
+        f"{(~right).sum()} configurations of 20000 have their particles in another order than the examples and weigh "
+        "nothing: the ensemble is that of one order.",
+    )
 
 
 def test_seeds_decide_the_draws_and_stopping_keeps_those_there_are(double_well):

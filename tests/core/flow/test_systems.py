@@ -36,6 +36,19 @@ def test_alike_particles_are_put_in_one_order_and_keep_their_energy():
     assert any("another order" in remark for remark in prepared.remarks)
 
 
+def test_a_fluid_is_learned_in_one_order_with_its_mirror_images():
+    system = toy("dimer")
+    starts = system.make().starts
+    rng = np.random.default_rng(1)
+    frames = (starts[rng.integers(2, size=60)] + 0.05 * rng.normal(size=(60, 76))).reshape(60, 38, 2)
+    frames[:, 2:] = frames[:, 2 + rng.permutation(36)]
+    prepared = of_toy(system, frames.reshape(60, -1))
+    assert prepared.order.holds(prepared.examples).all()
+    assert prepared.images.order == 4
+    assert prepared.symmetry is None
+    assert of_toy(toy("many-well")).order is None
+
+
 def test_examples_of_another_system_are_refused():
     with pytest.raises(BadInput, match="have 3 variables, the system 2"):
         of_toy(toy("double-well"), np.zeros((50, 3)))

@@ -10,7 +10,10 @@ from support.flows import SMALL, TWO_STAGES, prepared_double_well
 
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput
+from mdweights_core.flow.draw import draw_in_single
+from mdweights_core.flow.losses import System
 from mdweights_core.flow.settings import Stage, TrainSettings
+from mdweights_core.flow.symmetry import Symmetry
 from mdweights_core.flow.train import drawn_by_weight, train, variables
 
 
@@ -29,8 +32,60 @@ def test_it_learns(double_well):
     assert history.shape == (180, 4)
     assert history[60:, 3].max() > 0.6  # effective share of a batch
     assert history[-20:, 3].mean() > history[60:80, 3].mean()
-    assert double_well.trained.energies == 120 * 256
+    assert double_well.trained.energies == 120 * 256 + 2 * 4096  # each step, and before and after it all
     assert not double_well.trained.notes
+
+
+def test_it_learns_from_all_images_of_the_examples(double_well):
+    left = double_well.prepared.examples[double_well.prepared.examples[:, 0] < -1.0]
+    mirrors = Symmetry(np.tile(np.arange(2), (2, 1)), np.array([[1.0, 1.0], [-1.0, 1.0]]))
+    settings = replace(double_well.settings, stages=(Stage(1, by_example=1.0, batch=64),))
+    trained = jobs.run(job_of(double_well, examples=left, images=mirrors, settings=settings))
+    y, _ = draw_in_single(trained.flow, System(trained.target, trained.coordinates), 2000, 0, 1.0)
+    x = jax.vmap(lambda at: trained.coordinates.place(at)[0])(y)
+    assert np.mean(np.asarray(x)[:, 0] > 0) == pytest.approx(0.5, abs=0.05)
+
+
+GENTLE = Stage(40, by_example=1.0, batch=256, learning_rate=5e-3)
+WILD = Stage(30, by_example=1.0, by_energy=1.0, batch=64, learning_rate=50.0)
+
+
+def test_a_stage_that_makes_draws_worse_is_taken_back_also_after_a_stop(double_well, tmp_path):
+    before = jobs.run(job_of(double_well, settings=replace(double_well.settings, stages=(GENTLE,))))
+    settings = replace(double_well.settings, stages=(GENTLE, WILD))
+    ended = jobs.run(job_of(double_well, settings=settings))
+    np.testing.assert_array_equal(numbers(ended.flow), numbers(before.flow))
+    assert [note for note in ended.notes if note.startswith("Steps 41 to 70 of the training are taken back")]
+    path = tmp_path / "run.npz"
+    job = job_of(double_well, path, settings=settings)
+    for progress in job:
+        if progress.step >= 41:  # the first step of a stage is told by itself
+            break
+    assert jobs.stop(job).is_stopped
+    gone_on = jobs.run(job_of(double_well, path, settings=settings))
+    np.testing.assert_array_equal(numbers(gone_on.flow), numbers(before.flow))
+    assert gone_on.notes == ended.notes
+    assert gone_on.energies == ended.energies
+
+
+def test_stages_after_one_that_was_taken_back_take_shorter_steps(double_well):
+    """Adam's first step is as long as the rate, of which a twentieth is used at first; the mean follows by 1 %."""
+
+    def ended(*stages):
+        return numbers(jobs.run(job_of(double_well, settings=replace(double_well.settings, stages=stages))).flow)
+
+    step = Stage(1, by_example=1.0, batch=256, learning_rate=5e-3)
+    moved = np.abs(ended(GENTLE, WILD, step) - ended(GENTLE)).max()
+    assert moved == pytest.approx(0.3 * 5e-3 / 20 * 0.01, rel=0.2)
+
+
+def test_draws_that_are_worth_little_are_not_learned_by_heart(double_well):
+    """The examples are shown again instead."""
+    far = np.random.default_rng(0).normal(size=(2000, 2)) * 12
+    stages = (replace(GENTLE, steps=1), replace(GENTLE, steps=1, reuse=2000))
+    trained = jobs.run(job_of(double_well, examples=far, settings=replace(double_well.settings, stages=stages)))
+    assert any(note.endswith("The examples were learned from in their place.") for note in trained.notes)
+    assert trained.history[1, 0] == pytest.approx(trained.history[0, 0], abs=0.5)
 
 
 def test_stopped_and_gone_on_with_it_comes_to_the_same_end(double_well, tmp_path):

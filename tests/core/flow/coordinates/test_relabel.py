@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdweights_core.errors import BadInput
-from mdweights_core.flow.coordinates.relabel import nearest_order, nearest_turned_order, told
+from mdweights_core.flow.coordinates.relabel import OneOrder, nearest_order, nearest_turned_order, told
 
 RNG = np.random.default_rng(8)
 
@@ -22,6 +22,18 @@ def test_a_fluid_is_put_in_the_order_of_the_template() -> None:
     np.testing.assert_array_equal(found.frames, frames.reshape(20, -1))
     assert found.n_changed == 19
     assert told(found) == ["In 19 of 20 frames particles of one kind were put in another order."]
+
+
+def test_an_order_is_held_by_its_own_configurations_alone() -> None:
+    grid = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1).reshape(-1, 2)
+    order = OneOrder(grid.ravel(), tuple(range(2, 16)), 2)
+    own = (grid + RNG.normal(scale=0.05, size=(6, 16, 2))).reshape(6, -1)
+    other = own.copy().reshape(6, 16, 2)
+    other[:3, [4, 9]] = other[:3, [9, 4]]
+    other[3:, [0, 1]] = other[3:, [1, 0]]  # not alike: no other order
+    np.testing.assert_array_equal(order.holds(own), np.ones(6, dtype=bool))
+    np.testing.assert_array_equal(order.holds(other.reshape(6, -1)), [False] * 3 + [True] * 3)
+    np.testing.assert_array_equal(order.given_to(other[:3].reshape(3, -1)).frames, own[:3])
 
 
 def turned(x: np.ndarray, angle: float) -> np.ndarray:
