@@ -47,7 +47,7 @@ def feature_figure(meaning: Meaning, feature: Feature) -> Figure:
     there = np.isfinite(feature.values) & np.isfinite(ratio)
     axes.plot(feature.values[there], ratio[there], ".", color=BLUE, markersize=3)
     axes.axhline(1.0, color=GREY, linewidth=0.8, linestyle="--", label="prior weight")
-    axes.set_title(f"Spearman {feature.spearman:.2f}, z = {feature.z:.1f}", fontsize=8)
+    axes.set_title(f"Spearman {feature.spearman:.2f}, z = {feature.z:.1f}", fontsize=8, loc="left")
     finish(axes, feature.label, "weight / prior weight")
     return figure
 
@@ -116,10 +116,16 @@ def _step(count: int) -> int:
 
 
 def finish(axes: Axes, x: str, y: str) -> None:
-    """Names of the axes, small letters, no frame, and a legend where something has a name."""
+    """Names of the axes, small letters, no frame, and a legend where something has a name.
+
+    The legend stands above the axes, where it hides no point: a free place among thousands takes long to find.
+    """
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, frameon=False)
+    named = len(axes.get_legend_handles_labels()[0])
+    if named:
+        axes.legend(
+            fontsize=7, frameon=False, ncols=named, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2
+        )

@@ -28,6 +28,7 @@ from mdweights_core.minimize.staged_methods import minimize_staged
 if TYPE_CHECKING:
     import openmm
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LEVELS = (10.0, 1.0, 0.1, 0.01)
 """Rms forces to which evaluations and seconds are told, kJ/mol/nm."""
@@ -177,7 +178,7 @@ def draw(comparison: Comparison, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 7), layout="constrained")
+    figure = Figure(figsize=(10, 6.5 + 0.2 * len(comparison)), layout="constrained")
     axes = figure.subplots(2, 2, sharex="col", sharey="row")
     lowest = np.nanmin([found.energy for found in comparison.values()], axis=0)
     for number, (method, found) in enumerate(comparison.items()):
@@ -189,6 +190,7 @@ def draw(comparison: Comparison, path: Path) -> None:
                     label = (METHODS | YARDSTICKS)[method] if i == 0 else None
                     axis.plot(trace[along], values, color=f"C{number}", alpha=0.6, linewidth=0.9, label=label)
     _label(axes)
+    _add_legend(figure, axes[0, 0])
     atomic_write(path, lambda target: figure.savefig(target, dpi=160))
 
 
@@ -201,10 +203,11 @@ def _label(axes: np.ndarray) -> None:
     for place, (along, up) in enumerate(names):
         axes[1, place].set_xlabel(along)
         axes[place, 0].set_ylabel(up)
-    _legend(axes[0, 1])
 
 
-def _legend(axis: Axes) -> None:
-    lines = axis.legend(fontsize="small").get_lines()
-    for line in lines:
+def _add_legend(figure: Figure, axis: Axes) -> None:
+    """Names of the methods above all axes, where they hide no line."""
+    handles, names = axis.get_legend_handles_labels()
+    legend = figure.legend(handles, names, fontsize="small", frameon=False, loc="outside upper center")
+    for line in legend.get_lines():
         line.set_linewidth(2.0)

@@ -17,7 +17,7 @@ METHODS = {
 YARDSTICKS = {
     "openmm": "OpenMM's own minimiser",
     "modes": "L-BFGS on slow modes, x0 + Psi Z, then on all coordinates",
-    "modes-literal": "the same with X = Psi Z, which leaves nothing of the shape of molecules",
+    "modes-literal": "L-BFGS on slow modes, X = Psi Z: leaves nothing of the shape of molecules",
     "graph-network": "Adam on a graph network of slow modes, then L-BFGS on all coordinates",
 }
 """What they can be compared with."""

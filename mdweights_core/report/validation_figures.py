@@ -55,7 +55,6 @@ def folds_figure(folds: Folds, name: str) -> Figure:
     axes.set_xticks(number)
     axes.margins(x=0.15)
     finish(axes, "fold", f"{name}, held out")
-    axes.legend(fontsize=7, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))  # hides no point
     return figure
 
 
