@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -102,9 +103,7 @@ def test_store_holds_the_structure_factors_of_all_frames(source, lattice, tmp_pa
 def test_second_run_computes_nothing(source, lattice, tmp_path, monkeypatch):
     first = jobs.run(predict(source, lattice, KEEP, tmp_path / "F")).read()
     monkeypatch.setattr("mdweights_core.scattering.engine.device.ScatteringEngine", None)
-    began = time.monotonic()
     again = jobs.run(predict(source, lattice, KEEP, tmp_path / "F"))
-    assert time.monotonic() - began < 1.0
     np.testing.assert_array_equal(again.read(), first)
 
 
@@ -149,17 +148,18 @@ def test_stopped_run_keeps_its_frames_and_is_gone_on_with(tmp_path, lattice, mon
 
 
 def test_snapshots_come_while_a_frame_takes_long(source, lattice, tmp_path, monkeypatch):
+    go_on = threading.Event()
+
     class Slow(ScatteringEngine):
         def __call__(self, positions):
-            time.sleep(1.5)
+            go_on.wait(20)
             return super().__call__(positions)
 
     monkeypatch.setattr("mdweights_core.scattering.engine.device.ScatteringEngine", Slow)
     job = predict(source, lattice, KEEP, tmp_path / "F")
     next(job)
-    began = time.monotonic()
     assert next(job).step == 0
-    assert time.monotonic() - began < 1.4
+    go_on.set()
     job.close()
 
 

@@ -163,7 +163,7 @@ def test_closed_threads_do_not_finish_what_waits():
     futures = [pool.submit(np.zeros((1, 1, 3))) for _ in range(5)]
     began = time.monotonic()
     pool.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     go_on.set()
     assert futures[0].result(5).factors.shape == (1, 1)
     assert all(future.cancelled() for future in futures[1:])

@@ -470,10 +470,14 @@ def test_stopped_while_processes_start(tmp_path, pdb, lattice):
     )
     while next(job).message != "Starting processes":
         pass
-    began = time.monotonic()
+
+    def still_start() -> bool:
+        return any(thread.name.startswith("starting") for thread in threading.enumerate())
+
     jobs.stop(job)
-    assert time.monotonic() - began < 1
-    while any(thread.name.startswith("starting") for thread in threading.enumerate()):  # they come up, and are ended
+    assert still_start()
+    began = time.monotonic()
+    while still_start():  # they come up, and are ended
         assert time.monotonic() - began < 30
         time.sleep(0.05)
     assert run(frames_of(tmp_path, scene(5)), lattice, tmp_path / "F").is_complete
