@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mdweights_core.errors import BadInput
-from mdweights_core.io.files import atomic_write, require_file
+from mdweights_core.io.archives import read_archive, write_archive
 from mdweights_core.io.packing import packed, unpacked
 
 MOST_EXAMPLES = 20_000
 """Examples at which weights are looked at."""
+
+DAMAGED = "These are not samples of a flow, or they are damaged"
 
 
 def looked_at(count: int) -> np.ndarray:
@@ -90,13 +92,7 @@ def save_samples(samples: FlowSamples, path: Path) -> None:
         When it cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
-    record = np.frombuffer(json.dumps(packed(samples, "", arrays)).encode(), dtype=np.uint8)
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=record, **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    write_archive(path, packed(samples, "", arrays), arrays)
 
 
 def load_samples(path: Path) -> FlowSamples:
@@ -107,11 +103,9 @@ def load_samples(path: Path) -> FlowSamples:
     BadInput
         When it is not there, or something else.
     """
-    try:
-        with require_file(path).open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        return FlowSamples(**unpacked(FlowSamples, "", arrays, json.loads(arrays.pop("record").tobytes())))
-    except (OSError, LookupError, ValueError, TypeError, EOFError) as error:
-        raise BadInput(
-            "These are not samples of a flow, or they are damaged", where=path, advice="Sample again"
-        ) from error
+    return read_archive(path, samples_of, DAMAGED, "Sample again")
+
+
+def samples_of(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FlowSamples:
+    """Samples of the record and the arrays of their file, which may hold more."""
+    return FlowSamples(**unpacked(FlowSamples, "", arrays, record))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -12,12 +10,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from mdweights_core.errors import BadInput, DiskProblem
-from mdweights_core.io.files import atomic_write
+from mdweights_core.io.archives import read_archive, write_archive
 from mdweights_core.jobs import Clock
 
 Run = TypeVar("Run")
-
-_DAMAGE = (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 def fingerprint(text: str, arrays: Iterable[Any]) -> str:
@@ -46,13 +42,7 @@ def save_checkpoint(path: Path, made_from: str, record: Mapping[str, Any], array
     DiskProblem
         When it cannot be written; one that was there stays.
     """
-    text = np.frombuffer(json.dumps({**record, "made_from": made_from}).encode(), dtype=np.uint8)
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=text, **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    write_archive(path, {**record, "made_from": made_from}, arrays)
 
 
 def load_checkpoint(
@@ -77,15 +67,12 @@ def load_checkpoint(
     """
     if not path.exists():
         return None
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        record: dict[str, Any] = json.loads(arrays.pop("record").tobytes())
-        is_this = record.pop("made_from") == made_from
-        run = read(record, arrays) if is_this else None
-    except _DAMAGE as error:
-        raise BadInput("The checkpoint is damaged", where=path, advice="Remove it to begin anew") from error
-    if not is_this:
+
+    def read_own(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Run | None:
+        return read(record, arrays) if record.pop("made_from") == made_from else None
+
+    run = read_archive(path, read_own, "The checkpoint is damaged", "Remove it to begin anew")
+    if run is None:
         raise BadInput(
             f"The checkpoint is of {other}",
             where=path,

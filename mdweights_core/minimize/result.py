@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mdweights_core.errors import BadInput
-from mdweights_core.io.files import atomic_write, require_file
+from mdweights_core.io.archives import read_archive, write_archive
 from mdweights_core.io.packing import packed, unpacked
 from mdweights_core.minimize.settings import MinimizeSettings
 
@@ -109,14 +107,7 @@ def save(result: Minimisation, path: Path) -> None:
         When it cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
-    plain = packed(result, "", arrays)
-    record = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=record, **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    write_archive(path, packed(result, "", arrays), arrays)
 
 
 def load(path: Path) -> Minimisation:
@@ -127,14 +118,12 @@ def load(path: Path) -> Minimisation:
     BadInput
         When it is not there, or something else.
     """
-    try:
-        with require_file(path).open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files}
-        plain: dict[str, Any] = json.loads(arrays.pop("record").tobytes())
-        settings = unpacked(MinimizeSettings, "settings.", arrays, plain.pop("settings"))
-        return Minimisation(**unpacked(Minimisation, "", arrays, plain), settings=MinimizeSettings(**settings))
-    except (OSError, LookupError, ValueError, TypeError, EOFError) as error:
-        raise BadInput("This is not a minimisation, or it is damaged", where=path, advice="Minimise again") from error
+
+    def read(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Minimisation:
+        settings = unpacked(MinimizeSettings, "settings.", arrays, record.pop("settings"))
+        return Minimisation(**unpacked(Minimisation, "", arrays, record), settings=MinimizeSettings(**settings))
+
+    return read_archive(path, read, "This is not a minimisation, or it is damaged", "Minimise again")
 
 
 def summary(result: Minimisation) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.errors import BadInput
-from mdweights_core.io.files import atomic_write, atomic_write_text, hold_made
+from mdweights_core.io.archives import read_arrays, write_arrays
+from mdweights_core.io.files import atomic_write_text, hold_made
 
 SCHEMA_VERSION = 2
 """1 knew no prior weights, no validation and no meaning of weights."""
@@ -42,10 +43,9 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def read_arrays(path: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def arrays_of(path: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The arrays that a record points at."""
-    with (path / record["arrays"]).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        return dict(arrays)
+    return read_arrays(path / record["arrays"])
 
 
 def write_folder(path: Path, record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -64,13 +64,8 @@ def _write(path: Path, record: Mapping[str, Any], arrays: Mapping[str, np.ndarra
     old = {p.name for p in path.glob("fit-*.npz")}
     number = 1 + max((int(name[4:-4]) for name in old if name[4:-4].isdigit()), default=0)
     name = f"fit-{number:04d}.npz"
-    atomic_write(path / name, lambda target: _write_npz(target, arrays))
+    write_arrays(path / name, arrays)
     numbered = {"schema_version": SCHEMA_VERSION, "arrays": name, **record}
     atomic_write_text(path / _JSON_NAME, json.dumps(numbered, indent=2, allow_nan=False) + "\n")
     for name in old:
         (path / name).unlink(missing_ok=True)
-
-
-def _write_npz(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with target.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdweights_core.errors import BadInput
+from mdweights_core.io.archives import DAMAGE
 from mdweights_core.io.frames.frame_files import frame_kind
-from mdweights_core.project.folder import read_arrays, read_record, write_folder
+from mdweights_core.project.folder import arrays_of, read_record, write_folder
 from mdweights_core.project.inputs import FitInputs, trajectory_of
 from mdweights_core.project.lineage import changed_files
 from mdweights_core.scattering.settings import PredictSettings
@@ -25,17 +25,6 @@ if TYPE_CHECKING:  # results take half a second to import: a project is opened w
     from mdweights_core.weights.validation.result import Validation
 
 STORE_NAME = "frames.zarr"  # of projects that name none
-_DAMAGE = (
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +79,8 @@ class Project:
         record = read_record(path)
         try:
             require_record(record)
-            return cls(path, **from_record(record, read_arrays(path, record)))
-        except _DAMAGE as error:
+            return cls(path, **from_record(record, arrays_of(path, record)))
+        except DAMAGE as error:
             raise BadInput(
                 f"The project is damaged ({type(error).__name__}: {error})",
                 where=path,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mdweights_core.errors import BadInput, counted
+from mdweights_core.io.archives import DAMAGE
 from mdweights_core.io.files import require_file, unreadable
 
 _COLUMN = "weight"
@@ -74,7 +75,7 @@ def _order(frame: np.ndarray, path: Path) -> np.ndarray:
 def _array(content: bytes, path: Path) -> np.ndarray:
     try:
         values = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+    except DAMAGE as error:
         raise BadInput("the file is damaged, or holds no plain array", where=path, advice=_HOW) from error
     if values.dtype.kind not in "fiu" or values.size != max(values.shape, default=0):
         raise BadInput(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from mdweights_core.energy.settings import GAS_CONSTANT
-from mdweights_core.errors import BadInput
 from mdweights_core.flow.estimates.reference import Reference, reference_frames
-from mdweights_core.flow.result import FlowSamples, load_samples
-from mdweights_core.io.files import atomic_write
+from mdweights_core.flow.result import DAMAGED, FlowSamples, samples_of
+from mdweights_core.io.archives import read_archive, write_archive
 from mdweights_core.io.packing import packed, unpacked
 
 _PREFIX = "origin."
@@ -96,13 +94,7 @@ def save_sampled(sampled: Sampled, path: Path) -> None:
     """
     arrays: dict[str, np.ndarray] = {}
     record = packed(sampled.samples, "", arrays) | {"origin": packed(sampled.origin, _PREFIX, arrays)}
-    text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-
-    def fill(target: Path) -> None:
-        with target.open("wb") as stream:
-            np.savez(stream, record=text, **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, fill)
+    write_archive(path, record, arrays)
 
 
 def load_sampled(path: Path) -> Sampled:
@@ -113,11 +105,9 @@ def load_sampled(path: Path) -> Sampled:
     BadInput
         When it is not there, or something else.
     """
-    samples = load_samples(path)
-    try:
-        with path.open("rb") as stream, np.load(stream) as file:
-            arrays = {name: file[name] for name in file.files if name.startswith(_PREFIX)}
-            plain: dict[str, Any] = json.loads(file["record"].tobytes()).get("origin", {})
-        return Sampled(samples, Origin(**unpacked(Origin, _PREFIX, arrays, plain)))
-    except (OSError, LookupError, ValueError, TypeError, EOFError) as error:
-        raise BadInput("The file of samples is damaged", where=path, advice="Sample again") from error
+
+    def read(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Sampled:
+        origin = Origin(**unpacked(Origin, _PREFIX, arrays, record.get("origin", {})))
+        return Sampled(samples_of(record, arrays), origin)
+
+    return read_archive(path, read, DAMAGED, "Sample again")

@@ -101,6 +101,9 @@ def test_numpy_files_that_cannot_be_used(tmp_path):
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(BadInput, match="damaged"):
         read_prior(path, 400)
+    path.write_bytes(b"\x93NUMPY\x01\x00\x0f\x00{'descr': (((\n")
+    with pytest.raises(BadInput, match="damaged"):
+        read_prior(path, 400)
 
 
 def test_files_that_are_no_text_or_not_there(tmp_path):
