@@ -29,7 +29,7 @@ def _clean_window(private_settings: None, no_leaks: None) -> None:
 
 @pytest.fixture
 def runner(qapp: object) -> InstantRunner:
-    """Return the runner of fits of `session` and `made_up`."""
+    """Return the runner of what is tested: fits of `session` and `made_up`, or an engine beside `read_by_name`."""
     return InstantRunner()
 
 
@@ -37,6 +37,17 @@ def runner(qapp: object) -> InstantRunner:
 def session(runner: InstantRunner, tmp_path: Path) -> Session:
     """Return a session with six frames and nothing else."""
     made = Session(runner, InstantRunner(), InstantRunner(), tmp_path)
+    made.marks.set_n_frames(6)
+    made.selection.set_n_frames(6)
+    return made
+
+
+@pytest.fixture
+def read_by_name(qapp: object, tmp_path: Path) -> Session:
+    """Return a session with six frames whose files are only named, and whose fits run beside `runner`."""
+    reader = InstantRunner()
+    reader.hold()
+    made = Session(InstantRunner(), reader, InstantRunner(), tmp_path)
     made.marks.set_n_frames(6)
     made.selection.set_n_frames(6)
     return made

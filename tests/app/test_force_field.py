@@ -58,15 +58,8 @@ TRACE = {
 
 
 @pytest.fixture
-def runner(qapp: object) -> InstantRunner:
-    return InstantRunner()
-
-
-@pytest.fixture
-def session(qapp: object, tmp_path: Path) -> Session:
-    reader = InstantRunner()
-    reader.hold()  # files are only named here
-    return Session(InstantRunner(), reader, InstantRunner(), tmp_path)
+def session(read_by_name: Session) -> Session:
+    return read_by_name
 
 
 @pytest.fixture

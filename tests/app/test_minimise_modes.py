@@ -61,11 +61,6 @@ def a_reading(request: ModesRequest) -> ModesReading:
 
 
 @pytest.fixture
-def runner(qapp: object) -> InstantRunner:
-    return InstantRunner()
-
-
-@pytest.fixture
 def session(qapp: object, tmp_path: Path) -> Session:
     made = Session(InstantRunner(), InstantRunner(), InstantRunner(), tmp_path)
     made.marks.set_n_frames(3)

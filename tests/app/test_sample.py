@@ -50,18 +50,8 @@ TOY = SampleRequest(toy="double-well")
 
 
 @pytest.fixture
-def runner(qapp: object) -> InstantRunner:
-    return InstantRunner()
-
-
-@pytest.fixture
-def session(qapp: object, tmp_path: Path) -> Session:
-    reader = InstantRunner()
-    reader.hold()  # files are only named here
-    made = Session(InstantRunner(), reader, InstantRunner(), tmp_path)
-    made.marks.set_n_frames(6)
-    made.selection.set_n_frames(6)
-    return made
+def session(read_by_name: Session) -> Session:
+    return read_by_name
 
 
 @pytest.fixture
