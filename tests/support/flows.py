@@ -11,6 +11,7 @@ from mdweights_core.flow.settings import FlowSettings, Stage, TrainSettings
 from mdweights_core.flow.systems import Prepared, of_toy
 from mdweights_core.flow.train import Trained
 
+N_EXAMPLES = 4000  # and batches of 256 in all trainings: programs of one shape are compiled once
 SMALL = FlowSettings(layers=2, width=16, depth=1, bins=6, marginal_bins=12)
 TWO_STAGES = (
     Stage(60, by_example=1.0, batch=256, learning_rate=5e-3),
@@ -29,4 +30,4 @@ class DoubleWell:
 
 def prepared_double_well() -> Prepared:
     system = toy("double-well")
-    return of_toy(system, system.make().sample(np.random.default_rng(3), 4000))
+    return of_toy(system, system.make().sample(np.random.default_rng(3), N_EXAMPLES))

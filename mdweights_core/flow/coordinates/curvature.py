@@ -20,17 +20,17 @@ def thermal_scales(coordinates: Coordinates, molecule: Molecule, temperature: fl
 
     K is the positive part of the second derivatives, that of bonds, angles and torsions (`energy.curvature`).
     """
-    y, _ = coordinates.read(jnp.asarray(molecule.x).ravel())
-    x, along = (np.asarray(found) for found in _placed(coordinates, y))
+    x, along = (np.asarray(found) for found in _placed(coordinates, jnp.asarray(molecule.x).ravel()))
     stiffness = np.einsum("ki,ki->i", along, stiffness_matrix(molecule.energy, x.reshape(-1, 3)) @ along)
     return np.sqrt(1 / np.maximum(stiffness / (GAS_CONSTANT * temperature), SOFTEST**-2))
 
 
 @jax.jit
-def _placed(coordinates: Coordinates, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Positions [n_cartesian] and their derivatives [n_cartesian, n]."""
+def _placed(coordinates: Coordinates, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Positions [n_cartesian] as the coordinates place them, and their derivatives [n_cartesian, n]."""
 
     def place(at: jax.Array) -> jax.Array:
         return coordinates.place(at)[0]
 
+    y, _ = coordinates.read(x)
     return place(y), jax.jacfwd(place)(y)

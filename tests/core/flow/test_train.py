@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from support.flows import SMALL, TWO_STAGES, prepared_double_well
+from support.flows import N_EXAMPLES, SMALL, TWO_STAGES, prepared_double_well
 
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput
@@ -37,9 +37,9 @@ def test_it_learns(double_well):
 
 
 def test_it_learns_from_all_images_of_the_examples(double_well):
-    left = double_well.prepared.examples[double_well.prepared.examples[:, 0] < -1.0]
+    left = double_well.prepared.examples[double_well.prepared.examples[:, 0] < -1.0][: N_EXAMPLES // 2]
     mirrors = Symmetry(np.tile(np.arange(2), (2, 1)), np.array([[1.0, 1.0], [-1.0, 1.0]]))
-    settings = replace(double_well.settings, stages=(Stage(1, by_example=1.0, batch=64),))
+    settings = replace(double_well.settings, stages=(Stage(1, by_example=1.0, batch=256),))
     trained = jobs.run(job_of(double_well, examples=left, images=mirrors, settings=settings))
     y, _ = draw_in_single(trained.flow, System(trained.target, trained.coordinates), 2000, 0, 1.0)
     x = jax.vmap(lambda at: trained.coordinates.place(at)[0])(y)
@@ -47,7 +47,7 @@ def test_it_learns_from_all_images_of_the_examples(double_well):
 
 
 GENTLE = Stage(40, by_example=1.0, batch=256, learning_rate=5e-3)
-WILD = Stage(30, by_example=1.0, by_energy=1.0, batch=64, learning_rate=50.0)
+WILD = Stage(30, by_example=1.0, by_energy=1.0, batch=256, learning_rate=50.0)
 
 
 def test_a_stage_that_makes_draws_worse_is_taken_back_also_after_a_stop(double_well, tmp_path):
@@ -81,8 +81,8 @@ def test_stages_after_one_that_was_taken_back_take_shorter_steps(double_well):
 
 def test_draws_that_are_worth_little_are_not_learned_by_heart(double_well):
     """The examples are shown again instead."""
-    far = np.random.default_rng(0).normal(size=(2000, 2)) * 12
-    stages = (replace(GENTLE, steps=1), replace(GENTLE, steps=1, reuse=2000))
+    far = np.random.default_rng(0).normal(size=(N_EXAMPLES, 2)) * 12
+    stages = (replace(GENTLE, steps=1), replace(GENTLE, steps=1, reuse=N_EXAMPLES))
     trained = jobs.run(job_of(double_well, examples=far, settings=replace(double_well.settings, stages=stages)))
     assert any(note.endswith("The examples were learned from in their place.") for note in trained.notes)
     assert trained.history[1, 0] == pytest.approx(trained.history[0, 0], abs=0.5)

@@ -28,6 +28,11 @@ from mdweights_core.workflow import fit as module
 QUICK = FitSettings(max_steps=2)
 
 
+def fitted(*given):
+    """A fit that is neither validated nor explained."""
+    return fit_project(*given, validation_settings=None, meaning_settings=None)
+
+
 def predicted(frames, out, **options) -> StructureFactorStore:
     return jobs.run(compute(jobs.run(run_for_predict(frames, out, **options))))
 
@@ -47,24 +52,24 @@ def test_a_second_fit_reuses_the_structure_factors(example_project, tmp_path):
     inputs = dataclasses.replace(example_inputs(), d_min=2.0)
     stages: list[str] = []
     out = tmp_path / "a.mdw"
-    jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
+    jobs.run(fitted(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
     assert "structure factors" in stages
     stages.clear()
-    jobs.run(fit_project(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
+    jobs.run(fitted(inputs, PredictSettings(), QUICK, out), lambda p: stages.append(p.stage))
     assert "structure factors" not in stages
 
 
 @pytest.mark.parametrize("how", ["stopped", "failed"])
 def test_a_fit_that_does_not_end_leaves_the_project_its_structure_factors(tmp_path, how, monkeypatch):
     inputs, out = dataclasses.replace(example_inputs(), d_min=3.0), tmp_path / "a.mdw"
-    before = jobs.run(fit_project(inputs, PredictSettings(), QUICK, out))
+    before = jobs.run(fitted(inputs, PredictSettings(), QUICK, out))
     values = StructureFactorStore.open(before.store_path).read()
     other = PredictSettings(b_iso=80.0)
     if how == "failed":
         with pytest.raises(BadInput):
             jobs.run(fit_project(inputs, other, QUICK, out, np.ones(3)))
     else:
-        job = fit_project(inputs, other, QUICK, out)
+        job = fitted(inputs, other, QUICK, out)
         next(progress for progress in job if progress.stage == "weights")
         job.close()
     project = Project.open(out)
@@ -72,7 +77,7 @@ def test_a_fit_that_does_not_end_leaves_the_project_its_structure_factors(tmp_pa
     np.testing.assert_array_equal(StructureFactorStore.open(project.store_path).read(), values)
     assert len(list(out.glob("*.zarr"))) == 2
     monkeypatch.setattr("mdweights_core.scattering.predict.in_order", None)  # nothing is computed a second time
-    after = jobs.run(fit_project(inputs, other, QUICK, out))
+    after = jobs.run(fitted(inputs, other, QUICK, out))
     assert after.predict_settings.b_iso == 80
     assert Project.open(out).store_path == after.store_path
     assert list(out.glob("*.zarr")) == [after.store_path]
@@ -108,11 +113,11 @@ def test_frames_that_are_added_leave_the_older_store_as_it_is(example_project, t
 
 def test_trajectory_store_and_mtz_folder_give_the_same_weights(tmp_path):
     inputs = dataclasses.replace(example_inputs(), d_min=1.8)
-    direct = jobs.run(fit_project(inputs, PredictSettings(), FitSettings(), tmp_path / "direct.mdw"))
+    direct = jobs.run(fitted(inputs, PredictSettings(), FitSettings(), tmp_path / "direct.mdw"))
     store_path = tmp_path / "frames.zarr"
     store = predicted(inputs.frames, store_path, topology=inputs.topology, map_inputs=inputs)
     from_store = dataclasses.replace(inputs, frames=(store_path,), topology=None)
-    again = jobs.run(fit_project(from_store, PredictSettings(), FitSettings(), tmp_path / "store.mdw"))
+    again = jobs.run(fitted(from_store, PredictSettings(), FitSettings(), tmp_path / "store.mdw"))
     np.testing.assert_allclose(again.fit.weights, direct.fit.weights, atol=1e-6)
     molecules = again.frame_source()  # the store remembers where they are
     assert molecules is not None
@@ -120,7 +125,7 @@ def test_trajectory_store_and_mtz_folder_give_the_same_weights(tmp_path):
     folder = tmp_path / "mtzs"
     _write_frames(store, folder)
     from_mtzs = dataclasses.replace(inputs, frames=(folder,), topology=None)
-    third = jobs.run(fit_project(from_mtzs, PredictSettings(), FitSettings(), tmp_path / "mtz.mdw"))
+    third = jobs.run(fitted(from_mtzs, PredictSettings(), FitSettings(), tmp_path / "mtz.mdw"))
     np.testing.assert_allclose(third.fit.weights, direct.fit.weights, atol=2e-4)
     assert third.frame_source() is None
 
@@ -191,7 +196,7 @@ def test_stop_during_structure_factors_keeps_what_is_done_and_gives_no_project(t
         if progress.stage == "structure factors":
             break
     assert jobs.stop(job) is None
-    project = jobs.run(fit_project(example_inputs(), PredictSettings(), QUICK, tmp_path / "a.mdw"))
+    project = jobs.run(fitted(example_inputs(), PredictSettings(), QUICK, tmp_path / "a.mdw"))
     assert len(project.fit.weights) == 108
 
 
