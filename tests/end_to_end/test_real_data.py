@@ -22,6 +22,7 @@ from mdweights_core.scattering.storage.store import StructureFactorStore
 
 LYSOZYME_CELL = "27.424,32.134,34.513,88.66,108.46,111.88"
 LIQUID, INDEPENDENT, RIGID = slice(0, 60), slice(60, 120), slice(120, 180)
+UNVALIDATED = ["--folds", 0, "--starts", 0, "--thetas", 0, "--samples", 0]  # where weights alone are looked at
 
 Run = Callable[..., dict]
 
@@ -116,7 +117,7 @@ def test_the_weights_of_a_simulation_are_found_again(lysozyme: Path, run: Run, t
 
 
 def test_entropy_spreads_the_weights_and_costs_agreement(lysozyme: Path, run: Run, tmp_path: Path) -> None:
-    job = ["fit", "--map", lysozyme / "target.mtz", "--frames", lysozyme / "frames.zarr"]
+    job = ["fit", "--map", lysozyme / "target.mtz", "--frames", lysozyme / "frames.zarr", *UNVALIDATED]
     results = [run(*job, "--theta", theta, "--out", tmp_path / f"{theta}.mdw") for theta in (0, 0.01, 0.1, 1)]
     n_eff, cc = [r["n_eff"] for r in results], [r["cc_aniso"] for r in results]
     assert sorted(n_eff) == n_eff
@@ -126,7 +127,7 @@ def test_entropy_spreads_the_weights_and_costs_agreement(lysozyme: Path, run: Ru
 
 
 def test_a_first_order_solver_comes_close_to_the_exact_one(lysozyme: Path, run: Run, tmp_path: Path) -> None:
-    job = ["fit", "--map", lysozyme / "target.mtz", "--frames", lysozyme / "frames.zarr"]
+    job = ["fit", "--map", lysozyme / "target.mtz", "--frames", lysozyme / "frames.zarr", *UNVALIDATED]
     exact = run(*job, "--out", tmp_path / "exact.mdw")
     slow = run(*job, "--solver", "adam", "--out", tmp_path / "slow.mdw")
     assert slow["cc_aniso"] <= exact["cc_aniso"] + 1e-5
@@ -177,7 +178,7 @@ def test_a_wrong_indexing_is_seen_and_said(shared_data: Path, nuclease: Path, ru
 def test_a_map_in_P1_with_its_space_group_named_is_the_merged_map(
     shared_data: Path, nuclease: Path, run: Run, tmp_path: Path
 ) -> None:
-    in_p1 = ["--map", shared_data / "snase" / "snc_reference_P1.mtz", "--space-group", "P 41", *MEASURED]
+    in_p1 = ["--map", shared_data / "snase" / "snc_reference_P1.mtz", "--space-group", "P 41", *MEASURED, *UNVALIDATED]
     run("fit", *in_p1, "--frames", nuclease / "frames.zarr", "--out", tmp_path / "p1.mdw")
     one, other = (Project.open(path).fit for path in (tmp_path / "p1.mdw", nuclease / "right.mdw"))
     assert np.array_equal(one.groups.lattice.hkl, other.groups.lattice.hkl)
@@ -191,7 +192,8 @@ def test_taking_out_a_drift_that_is_real_takes_signal_away(
     shared_data: Path, nuclease: Path, run: Run, tmp_path: Path
 ) -> None:
     measured = ["--map", shared_data / "snase" / "snc_reference_P41merged.mtz", *MEASURED]
-    still = run("fit", *measured, *nuclease_frames(shared_data), "--max-steps", 1, "--out", tmp_path / "still.mdw")
+    job = ["fit", *measured, *nuclease_frames(shared_data), *UNVALIDATED]
+    still = run(*job, "--max-steps", 1, "--out", tmp_path / "still.mdw")
     moving = Project.open(nuclease / "right.mdw").fit
     assert still["cc_aniso_uniform"] < moving.uniform.cc_aniso - 0.05
 
@@ -236,7 +238,7 @@ def test_one_MTZ_per_frame_gives_the_weights_of_the_models(
     few.write_pdb(str(models))
     store = StructureFactorStore.open(ubiquitin / "frames.zarr")
     write_summed_frames(few, store.lattice, tmp_path / "frames")
-    job = ["fit", "--map", ubiquitin / "target.mtz", "--d-min", "3.5", "--keep-drift"]
+    job = ["fit", "--map", ubiquitin / "target.mtz", "--d-min", "3.5", "--keep-drift", *UNVALIDATED]
     from_models = run(*job, "--frames", models, "--out", tmp_path / "models.mdw")
     from_files = run(*job, "--frames", tmp_path / "frames", "--out", tmp_path / "files.mdw")
     assert from_files["n_reflections"] == from_models["n_reflections"]
