@@ -148,8 +148,7 @@ def _compared(request: SampleRequest, task: Task, sampled: Sampled) -> tuple[np.
         if request.weights is not None:
             numbers = numbers[np.array(request.weights)[numbers] > 0]
     if len(origin.frames):
-        chosen = np.linspace(0, len(numbers) - 1, len(origin.frames)).astype(int)  # as `workflow.draws` has them
-        return origin.frames, origin.frame_weights / origin.frame_weights.sum(), numbers[chosen]
+        return origin.frames, origin.frame_weights / origin.frame_weights.sum(), numbers[origin.frame_numbers]
     weights = np.ones(len(numbers)) if examples.weights is None else examples.weights
     return examples.x.astype(np.float32), weights / weights.sum(), numbers
 

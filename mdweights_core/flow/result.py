@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mdweights_core.io.archives import read_archive, write_archive
-from mdweights_core.io.packing import packed, unpacked
-
 MOST_EXAMPLES = 20_000
 """Examples at which weights are looked at."""
-
-DAMAGED = "These are not samples of a flow, or they are damaged"
 
 
 def looked_at(count: int) -> np.ndarray:
@@ -81,31 +73,3 @@ class FlowSamples:
     def n_samples(self) -> int:
         """Number of configurations."""
         return len(self.u)
-
-
-def save_samples(samples: FlowSamples, path: Path) -> None:
-    """Write samples as NPZ, all at once or not at all.
-
-    Raises
-    ------
-    DiskProblem
-        When it cannot be written.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    write_archive(path, packed(samples, "", arrays), arrays)
-
-
-def load_samples(path: Path) -> FlowSamples:
-    """Read what `save_samples` wrote.
-
-    Raises
-    ------
-    BadInput
-        When it is not there, or something else.
-    """
-    return read_archive(path, samples_of, DAMAGED, "Sample again")
-
-
-def samples_of(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FlowSamples:
-    """Samples of the record and the arrays of their file, which may hold more."""
-    return FlowSamples(**unpacked(FlowSamples, "", arrays, record))

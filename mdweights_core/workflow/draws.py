@@ -205,6 +205,7 @@ def _with_frames(
         frame_log_weights=log_weights,
         frame_weights=np.ones(len(chosen)) if frames.weights is None else frames.weights[chosen],
         frame_runs=frames.runs[chosen],
+        frame_numbers=chosen,
         frames_know_populations=frames.know_populations,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mdweights_core.energy.settings import GAS_CONSTANT
 from mdweights_core.flow.estimates.reference import Reference, reference_frames
-from mdweights_core.flow.result import DAMAGED, FlowSamples, samples_of
+from mdweights_core.flow.result import FlowSamples
 from mdweights_core.io.archives import read_archive, write_archive
 from mdweights_core.io.packing import packed, unpacked
 
@@ -42,6 +42,8 @@ class Origin:
     frame_weights : float64 [T]
     frame_runs : int [T]
         The simulation of each frame.
+    frame_numbers : int [T]
+        Which of the frames that were given each is.
     frames_know_populations : bool
         Whether they are in proportion over all states, and not only within each.
     """
@@ -54,6 +56,7 @@ class Origin:
     frame_log_weights: np.ndarray = field(default_factory=_nothing)
     frame_weights: np.ndarray = field(default_factory=_nothing)
     frame_runs: np.ndarray = field(default_factory=_nothing)
+    frame_numbers: np.ndarray = field(default_factory=_nothing)
     frames_know_populations: bool = True
 
     @property
@@ -85,7 +88,7 @@ class Sampled:
 
 
 def save_sampled(sampled: Sampled, path: Path) -> None:
-    """Write all of it as NPZ, at once or not at all; `flow.result.load_samples` reads its share of the file, too.
+    """Write all of it as NPZ, at once or not at all.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def save_sampled(sampled: Sampled, path: Path) -> None:
 
 
 def load_sampled(path: Path) -> Sampled:
-    """Read what `save_sampled` wrote; a file of `flow.result.save_samples` has an origin that tells nothing.
+    """Read what `save_sampled` wrote.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def load_sampled(path: Path) -> Sampled:
     """
 
     def read(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Sampled:
-        origin = Origin(**unpacked(Origin, _PREFIX, arrays, record.get("origin", {})))
-        return Sampled(samples_of(record, arrays), origin)
+        origin = Origin(**unpacked(Origin, _PREFIX, arrays, record["origin"]))
+        return Sampled(FlowSamples(**unpacked(FlowSamples, "", arrays, record)), origin)
 
-    return read_archive(path, read, DAMAGED, "Sample again")
+    return read_archive(path, read, "These are not samples of a flow, or they are damaged", "Sample again")

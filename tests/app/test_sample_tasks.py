@@ -6,12 +6,15 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import mdtraj
 import numpy as np
 import pytest
 from support.sample_fakes import a_molecule_sample, a_sample, draws, energy
 
+from app.models.minima_readings import FrameChoice
 from app.models.sample_readings import Column, SampleReading, SampleRequest
 from app.workers import sample_tasks
 from mdweights_core import jobs
@@ -20,6 +23,7 @@ from mdweights_core.errors import BadInput
 from mdweights_core.flow.settings import FlowSettings, SampleSettings
 from mdweights_core.jobs import Progress
 from mdweights_core.weights.prior import read_prior
+from mdweights_core.workflow.examples import Examples
 from mdweights_core.workflow.sampled import Origin, Sampled, load_sampled
 
 SMALL = SampleSettings(
@@ -137,6 +141,20 @@ def test_reference_frames_are_used_for_a_difference() -> None:
     found = jobs.run(sample_tasks.differ(reading, "x", ((-3.0, 0.0), (0.0, 3.0)))).found
     assert found.by_bar is not None
     assert found.by_bar.value == pytest.approx(found.by_weights.value, abs=4 * found.by_weights.error)
+
+
+def test_frames_that_are_compared_with_keep_their_numbers() -> None:
+    """Of every other frame from 10 on the last three were held back from the training."""
+    given = SampleRequest(frames=FrameChoice((Path("run.xtc"),), None, "", tuple(range(10, 30, 2))))
+    x = np.arange(20.0).reshape(10, 2)
+    kept = np.array([7, 8, 9])
+    origin = Origin("", frames=x[kept], frame_weights=np.ones(3), frame_runs=kept, frame_numbers=kept)
+    task: Any = SimpleNamespace(examples=Examples(x, None, np.arange(10)))
+    sampled: Any = SimpleNamespace(origin=origin)
+    frames, weights, numbers = sample_tasks._compared(given, task, sampled)
+    assert numbers.tolist() == [24, 26, 28]
+    np.testing.assert_array_equal(frames, x[kept])
+    np.testing.assert_allclose(weights, 1 / 3)
 
 
 def test_states_on_a_circle_end_where_they_are_drawn() -> None:

@@ -53,5 +53,6 @@ def wide_draws(count: int, *, frames: int = 0, only_left: bool = False, seed: in
         frame_log_weights=log_weights(exact),
         frame_weights=np.ones(frames),
         frame_runs=np.arange(frames),
+        frame_numbers=np.arange(frames),
     )
     return Sampled(samples, origin)

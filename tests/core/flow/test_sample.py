@@ -8,10 +8,10 @@ from support.flows import SMALL
 
 from mdweights_core import jobs
 from mdweights_core.errors import BadInput
-from mdweights_core.flow.result import load_samples, save_samples
 from mdweights_core.flow.sample import sample
 from mdweights_core.flow.settings import Stage, TrainSettings
 from mdweights_core.flow.train import train
+from mdweights_core.workflow.sampled import Origin, Sampled, load_sampled, save_sampled
 
 LN_Z = 11.020467
 RIGHT = 0.032926  # of the probability
@@ -105,12 +105,12 @@ def test_seeds_decide_the_draws_and_stopping_keeps_those_there_are(double_well):
 
 def test_samples_are_written_and_read(drawn, tmp_path):
     path = tmp_path / "samples.npz"
-    save_samples(replace(drawn, notes=("One thing.",)), path)
-    again = load_samples(path)
+    save_sampled(Sampled(replace(drawn, notes=("One thing.",)), Origin()), path)
+    again = load_sampled(path).samples
     np.testing.assert_array_equal(again.log_weights, drawn.log_weights)
     np.testing.assert_array_equal(again.x, drawn.x)
     assert again.notes == ("One thing.",)
     assert again.training_energies == drawn.training_energies
     path.write_bytes(b"something else")
     with pytest.raises(BadInput, match="damaged"):
-        load_samples(path)
+        load_sampled(path)

@@ -39,6 +39,7 @@ def test_it_is_said_and_only_frames_held_back_are_compared_with(by_heart):
     assert any("by heart" in note and "25 frames" in note for note in by_heart.samples.notes)
     assert len(by_heart.origin.frames) == len(by_heart.origin.frame_log_weights) == 25
     np.testing.assert_allclose(by_heart.origin.frames, examples_of(N).x[held_back(N)], rtol=1e-6)
+    assert by_heart.origin.frame_numbers.tolist() == np.flatnonzero(held_back(N)).tolist()
 
 
 def test_a_flow_that_knows_the_ensemble_is_compared_with_frames_of_both_kinds_evenly(monkeypatch):
@@ -49,6 +50,7 @@ def test_a_flow_that_knows_the_ensemble_is_compared_with_frames_of_both_kinds_ev
     assert len(honest.origin.frames) == 100
     assert np.isin(honest.origin.frames[:, 0], examples.x[held_back(N), 0].astype(np.float32)).sum() == 10
     assert np.isfinite(honest.origin.frame_log_weights).all()
+    np.testing.assert_allclose(honest.origin.frames, examples.x[honest.origin.frame_numbers], rtol=1e-6)
 
 
 def test_weighted_frames_are_no_reference_and_their_memory_is_told_all_the_same():
