@@ -8,6 +8,9 @@ BIN := .venv/bin
 JOBS ?= 2
 # Most of the time of the tests is XLA's compiler, and what it makes is run once: without its optimiser they take half.
 XLA_FLAGS ?= --xla_backend_optimization_level=0
+# A test that hangs ends its worker, and a worker that died ends the run: pytest-xdist 3.8 replaces it, and then waits for
+# ever for tests that nobody runs.
+DEAD_WORKERS := -o faulthandler_exit_on_timeout=true --max-worker-restart=0
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -32,10 +35,10 @@ lint: setup ## style, types and who imports whom
 	$(BIN)/lint-imports
 
 test: lint ## lint, then all tests
-	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
+	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(DEAD_WORKERS)
 
 bench: setup ## times and memory of the parts that take long
-	$(BIN)/python -m pytest tests/benchmarks
+	$(BIN)/python -m pytest -o faulthandler_timeout=0 tests/benchmarks
 
 constraints: ## new versions of all dependencies, for every supported Python, in packaging/constraints.txt
 	rm -rf build/uv

@@ -37,7 +37,8 @@ def draw_window(project: Path, picture: Path) -> None:
         When the window could not be drawn.
     """
     command = [sys.executable, "-m", "app.main", "--picture", str(project), str(picture)]
-    environment = dict(os.environ)
+    # software GL on one thread: those of Mesa are known to hang in processes that end soon
+    environment = {"LP_NUM_THREADS": "0", **os.environ}
     if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
         if shutil.which("xvfb-run"):
             command = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command]

@@ -44,6 +44,8 @@ def _xcb_works() -> bool:
 
 # pytest-xvfb starts an X display where Xvfb is installed; without a usable one windows are drawn in memory, without GL.
 os.environ.setdefault("QT_QPA_PLATFORM", "xcb" if _xcb_works() else "offscreen")
+# Mesa's software GL draws on this thread: its own threads are known to hang where many windows come and go.
+os.environ.setdefault("LP_NUM_THREADS", "0")
 
 
 @pytest.fixture(scope="session")

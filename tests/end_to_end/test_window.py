@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from mdweights_core.cli.main import main
 from mdweights_core.example import example_inputs, hidden_weights
 from mdweights_core.weights.selection.settings import SelectionSettings
 
-PATIENCE = 180.0
+PATIENCE = 120.0  # twice this is less than the limit of a test, so that what was waited for is told
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -37,7 +38,9 @@ def wait_for(condition: Callable[[], object]) -> None:
     look.start()
     loop.exec()
     look.stop()
-    assert condition(), "waited in vain"
+    if not condition():
+        faulthandler.dump_traceback(file=sys.stderr)  # of the worker threads too
+        pytest.fail("waited in vain")
 
 
 def is_quiet(window: MainWindow) -> bool:
@@ -59,6 +62,7 @@ def window(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iter
     wait_for(lambda: is_quiet(made))
     yield made
     made.session.document.is_unsaved = False
+    made.session.fit.is_running = False  # after a test that failed: it would ask, and nobody answers
     made.close()
     made.deleteLater()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)

@@ -165,9 +165,10 @@ class DaskPool:
         self._open.close()
 
     def _forget(self, plugin: str) -> None:
-        if self._client.status == "running":
-            with suppress(OSError, TimeoutError):
-                self._client.unregister_worker_plugin(plugin)
+        scheduler = self._client.scheduler
+        if self._client.status == "running" and scheduler is not None:
+            with suppress(OSError, TimeoutError):  # all workers are asked, and a frozen one never answers
+                self._client.sync(scheduler.unregister_worker_plugin, name=plugin, callback_timeout=_CLOSE_SECONDS)
 
 
 def _processes(n_workers: int) -> LocalCluster:

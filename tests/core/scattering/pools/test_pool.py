@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -210,8 +211,9 @@ def test_workers_that_die_again_and_again_are_a_sentence(model, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def workers_of_this_process(n_workers: int, n_threads: int = 1) -> cluster.LocalCluster:
-    return cluster.LocalCluster(
+@contextlib.contextmanager
+def workers_of_this_process(n_workers: int, n_threads: int = 1) -> Iterator[cluster.LocalCluster]:
+    made = cluster.LocalCluster(
         n_workers=n_workers,
         threads_per_worker=n_threads,
         processes=False,
@@ -219,6 +221,10 @@ def workers_of_this_process(n_workers: int, n_threads: int = 1) -> cluster.Local
         dashboard_address="127.0.0.1:0",
         memory_limit=0,
     )
+    try:
+        yield made
+    finally:
+        made.close(timeout=60)  # by itself it would wait for ever
 
 
 @pytest.fixture(scope="module")
@@ -252,17 +258,31 @@ def test_workers_that_join_later_take_part_and_are_fed(model, expected, monkeypa
 
 def test_a_scheduler_that_goes_away_is_a_sentence(model, monkeypatch):
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1)  # how long it is tried to connect again
-    own = workers_of_this_process(1)
-    pool = cluster.DaskPool(model, address=own.scheduler_address, device="cpu")
-    waiting = in_order(pool, places(10_000))
-    next(waiting)
-    own.close()
+    with workers_of_this_process(1) as own:
+        pool = cluster.DaskPool(model, address=own.scheduler_address, device="cpu")
+        waiting = in_order(pool, places(10_000))
+        next(waiting)
     with pytest.raises(WorkersLost, match="connection to the Dask scheduler was lost"):
         for _ in waiting:
             pass
     began = time.monotonic()
     pool.close()
     assert time.monotonic() - began < 5
+
+
+def test_a_frozen_worker_does_not_keep_a_run_from_its_end(model, monkeypatch):
+    monkeypatch.setattr(cluster, "_CLOSE_SECONDS", 1)
+    own = cluster._processes(1)
+    try:
+        pool = cluster.DaskPool(model, address=own.scheduler_address, device="cpu")
+        (pid,) = pool._client.run(os.getpid).values()
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        pool.close()
+        assert time.monotonic() - began < 20
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        cluster._close_processes(own)
 
 
 def test_processes_that_do_not_start(model, monkeypatch):
@@ -295,16 +315,17 @@ def lonely_scheduler(tmp_path) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_scheduler", *words], stderr=subprocess.DEVNULL
     ) as process:
-        end = time.monotonic() + 60
-        while not told.exists() or not told.read_text().strip():
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        yield json.loads(told.read_text())["address"]
-        process.terminate()
+        try:
+            end = time.monotonic() + 60
+            while not told.exists() or not told.read_text().strip():
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            yield json.loads(told.read_text())["address"]
+        finally:
+            process.kill()
 
 
-@pytest.mark.timeout(90, method="signal")
 def test_a_scheduler_without_workers(model, monkeypatch, lonely_scheduler):
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 2.0)
     with pytest.raises(BadInput, match="has no workers"):
