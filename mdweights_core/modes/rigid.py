@@ -69,7 +69,7 @@ def block_motions(
     order = np.argsort(blocks, kind="stable")
     ends = np.flatnonzero(np.diff(np.asarray(blocks)[order])) + 1
     groups = np.split(order, ends)
-    parts = [rigid_motions(x[atoms], masses[atoms]) for atoms in groups]
+    parts = [scipy.sparse.coo_array(rigid_motions(x[atoms], masses[atoms])) for atoms in groups]
     joined = scipy.sparse.block_diag(parts, format="csr")
     place = np.empty(len(x), dtype=np.int64)
     place[order] = np.arange(len(x))

@@ -187,7 +187,8 @@ def test_what_is_asked_for_is_what_form_and_tables_say(
     estimators = ("pathwise", "covariance")
     assert asked.simulation == SensitivitySettings("zhao", 0.05, 2.0, 96, 500, 0, 5, 48, estimators, seed=7)
     assert not asked.is_step_suggested
-    assert asked.parameters[0] == ParameterRow("k1", 2.5, low=0.0, high=10.0, width=0.5)
+    first = ParameterRow("k1", 2.5, low=0.0, high=10.0, width=0.5)
+    assert str(asked.parameters[0]) == str(first)  # its centre is not a number, which equals nothing
     assert [row.is_chosen for row in asked.parameters] == [True, False, True]
     assert asked.tuned == TuneSettings(
         "adam", 9, 0.3, learning_rate=0.1, reuse=1.0, priors=(Prior("k1", 2.5, 0.5),), seed=7
